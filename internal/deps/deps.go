@@ -1,0 +1,33 @@
+// Package deps pins modules while the rooms that use them are being written.
+package deps
+
+import (
+	_ "github.com/coder/websocket"
+	_ "github.com/compose-spec/compose-go/v2/cli"
+	_ "github.com/distribution/reference"
+	_ "github.com/docker/cli/cli/config"
+	_ "github.com/docker/docker/client"
+	_ "github.com/docker/go-connections/nat"
+	_ "github.com/docker/go-units"
+	_ "github.com/fxamacker/cbor/v2"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/hashicorp/go-hclog"
+	_ "github.com/hashicorp/go-immutable-radix/v2"
+	_ "github.com/hashicorp/memberlist"
+	_ "github.com/hashicorp/raft"
+	_ "github.com/hashicorp/raft-boltdb/v2"
+	_ "github.com/oklog/ulid/v2"
+	_ "github.com/opencontainers/image-spec/specs-go/v1"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/shirou/gopsutil/v3/cpu"
+	_ "github.com/shirou/gopsutil/v3/mem"
+	_ "github.com/shirou/gopsutil/v3/load"
+	_ "github.com/spf13/cobra"
+	_ "go.etcd.io/bbolt"
+	_ "go.uber.org/goleak"
+	_ "go.yaml.in/yaml/v4"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/term"
+	_ "pgregory.net/rapid"
+)
