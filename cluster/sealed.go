@@ -1,0 +1,30 @@
+package cluster
+
+import "time"
+
+// Sealed is a value encrypted under a cluster key that only voters hold. It is
+// the only form in which a secret enters replicated state.
+type Sealed struct {
+	Key        string `cbor:"1,keyasint" json:"key"` // which cluster key
+	Nonce      []byte `cbor:"2,keyasint" json:"nonce"`
+	Ciphertext []byte `cbor:"3,keyasint" json:"ciphertext"`
+}
+
+// Identity is the cluster as a whole.
+type Identity struct {
+	ID        string    `cbor:"1,keyasint" json:"id"` // ULID
+	Epoch     uint64    `cbor:"2,keyasint" json:"epoch"`
+	CA        []byte    `cbor:"3,keyasint" json:"ca"` // PEM certificate
+	CAKey     Sealed    `cbor:"4,keyasint" json:"ca_key"`
+	GossipKey Sealed    `cbor:"5,keyasint" json:"gossip_key"`
+	Created   time.Time `cbor:"6,keyasint" json:"created"`
+}
+
+// Token lets hosts join; its secret is stored hashed.
+type Token struct {
+	ID         string    `cbor:"1,keyasint" json:"id"`
+	SecretHash string    `cbor:"2,keyasint" json:"-"`
+	Uses       int       `cbor:"3,keyasint" json:"uses"` // left
+	Expires    time.Time `cbor:"4,keyasint" json:"expires"`
+	Created    time.Time `cbor:"5,keyasint" json:"created"`
+}

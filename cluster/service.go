@@ -1,0 +1,161 @@
+package cluster
+
+import "time"
+
+// Mode is how many tasks a service has.
+type Mode string
+
+// Modes of a service.
+const (
+	Replicated Mode = "replicated" // Replicas tasks
+	Global     Mode = "global"     // one task on every eligible node
+)
+
+// Service is one deployed entry of a Compose file.
+type Service struct {
+	ID         ServiceID   `cbor:"1,keyasint" json:"id"`
+	Generation uint64      `cbor:"2,keyasint" json:"generation"` // of Spec.Template
+	Spec       ServiceSpec `cbor:"3,keyasint" json:"spec"`
+	// History holds earlier generations that are kept or still have tasks,
+	// oldest first.
+	History []Generation `cbor:"4,keyasint,omitempty" json:"history,omitempty"`
+	// Removing is set when the user removed the service; it goes when its
+	// last task has ended.
+	Removing bool      `cbor:"5,keyasint,omitempty" json:"removing,omitempty"`
+	Created  time.Time `cbor:"6,keyasint" json:"created"`
+	Updated  time.Time `cbor:"7,keyasint" json:"updated"`
+	// SetAside is why the leader stopped deciding for this service (its spec
+	// makes the decider fail); a new deploy clears it.
+	SetAside string `cbor:"8,keyasint,omitempty" json:"set_aside,omitempty"`
+}
+
+// Generation is an earlier version of a service's template.
+type Generation struct {
+	Number   uint64    `cbor:"1,keyasint" json:"number"`
+	Template Template  `cbor:"2,keyasint" json:"template"`
+	Created  time.Time `cbor:"3,keyasint" json:"created"`
+}
+
+// Template returns what tasks of the given generation run; ok is false when
+// that generation is no longer kept.
+func (s *Service) Template(generation uint64) (t Template, ok bool) {
+	if generation == s.Generation {
+		return s.Spec.Template, true
+	}
+	for i := range s.History {
+		if s.History[i].Number == generation {
+			return s.History[i].Template, true
+		}
+	}
+	return Template{}, false
+}
+
+// ServiceSpec is what the user wants. A change of Template makes a new
+// generation and replaces tasks; a change of the rest does not.
+type ServiceSpec struct {
+	Mode     Mode     `cbor:"1,keyasint" json:"mode"`
+	Replicas int      `cbor:"2,keyasint,omitempty" json:"replicas,omitempty"` // replicated only
+	Template Template `cbor:"3,keyasint" json:"template"`
+	Update   Update   `cbor:"4,keyasint" json:"update,omitzero"`
+	// Preferences spread tasks over the values of node labels, most
+	// important first: "node.labels.zone".
+	Preferences []string `cbor:"5,keyasint,omitempty" json:"preferences,omitempty"`
+}
+
+// Template is the part of the spec that a task is bound to.
+type Template struct {
+	Container    ContainerSpec `cbor:"1,keyasint" json:"container"`
+	Reservations Resources     `cbor:"2,keyasint" json:"reservations,omitzero"`
+	Limits       Resources     `cbor:"3,keyasint" json:"limits,omitzero"`
+	PidsLimit    int64         `cbor:"4,keyasint,omitempty" json:"pids_limit,omitempty"`
+	Restart      RestartPolicy `cbor:"5,keyasint" json:"restart,omitzero"`
+	Constraints  []string      `cbor:"6,keyasint,omitempty" json:"constraints,omitempty"` // see ParseConstraint
+	MaxPerNode   int           `cbor:"7,keyasint,omitempty" json:"max_replicas_per_node,omitempty"`
+	Ports        []Port        `cbor:"8,keyasint,omitempty" json:"ports,omitempty"`
+	// Force makes an otherwise equal template a new generation (restart).
+	Force uint64 `cbor:"9,keyasint,omitempty" json:"force,omitempty"`
+}
+
+// RestartCondition says after which exits the node's agent restarts a container.
+type RestartCondition string
+
+// Restart conditions.
+const (
+	RestartAny       RestartCondition = "any"
+	RestartOnFailure RestartCondition = "on-failure"
+	RestartNever     RestartCondition = "none"
+)
+
+// RestartPolicy governs restarts in place.
+type RestartPolicy struct {
+	Condition   RestartCondition `cbor:"1,keyasint,omitempty" json:"condition,omitempty"` // "": any
+	Delay       time.Duration    `cbor:"2,keyasint,omitempty" json:"delay,omitempty"`     // first delay; it doubles
+	MaxAttempts int              `cbor:"3,keyasint,omitempty" json:"max_attempts,omitempty"`
+	// Window is how long a container must run for its restarts to be
+	// forgotten; 0 is the default.
+	Window time.Duration `cbor:"4,keyasint,omitempty" json:"window,omitempty"`
+}
+
+// Order says which of the two tasks of an update comes first.
+type Order string
+
+// Update orders. The empty one is start-first unless a host port or a
+// single-writer volume forbids it.
+const (
+	StartFirst Order = "start-first"
+	StopFirst  Order = "stop-first"
+)
+
+// Update is how a new generation replaces the old one.
+type Update struct {
+	Parallelism int           `cbor:"1,keyasint,omitempty" json:"parallelism,omitempty"` // 0: one
+	Delay       time.Duration `cbor:"2,keyasint,omitempty" json:"delay,omitempty"`
+	Order       Order         `cbor:"3,keyasint,omitempty" json:"order,omitempty"`
+}
+
+// PortMode is where a published port answers.
+type PortMode string
+
+// Port modes.
+const (
+	Ingress  PortMode = "ingress" // on every node
+	HostPort PortMode = "host"    // on the task's node only
+)
+
+// Port publishes a container's port.
+type Port struct {
+	Target    uint16   `cbor:"1,keyasint" json:"target"`
+	Published uint16   `cbor:"2,keyasint,omitempty" json:"published,omitempty"`
+	Protocol  string   `cbor:"3,keyasint" json:"protocol"` // tcp or udp
+	Mode      PortMode `cbor:"4,keyasint" json:"mode"`
+	HostIP    string   `cbor:"5,keyasint,omitempty" json:"host_ip,omitempty"` // host mode only
+}
+
+// HostPorts are the ports that one task of t occupies on its node.
+func (t *Template) HostPorts() []Port {
+	var out []Port
+	for _, p := range t.Ports {
+		if p.Mode == HostPort && p.Published != 0 {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// EffectiveOrder resolves the empty order: stop-first when two tasks of t
+// cannot run side by side on one node, because they share a host port or write
+// to the same volume.
+func (s *ServiceSpec) EffectiveOrder() Order {
+	if s.Update.Order != "" {
+		return s.Update.Order
+	}
+	if len(s.Template.HostPorts()) > 0 {
+		return StopFirst
+	}
+	for _, m := range s.Template.Container.Mounts {
+		if m.Type == MountVolume && m.Source != "" && !m.ReadOnly {
+			return StopFirst
+		}
+	}
+	return StartFirst
+}

@@ -1,0 +1,217 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// Labels that every container, network and volume of Muster carries.
+const (
+	LabelCluster    = "muster.cluster"
+	LabelStack      = "muster.stack"
+	LabelService    = "muster.service"
+	LabelSlot       = "muster.slot"
+	LabelTask       = "muster.task"
+	LabelGeneration = "muster.generation"
+)
+
+// Errors that callers tell apart with errors.Is.
+var (
+	ErrNotFound = errors.New("not found")      // no such container, image, network or volume
+	ErrConflict = errors.New("name is in use") // another container has the name
+	ErrPortBusy = errors.New("port is in use") // a host port is taken
+	ErrRefused  = errors.New("refused by policy")
+	ErrEngine   = errors.New("engine does not answer") // down, hung or past the deadline
+	ErrInvalid  = errors.New("refused by the engine")  // a spec that can never work here
+)
+
+// Driver is a container engine on this host. Every method honours its context
+// and also has a deadline of its own class; all are safe for concurrent use.
+// A call that failed may have taken effect nevertheless: look before retrying.
+type Driver interface {
+	Containers
+	Images
+	// Info describes the engine and its host.
+	Info(ctx context.Context) (Info, error)
+	// Ping answers quickly whether the engine answers at all.
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// Containers is the part of a Driver that handles containers.
+type Containers interface {
+	// List returns the containers that carry LabelCluster=cluster, running or
+	// not, as a resync: it is the truth, events are hints.
+	List(ctx context.Context, cluster string) ([]Container, error)
+	// Inspect returns one container by ID or name, ErrNotFound when absent.
+	Inspect(ctx context.Context, id string) (Container, error)
+	// Create validates the final payload, makes the networks and volumes that
+	// it needs, and makes the container without starting it. ErrConflict when
+	// the name is taken; ErrNotFound when the image is not on this host;
+	// ErrRefused when policy forbids it; ErrInvalid when the engine calls the
+	// spec wrong.
+	Create(ctx context.Context, c Create) (id string, err error)
+	// Start starts a container; starting a running one is no error.
+	Start(ctx context.Context, id string) error
+	// Stop sends the stop signal, waits up to grace, kills. Stopping a stopped
+	// or absent container is no error.
+	Stop(ctx context.Context, id string, grace time.Duration) error
+	// Remove removes a container with its anonymous volumes, by force when it
+	// runs. Removing an absent one is no error.
+	Remove(ctx context.Context, id string) error
+	// Events streams changes of containers that carry LabelCluster=cluster
+	// until ctx ends or the stream breaks, which closes the channel.
+	Events(ctx context.Context, cluster string) (<-chan Event, error)
+	// Logs copies a container's output to w until its end, or until ctx ends
+	// when Follow is set.
+	Logs(ctx context.Context, id string, o LogOptions, w LogWriter) error
+	// Exec runs a command in a container until it ends; the result is its exit code.
+	Exec(ctx context.Context, id string, e Exec) (exitCode int, err error)
+	// RemoveNetworks removes this cluster's networks that no container uses
+	// and whose stack is not in keep.
+	RemoveNetworks(ctx context.Context, cluster string, keep map[string]bool) error
+}
+
+// Images is the part of a Driver that handles images.
+type Images interface {
+	// HasImage reports whether the image (digest reference or image ID) is here.
+	HasImage(ctx context.Context, digest string) (bool, error)
+	// Resolve turns a reference into what all nodes shall run: first from the
+	// registry (a repository digest), else from this host's images (repository
+	// digest if it has one, else the image ID). ErrNotFound when neither knows it.
+	Resolve(ctx context.Context, ref string, login *Login) (digest string, err error)
+	// Pull fetches a digest reference from its registry.
+	Pull(ctx context.Context, digest string, login *Login) error
+	// Save writes the image as a tar stream (docker save), Load reads one and
+	// returns the IDs of the images that it held.
+	Save(ctx context.Context, image string, w io.Writer) error
+	Load(ctx context.Context, r io.Reader) (ids []string, err error)
+	// Tag gives a local image ID a reference.
+	Tag(ctx context.Context, id, ref string) error
+	// ListImages returns the host's images.
+	ListImages(ctx context.Context) ([]Image, error)
+}
+
+// Info describes an engine and its host.
+type Info struct {
+	EngineVersion string
+	OS, Arch      string
+	MilliCPU      int64 // of the host, as the engine sees it
+	Memory        int64 // bytes
+	Labels        map[string]string
+}
+
+// Create is the request for a container.
+type Create struct {
+	Name   string
+	Labels map[string]string // Muster's own; the spec's are added
+	Spec   cluster.ContainerSpec
+	Limits cluster.Resources // 0: none
+	// Reservations become the CPU weight and the memory soft limit.
+	Reservations cluster.Resources
+	PidsLimit    int64
+	// Network is the bridge the container joins ("" with Spec.NetworkMode
+	// host or none); it is made when absent, with NetworkLabels.
+	Network       string
+	NetworkLabels map[string]string
+	Aliases       []string // names on Network
+	// Publish lists the container ports to publish; Host 0 lets the engine choose.
+	Publish []Publish
+	Env     map[string]string // added to the spec's, which win
+	// VolumeLabels go on named volumes that are made.
+	VolumeLabels map[string]string
+	// VolumePrefix goes before the names of named volumes that are not external.
+	VolumePrefix string
+}
+
+// Publish asks for a container port on the host.
+type Publish struct {
+	Target   uint16
+	Host     uint16 // 0: the engine chooses
+	HostIP   string // "": all addresses
+	Protocol string // tcp or udp
+}
+
+// Container is what the engine says of one container.
+type Container struct {
+	ID, Name string
+	Labels   map[string]string
+	Image    string // ID
+	Status   Status
+	Health   cluster.Health
+	ExitCode int
+	OOM      bool
+	Error    string // the engine's own, of a failed start
+	Created  time.Time
+	Started  time.Time
+	Finished time.Time
+	Ports    []cluster.PortBinding
+}
+
+// Status is an engine's word for a container's life.
+type Status string
+
+// Container statuses.
+const (
+	StatusCreated  Status = "created"
+	StatusRunning  Status = "running"
+	StatusPaused   Status = "paused"
+	StatusExited   Status = "exited"
+	StatusRemoving Status = "removing"
+	StatusDead     Status = "dead"
+)
+
+// Event is a hint that a container changed.
+type Event struct {
+	ContainerID string
+	Labels      map[string]string
+	Action      string // start, die, health_status, destroy, ...
+	At          time.Time
+}
+
+// LogOptions selects a part of a container's output.
+type LogOptions struct {
+	Follow bool
+	Tail   int // last lines; negative: all
+	Since  time.Time
+	Until  time.Time
+}
+
+// LogWriter receives log lines without their newline; stream is "stdout" or "stderr".
+type LogWriter interface {
+	Log(at time.Time, stream string, line []byte) error
+}
+
+// Exec is a command to run in a container.
+type Exec struct {
+	Cmd        []string
+	Env        []string
+	User       string
+	WorkingDir string
+	TTY        bool
+	Stdin      io.Reader // nil: none
+	Stdout     io.Writer
+	Stderr     io.Writer
+	Resize     <-chan Size // nil: fixed
+}
+
+// Size is a terminal's size in characters.
+type Size struct{ Rows, Cols uint16 }
+
+// Login is a registry credential.
+type Login struct {
+	Server, Username, Password, IdentityToken string
+}
+
+// Image is an image on this host.
+type Image struct {
+	ID      string
+	Tags    []string
+	Digests []string
+	Size    int64 // bytes
+	Created time.Time
+}
