@@ -1,0 +1,330 @@
+package state
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// Kind numbers a command type on the wire; numbers are never reused.
+type Kind uint16
+
+// Command kinds.
+const (
+	KindInit            Kind = 1
+	KindPutToken        Kind = 2
+	KindRemoveToken     Kind = 3
+	KindJoinNode        Kind = 4
+	KindUpdateNode      Kind = 5
+	KindSetAvailability Kind = 6
+	KindLabelNode       Kind = 7
+	KindSetVoter        Kind = 8
+	KindRemoveNode      Kind = 9
+	KindPutStack        Kind = 10
+	KindScale           Kind = 11
+	KindRemoveStack     Kind = 12
+	KindRestart         Kind = 13
+	KindReconcile       Kind = 14
+	KindObserve         Kind = 15
+	KindPutSealed       Kind = 16
+)
+
+// Version is the newest command version that this binary applies. A command is
+// proposed at a version that every voter knows.
+const Version = 1
+
+// Command is one entry of the replicated log.
+type Command struct {
+	// Request is the ULID of a user's request, applied once; empty for
+	// commands that are idempotent by themselves.
+	Request string
+	At      time.Time // the proposer's clock
+	Body    Body
+}
+
+// Body is one of the command types of this package.
+type Body interface {
+	Kind() Kind
+	apply(tx *tx) error
+}
+
+// Init makes the cluster with its first node.
+type Init struct {
+	Identity cluster.Identity `cbor:"1,keyasint"`
+	Node     cluster.Node     `cbor:"2,keyasint"`
+}
+
+// PutToken adds a join token.
+type PutToken struct {
+	Token cluster.Token `cbor:"1,keyasint"`
+}
+
+// RemoveToken revokes a join token.
+type RemoveToken struct {
+	ID string `cbor:"1,keyasint"`
+}
+
+// JoinNode admits a node and uses its token once. The proposer has compared
+// the secret; expiry and count are checked here.
+type JoinNode struct {
+	Token string       `cbor:"1,keyasint"`
+	Node  cluster.Node `cbor:"2,keyasint"`
+}
+
+// UpdateNode is a node agent's account of its own host.
+type UpdateNode struct {
+	ID            cluster.NodeID    `cbor:"1,keyasint"`
+	Address       string            `cbor:"2,keyasint"`
+	APIPort       int               `cbor:"3,keyasint"`
+	GossipPort    int               `cbor:"4,keyasint"`
+	Labels        map[string]string `cbor:"5,keyasint,omitempty"` // added to the node's
+	EngineLabels  map[string]string `cbor:"6,keyasint,omitempty"`
+	OS            string            `cbor:"7,keyasint,omitempty"`
+	Arch          string            `cbor:"8,keyasint,omitempty"`
+	EngineVersion string            `cbor:"9,keyasint,omitempty"`
+	Version       string            `cbor:"10,keyasint,omitempty"`
+	Commands      int               `cbor:"11,keyasint,omitempty"`
+	Capacity      cluster.Resources `cbor:"12,keyasint"`
+	EngineError   string            `cbor:"13,keyasint,omitempty"`
+}
+
+// SetAvailability cordons, drains or activates a node.
+type SetAvailability struct {
+	Node         cluster.NodeID       `cbor:"1,keyasint"`
+	Availability cluster.Availability `cbor:"2,keyasint"`
+}
+
+// LabelNode sets and removes labels.
+type LabelNode struct {
+	Node   cluster.NodeID    `cbor:"1,keyasint"`
+	Set    map[string]string `cbor:"2,keyasint,omitempty"`
+	Remove []string          `cbor:"3,keyasint,omitempty"`
+}
+
+// SetVoter grants or withdraws a node's raft streams.
+type SetVoter struct {
+	Node  cluster.NodeID `cbor:"1,keyasint"`
+	Voter bool           `cbor:"2,keyasint"`
+}
+
+// RemoveNode forgets a node and revokes its certificate. Its tasks end.
+type RemoveNode struct {
+	ID cluster.NodeID `cbor:"1,keyasint"`
+}
+
+// PutStack deploys a stack: services that differ get a new generation, those
+// that are absent are removed.
+type PutStack struct {
+	Stack    string      `cbor:"1,keyasint"`
+	Services []NamedSpec `cbor:"2,keyasint"` // in name order
+}
+
+// NamedSpec is a service of a stack.
+type NamedSpec struct {
+	Name string              `cbor:"1,keyasint"`
+	Spec cluster.ServiceSpec `cbor:"2,keyasint"`
+}
+
+// Scale sets a replicated service's replicas.
+type Scale struct {
+	Service  cluster.ServiceID `cbor:"1,keyasint"`
+	Replicas int               `cbor:"2,keyasint"`
+}
+
+// RemoveStack removes some services of a stack, or all when none are named.
+type RemoveStack struct {
+	Stack    string   `cbor:"1,keyasint"`
+	Services []string `cbor:"2,keyasint,omitempty"`
+}
+
+// Restart makes a new generation of an unchanged template.
+type Restart struct {
+	Service cluster.ServiceID `cbor:"1,keyasint"`
+}
+
+// Reconcile is one decision of the leader. Every part is checked again: stale
+// ones are refused one by one and returned in Result.Refused.
+type Reconcile struct {
+	Conditions []NodeCondition     `cbor:"1,keyasint,omitempty"`
+	Create     []cluster.Task      `cbor:"2,keyasint,omitempty"` // may be placed already
+	Assign     []Assign            `cbor:"3,keyasint,omitempty"`
+	Stop       []StopTask          `cbor:"4,keyasint,omitempty"`
+	Explain    []Explain           `cbor:"5,keyasint,omitempty"`
+	SetAside   []SetAside          `cbor:"6,keyasint,omitempty"`
+	Forget     []cluster.ServiceID `cbor:"7,keyasint,omitempty"` // removed services whose tasks are over
+}
+
+// Empty reports whether r decides nothing.
+func (r *Reconcile) Empty() bool {
+	return len(r.Conditions)+len(r.Create)+len(r.Assign)+len(r.Stop)+len(r.Explain)+len(r.SetAside)+len(r.Forget) == 0
+}
+
+// NodeCondition is the leader's verdict on a node.
+type NodeCondition struct {
+	Node      cluster.NodeID    `cbor:"1,keyasint"`
+	Condition cluster.Condition `cbor:"2,keyasint"`
+	Reason    string            `cbor:"3,keyasint,omitempty"`
+}
+
+// Assign places a pending task.
+type Assign struct {
+	Task       cluster.TaskID `cbor:"1,keyasint"`
+	Generation uint64         `cbor:"2,keyasint"`
+	Node       cluster.NodeID `cbor:"3,keyasint"`
+}
+
+// StopTask ends a task.
+type StopTask struct {
+	Task   cluster.TaskID `cbor:"1,keyasint"`
+	Reason string         `cbor:"2,keyasint,omitempty"`
+}
+
+// Explain tells people why a task is pending.
+type Explain struct {
+	Task   cluster.TaskID `cbor:"1,keyasint"`
+	Reason string         `cbor:"2,keyasint"`
+}
+
+// SetAside stops deciding for a service whose spec makes the decider fail.
+type SetAside struct {
+	Service cluster.ServiceID `cbor:"1,keyasint"`
+	Reason  string            `cbor:"2,keyasint"`
+}
+
+// Observe is a batch of what a node's agent saw.
+type Observe struct {
+	Node  cluster.NodeID `cbor:"1,keyasint"`
+	Tasks []TaskObserved `cbor:"2,keyasint"`
+}
+
+// TaskObserved is one task of a batch.
+type TaskObserved struct {
+	Task     cluster.TaskID   `cbor:"1,keyasint"`
+	Observed cluster.Observed `cbor:"2,keyasint"`
+}
+
+// PutSealed stores a sealed value under a name ("registry/example.org"), or
+// removes it when Sealed is nil.
+type PutSealed struct {
+	Name   string          `cbor:"1,keyasint"`
+	Sealed *cluster.Sealed `cbor:"2,keyasint,omitempty"`
+}
+
+// Kind implementations.
+func (Init) Kind() Kind            { return KindInit }
+func (PutToken) Kind() Kind        { return KindPutToken }
+func (RemoveToken) Kind() Kind     { return KindRemoveToken }
+func (JoinNode) Kind() Kind        { return KindJoinNode }
+func (UpdateNode) Kind() Kind      { return KindUpdateNode }
+func (SetAvailability) Kind() Kind { return KindSetAvailability }
+func (LabelNode) Kind() Kind       { return KindLabelNode }
+func (SetVoter) Kind() Kind        { return KindSetVoter }
+func (RemoveNode) Kind() Kind      { return KindRemoveNode }
+func (PutStack) Kind() Kind        { return KindPutStack }
+func (Scale) Kind() Kind           { return KindScale }
+func (RemoveStack) Kind() Kind     { return KindRemoveStack }
+func (Restart) Kind() Kind         { return KindRestart }
+func (Reconcile) Kind() Kind       { return KindReconcile }
+func (Observe) Kind() Kind         { return KindObserve }
+func (PutSealed) Kind() Kind       { return KindPutSealed }
+
+func newBody(k Kind) (Body, error) {
+	switch k {
+	case KindInit:
+		return &Init{}, nil
+	case KindPutToken:
+		return &PutToken{}, nil
+	case KindRemoveToken:
+		return &RemoveToken{}, nil
+	case KindJoinNode:
+		return &JoinNode{}, nil
+	case KindUpdateNode:
+		return &UpdateNode{}, nil
+	case KindSetAvailability:
+		return &SetAvailability{}, nil
+	case KindLabelNode:
+		return &LabelNode{}, nil
+	case KindSetVoter:
+		return &SetVoter{}, nil
+	case KindRemoveNode:
+		return &RemoveNode{}, nil
+	case KindPutStack:
+		return &PutStack{}, nil
+	case KindScale:
+		return &Scale{}, nil
+	case KindRemoveStack:
+		return &RemoveStack{}, nil
+	case KindRestart:
+		return &Restart{}, nil
+	case KindReconcile:
+		return &Reconcile{}, nil
+	case KindObserve:
+		return &Observe{}, nil
+	case KindPutSealed:
+		return &PutSealed{}, nil
+	}
+	return nil, fmt.Errorf("command kind %d is not known to this version of muster", k)
+}
+
+type envelope struct {
+	Kind    Kind            `cbor:"1,keyasint"`
+	Version int             `cbor:"2,keyasint"`
+	Request string          `cbor:"3,keyasint,omitempty"`
+	At      time.Time       `cbor:"4,keyasint"`
+	Body    cbor.RawMessage `cbor:"5,keyasint"`
+}
+
+var (
+	encMode = func() cbor.EncMode {
+		o := cbor.CanonicalEncOptions()
+		o.Time = cbor.TimeRFC3339NanoUTC
+		m, err := o.EncMode()
+		if err != nil {
+			panic(err) // options are constant
+		}
+		return m
+	}()
+	decMode = func() cbor.DecMode {
+		m, err := cbor.DecOptions{MaxArrayElements: 1 << 21, MaxMapPairs: 1 << 20, MaxNestedLevels: 32}.DecMode()
+		if err != nil {
+			panic(err) // options are constant
+		}
+		return m
+	}()
+)
+
+// Encode writes a command for the log.
+func Encode(c Command) ([]byte, error) {
+	body, err := encMode.Marshal(c.Body)
+	if err != nil {
+		return nil, fmt.Errorf("encode command %d: %w", c.Body.Kind(), err)
+	}
+	out, err := encMode.Marshal(envelope{Kind: c.Body.Kind(), Version: Version, Request: c.Request, At: c.At, Body: body})
+	if err != nil {
+		return nil, fmt.Errorf("encode command %d: %w", c.Body.Kind(), err)
+	}
+	return out, nil
+}
+
+// Decode reads a command of the log. It refuses kinds and versions that this
+// binary does not know.
+func Decode(b []byte) (Command, error) {
+	var e envelope
+	if err := decMode.Unmarshal(b, &e); err != nil {
+		return Command{}, fmt.Errorf("decode command: %w", err)
+	}
+	if e.Version < 1 || e.Version > Version {
+		return Command{}, fmt.Errorf("command %d has version %d, this version of muster knows up to %d", e.Kind, e.Version, Version)
+	}
+	body, err := newBody(e.Kind)
+	if err != nil {
+		return Command{}, err
+	}
+	if err := decMode.Unmarshal(e.Body, body); err != nil {
+		return Command{}, fmt.Errorf("decode command %d: %w", e.Kind, err)
+	}
+	return Command{Request: e.Request, At: e.At, Body: body}, nil
+}
