@@ -1,0 +1,206 @@
+package security
+
+import (
+	"container/list"
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// handshakeTimeout bounds a connection from accept until a server took it.
+	handshakeTimeout = 5 * time.Second
+	// maxHandshakes bounds the connections within that time. A handshake
+	// takes milliseconds, so a legitimate burst stays far below.
+	maxHandshakes = 512
+
+	acceptRetryMin = 5 * time.Millisecond
+	acceptRetryMax = time.Second
+)
+
+// Mux splits one TLS port by the negotiated protocol.
+//
+//	net.Listener -> accept -> handshake (one goroutine each) -+-> Raft()
+//	                                                          +-> HTTP()
+//
+// Accepting never waits for a client. When too many handshakes are under way
+// the oldest is closed: an honest one would have been over.
+type Mux struct {
+	base net.Listener
+	cfg  *tls.Config
+	log  *slog.Logger
+	raft *muxListener
+	http *muxListener
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	pending list.List // of net.Conn, oldest first
+}
+
+// NewMux starts to accept from base, which it owns from then on. cfg is that
+// of [ServerTLS]. log may be nil.
+func NewMux(base net.Listener, cfg *tls.Config, log *slog.Logger) *Mux {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	m := &Mux{
+		base: base, cfg: cfg, log: log,
+		raft: newMuxListener(base.Addr()),
+		http: newMuxListener(base.Addr()),
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.wg.Go(m.accept)
+	return m
+}
+
+// Raft yields connections that negotiated raft, handshake complete; [ConnPeer]
+// names the verified node.
+func (m *Mux) Raft() net.Listener { return m.raft }
+
+// HTTP yields all others, handshake complete, as *tls.Conn, which is what
+// net/http needs to choose HTTP/2. The client may have sent no certificate.
+func (m *Mux) HTTP() net.Listener { return m.http }
+
+// Close stops accepting, closes both listeners and every connection that no
+// server has taken, and waits for the goroutines.
+func (m *Mux) Close() error {
+	m.cancel()
+	err := m.base.Close()
+	_ = m.raft.Close()
+	_ = m.http.Close()
+	m.mu.Lock()
+	for e := m.pending.Front(); e != nil; e = e.Next() {
+		_ = e.Value.(net.Conn).Close()
+	}
+	m.mu.Unlock()
+	m.wg.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (m *Mux) accept() {
+	retry := acceptRetryMin
+	for {
+		conn, err := m.base.Accept()
+		if err == nil {
+			retry = acceptRetryMin
+			m.start(conn)
+			continue
+		}
+		if m.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+			_ = m.raft.Close()
+			_ = m.http.Close()
+			return
+		}
+		// Mostly a shortage of descriptors, which passes.
+		m.log.Warn("cannot accept a connection, trying again", "error", err, "after", retry)
+		select {
+		case <-m.ctx.Done():
+		case <-time.After(retry):
+		}
+		retry = min(2*retry, acceptRetryMax)
+	}
+}
+
+func (m *Mux) start(conn net.Conn) {
+	m.mu.Lock()
+	if m.ctx.Err() != nil {
+		m.mu.Unlock()
+		_ = conn.Close()
+		return
+	}
+	if m.pending.Len() >= maxHandshakes {
+		// Its goroutine sees the error and cleans up.
+		_ = m.pending.Remove(m.pending.Front()).(net.Conn).Close()
+	}
+	entry := m.pending.PushBack(conn)
+	m.mu.Unlock()
+	m.wg.Go(func() {
+		m.serve(conn)
+		m.mu.Lock()
+		m.pending.Remove(entry) // no effect on an evicted entry
+		m.mu.Unlock()
+	})
+}
+
+// serve hands conn to a server or closes it, within handshakeTimeout.
+func (m *Mux) serve(raw net.Conn) {
+	ctx, cancel := context.WithTimeout(m.ctx, handshakeTimeout)
+	defer cancel()
+	conn := tls.Server(raw, m.cfg)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		m.log.Debug("TLS handshake failed", "remote", raw.RemoteAddr(), "error", err)
+		_ = raw.Close()
+		return
+	}
+	to := m.http
+	if conn.ConnectionState().NegotiatedProtocol == ALPNRaft {
+		to = m.raft
+	}
+	if !to.deliver(ctx, conn) {
+		_ = raw.Close()
+	}
+}
+
+// ConnPeer returns the verified node at the other end of a connection that
+// came from a [Mux] or was dialled with [ClientTLS], and has shaken hands.
+func ConnPeer(conn net.Conn) (Peer, bool) {
+	tc, ok := conn.(*tls.Conn)
+	if !ok {
+		return Peer{}, false
+	}
+	return PeerOf(tc.ConnectionState())
+}
+
+// muxListener is one protocol's end of a Mux. Closing it refuses that
+// protocol only.
+type muxListener struct {
+	addr  net.Addr
+	conns chan net.Conn // unbuffered: a connection is never left in it
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newMuxListener(addr net.Addr) *muxListener {
+	return &muxListener{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (l *muxListener) deliver(ctx context.Context, conn net.Conn) bool {
+	select {
+	case l.conns <- conn:
+		return true
+	case <-l.done:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (l *muxListener) Accept() (net.Conn, error) {
+	select {
+	case <-l.done:
+		return nil, net.ErrClosed
+	default:
+	}
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *muxListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *muxListener) Addr() net.Addr { return l.addr }
