@@ -60,12 +60,13 @@ func (t table[T]) from(key string) iter.Seq[*T] {
 type tableTx[T any] struct {
 	txn  *iradix.Txn[entry[T]]
 	sum  uint64
+	len  int
 	tag  byte // keeps equal bytes of different tables apart in the sum
 	hash bool // false for tables that are derived from others
 }
 
 func (t table[T]) begin(tag byte, hash bool) *tableTx[T] {
-	return &tableTx[T]{txn: t.tree.Txn(), sum: t.sum, tag: tag, hash: hash}
+	return &tableTx[T]{txn: t.tree.Txn(), sum: t.sum, len: t.tree.Len(), tag: tag, hash: hash}
 }
 
 func (t *tableTx[T]) commit() table[T] {
@@ -85,6 +86,8 @@ func (t *tableTx[T]) put(key string, v *T) {
 	old, had := t.txn.Insert([]byte(key), e)
 	if had {
 		t.sum -= old.hash
+	} else {
+		t.len++
 	}
 	t.sum += e.hash
 }
@@ -92,6 +95,7 @@ func (t *tableTx[T]) put(key string, v *T) {
 func (t *tableTx[T]) del(key string) {
 	if old, had := t.txn.Delete([]byte(key)); had {
 		t.sum -= old.hash
+		t.len--
 	}
 }
 

@@ -1,0 +1,200 @@
+package state
+
+import (
+	"fmt"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+func (c Reconcile) apply(tx *tx) error {
+	for _, nc := range c.Conditions {
+		tx.setCondition(nc)
+	}
+	// Stops come first: they free ports and room that the same decision uses.
+	for _, s := range c.Stop {
+		tx.stop(s)
+	}
+	for i := range c.Create {
+		tx.create(c.Create[i])
+	}
+	for _, a := range c.Assign {
+		tx.assign(a)
+	}
+	for _, e := range c.Explain {
+		tx.explain(e)
+	}
+	for _, s := range c.SetAside {
+		tx.setAside(s)
+	}
+	for _, id := range c.Forget {
+		tx.forget(id)
+	}
+	return nil
+}
+
+func (tx *tx) refuse(task cluster.TaskID, format string, args ...any) {
+	tx.refused = append(tx.refused, Refusal{Task: task, Reason: fmt.Sprintf(format, args...)})
+}
+
+func (tx *tx) stop(c StopTask) {
+	old, ok := tx.tasks.get(string(c.Task))
+	if !ok || old.Desired == cluster.Stopped {
+		return
+	}
+	t := *old
+	t.Desired, t.Reason = cluster.Stopped, c.Reason
+	tx.putTask(&t)
+	tx.event(taskEvent(&t, "stopping", c.Reason))
+	tx.retain(t.Service, t.Slot)
+}
+
+// create adds a task to its slot. A task that carries a node is placed at once
+// if it still fits there; if not it is created unplaced.
+func (tx *tx) create(t cluster.Task) {
+	if _, ok := tx.tasks.get(string(t.ID)); ok {
+		return // the same decision, applied twice
+	}
+	s, ok := tx.services.get(string(t.Service))
+	switch {
+	case !ok || s.Removing:
+		tx.refuse(t.ID, "service %s is gone", t.Service)
+		return
+	case t.Generation != s.Generation:
+		if _, kept := s.Template(t.Generation); !kept || t.Generation > s.Generation {
+			tx.refuse(t.ID, "generation %d of %s is gone", t.Generation, t.Service)
+			return
+		}
+	}
+	for _, o := range tx.slot(t.Service, t.Slot) {
+		if o.ID != t.Replaces && o.Desired == cluster.Running && !o.Ended() {
+			tx.refuse(t.ID, "slot %d of %s is held by %s", t.Slot, t.Service, o.ID)
+			return
+		}
+	}
+	node := t.Node
+	t.Node, t.Created, t.Desired, t.Observed = "", tx.now, cluster.Running, cluster.Observed{}
+	if node != "" {
+		if why := tx.fits(&t, node); why != "" {
+			tx.refuse(t.ID, "%s", why)
+			t.Reason = why
+		} else {
+			t.Node = node
+		}
+	}
+	tx.putTask(&t)
+	tx.event(taskEvent(&t, "created", t.Reason))
+}
+
+func (tx *tx) assign(a Assign) {
+	old, ok := tx.tasks.get(string(a.Task))
+	switch {
+	case !ok || old.Desired != cluster.Running:
+		tx.refuse(a.Task, "the task is not wanted any more")
+		return
+	case old.Node == a.Node:
+		return
+	case old.Node != "":
+		tx.refuse(a.Task, "the task is placed already")
+		return
+	case old.Generation != a.Generation:
+		tx.refuse(a.Task, "the task is of generation %d", old.Generation)
+		return
+	}
+	if why := tx.fits(old, a.Node); why != "" {
+		tx.refuse(a.Task, "%s", why)
+		return
+	}
+	t := *old
+	t.Node, t.Reason = a.Node, ""
+	tx.putTask(&t)
+	tx.event(taskEvent(&t, "assigned", ""))
+}
+
+// fits checks what must hold of a placement whatever the policy was: the node
+// takes tasks, has the room and has the host ports. It returns the reason why
+// not, or "".
+func (tx *tx) fits(t *cluster.Task, id cluster.NodeID) string {
+	n, ok := tx.nodes.get(string(id))
+	if !ok {
+		return fmt.Sprintf("node %s is gone", id)
+	}
+	if why := n.Unschedulable(); why != "" {
+		return fmt.Sprintf("%s: %s", n.Name, why)
+	}
+	if t.Pinned != "" && t.Pinned != id {
+		return fmt.Sprintf("%s: the task belongs on another node", n.Name)
+	}
+	var held cluster.Resources
+	if a, ok := tx.allocated.get(string(id)); ok {
+		held = a.Resources
+	}
+	if free := n.Capacity.Sub(held); !t.Resources.Fits(free) {
+		return fmt.Sprintf("%s: %s short", n.Name, t.Resources.Missing(free))
+	}
+	if len(t.HostPorts) == 0 {
+		return ""
+	}
+	for _, o := range tx.tasksOn(id) {
+		if p, clash := portClash(t, o); clash && o.Holds() {
+			return fmt.Sprintf("%s: port %d/%s is held by %s", n.Name, p.Published, p.Protocol, o.Service)
+		}
+	}
+	return ""
+}
+
+func portClash(a, b *cluster.Task) (cluster.Port, bool) {
+	for _, p := range a.HostPorts {
+		for _, q := range b.HostPorts {
+			if p.Published == q.Published && p.Protocol == q.Protocol &&
+				(p.HostIP == q.HostIP || p.HostIP == "" || q.HostIP == "") {
+				return p, true
+			}
+		}
+	}
+	return cluster.Port{}, false
+}
+
+func (tx *tx) explain(e Explain) {
+	old, ok := tx.tasks.get(string(e.Task))
+	if !ok || old.Node != "" || old.Reason == e.Reason {
+		return
+	}
+	t := *old
+	t.Reason = e.Reason
+	tx.putTask(&t)
+	tx.event(taskEvent(&t, "pending", e.Reason))
+}
+
+func (tx *tx) setAside(c SetAside) {
+	old, ok := tx.services.get(string(c.Service))
+	if !ok || old.SetAside == c.Reason {
+		return
+	}
+	s := *old
+	s.SetAside = c.Reason
+	tx.putService(&s)
+	tx.event(Event{Type: "service", Action: "set-aside", Object: string(s.ID), Service: string(s.ID), Message: c.Reason})
+}
+
+// forget drops a removed service and its tasks once all of them are over.
+func (tx *tx) forget(id cluster.ServiceID) {
+	s, ok := tx.services.get(string(id))
+	if !ok || !s.Removing {
+		return
+	}
+	tasks := tx.tasksOf(id)
+	for _, t := range tasks {
+		if !tx.over(t) {
+			return
+		}
+	}
+	for _, t := range tasks {
+		tx.deleteTask(t)
+	}
+	tx.services.del(string(id))
+	tx.changed(TopicService, string(id), "")
+}
+
+func taskEvent(t *cluster.Task, action, message string) Event {
+	return Event{Type: "task", Action: action, Object: string(t.ID), Service: string(t.Service), Node: t.Node, Message: message}
+}
