@@ -1,0 +1,300 @@
+package api
+
+import (
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// Version is the agent's build.
+type Version struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	OS      string `json:"os"`
+	Arch    string `json:"arch"`
+}
+
+// Status is the cluster at a glance.
+type Status struct {
+	ClusterID string   `json:"cluster_id"`
+	Leader    string   `json:"leader"` // name; "" when there is none
+	Voters    []string `json:"voters"` // names
+	Nodes     int      `json:"nodes"`
+	Services  int      `json:"services"`
+	Tasks     int      `json:"tasks"` // wanted to run
+	Healthy   bool     `json:"healthy"`
+	Stale     bool     `json:"stale"` // answered from local state, without a leader
+	Problems  []string `json:"problems"`
+}
+
+// Node is a line of `node ls`. Measured fields are null when nobody measured.
+type Node struct {
+	ID           string   `json:"id"`
+	Name         string   `json:"name"`
+	Address      string   `json:"address"`
+	State        string   `json:"state"`        // ready, suspect, away, down
+	Availability string   `json:"availability"` // active, cordoned, drained
+	Role         string   `json:"role"`         // leader, voter, worker
+	CPUs         float64  `json:"cpus"`
+	Memory       int64    `json:"memory"`      // bytes
+	CPUUsed      *float64 `json:"cpu_used"`    // cores
+	MemoryUsed   *int64   `json:"memory_used"` // bytes
+	Tasks        int      `json:"tasks"`
+}
+
+// NodeDetail is everything about a node.
+type NodeDetail struct {
+	Node
+	Labels        map[string]string `json:"labels"`
+	OS            string            `json:"os"`
+	Arch          string            `json:"arch"`
+	EngineVersion string            `json:"engine_version"`
+	Version       string            `json:"version"`
+	EngineError   string            `json:"engine_error,omitempty"`
+	Reason        string            `json:"reason,omitempty"` // of the state
+	Since         time.Time         `json:"since"`
+	Joined        time.Time         `json:"joined"`
+	CPUAllocated  float64           `json:"cpu_allocated"`
+	MemAllocated  int64             `json:"memory_allocated"`
+	TaskList      []Task            `json:"task_list"`
+}
+
+// SetAvailability changes what the operator allows on a node.
+type SetAvailability struct {
+	Availability cluster.Availability `json:"availability"`
+	DryRun       bool                 `json:"dry_run,omitempty"`
+}
+
+// SetLabels changes a node's labels.
+type SetLabels struct {
+	Set    map[string]string `json:"set,omitempty"`
+	Remove []string          `json:"remove,omitempty"`
+}
+
+// Token is a join token without its secret.
+type Token struct {
+	ID      string    `json:"id"`
+	Uses    int       `json:"uses"` // left
+	Expires time.Time `json:"expires"`
+	Created time.Time `json:"created"`
+}
+
+// CreateToken asks for a join token.
+type CreateToken struct {
+	TTL  string `json:"ttl,omitempty"`  // Go duration; "": 15m
+	Uses int    `json:"uses,omitempty"` // 0: unlimited within reason (100)
+}
+
+// NewToken is a join token with its secret, shown once.
+type NewToken struct {
+	Token
+	Secret  string `json:"token"`
+	Command string `json:"command"` // what to run on the joining host
+}
+
+// Deploy is a stack as the user wants it.
+type Deploy struct {
+	Services []NamedSpec `json:"services"`
+	Request  string      `json:"request,omitempty"` // ULID, so that a retry applies once
+}
+
+// NamedSpec is a service of a Deploy.
+type NamedSpec struct {
+	Name string              `json:"name"`
+	Spec cluster.ServiceSpec `json:"spec"`
+}
+
+// Deployed says what a write did to each service.
+type Deployed struct {
+	Stack    string          `json:"stack"`
+	Services []ServiceChange `json:"services"`
+	Index    uint64          `json:"index"`
+}
+
+// ServiceChange is one service of a Deployed.
+type ServiceChange struct {
+	Service    string `json:"service"`
+	Action     string `json:"action"` // created, updated, scaled, unchanged, removed
+	Generation uint64 `json:"generation"`
+}
+
+// Scale sets replicas.
+type Scale struct {
+	Replicas int    `json:"replicas"`
+	Request  string `json:"request,omitempty"`
+}
+
+// Service is a line of `ls`.
+type Service struct {
+	Service    string   `json:"service"` // stack/service
+	Stack      string   `json:"stack"`
+	Mode       string   `json:"mode"`
+	Desired    int      `json:"desired"`
+	Running    int      `json:"running"`
+	Healthy    int      `json:"healthy"`
+	Image      string   `json:"image"`
+	Generation uint64   `json:"generation"`
+	Ports      []string `json:"ports"`
+	Problem    string   `json:"problem,omitempty"`
+	Removing   bool     `json:"removing,omitempty"`
+}
+
+// ServiceDetail is everything about a service.
+type ServiceDetail struct {
+	Service
+	Spec    cluster.ServiceSpec `json:"spec"`
+	Created time.Time           `json:"created"`
+	Updated time.Time           `json:"updated"`
+	Tasks   []Task              `json:"tasks"`
+}
+
+// StackStatus is how far a stack has come.
+type StackStatus struct {
+	Stack    string    `json:"stack"`
+	Services []Service `json:"services"`
+	Tasks    []Task    `json:"tasks"` // ended ones included
+	// Settled: every service runs its current generation, ready, in full, and
+	// nothing of earlier ones or of removed services is left.
+	Settled bool `json:"settled"`
+	Stale   bool `json:"stale"`
+}
+
+// Task is a line of `ps`.
+type Task struct {
+	ID          string                `json:"id"`
+	Service     string                `json:"service"`
+	Slot        int                   `json:"slot"`
+	Node        string                `json:"node"` // name
+	NodeID      string                `json:"node_id"`
+	State       string                `json:"state"`
+	Desired     string                `json:"desired"`
+	Reason      string                `json:"reason"`
+	Restarts    int                   `json:"restarts"`
+	Image       string                `json:"image"`
+	Address     string                `json:"address"`
+	Ports       []cluster.PortBinding `json:"ports"`
+	ContainerID string                `json:"container_id"`
+	Created     time.Time             `json:"created"`
+	Updated     time.Time             `json:"updated"`
+	Error       string                `json:"error"`
+	Generation  uint64                `json:"generation"`
+	Health      string                `json:"health"`
+	ExitCode    int                   `json:"exit_code"`
+}
+
+// TaskDetail is everything about a task.
+type TaskDetail struct {
+	Task
+	Template *cluster.Template `json:"template,omitempty"`
+	Replaces string            `json:"replaces,omitempty"`
+	Started  time.Time         `json:"started,omitzero"`
+	Finished time.Time         `json:"finished,omitzero"`
+}
+
+// LogLine is one line of a task's output.
+type LogLine struct {
+	At      time.Time `json:"at"`
+	Service string    `json:"service"`
+	Slot    int       `json:"slot"`
+	Task    string    `json:"task"`
+	Node    string    `json:"node"`   // name
+	Stream  string    `json:"stream"` // stdout, stderr; "error": Line says what could not be read
+	Line    string    `json:"line"`
+}
+
+// Event is a line of the cluster's history.
+type Event struct {
+	Index   uint64    `json:"index"`
+	At      time.Time `json:"at"`
+	Type    string    `json:"type"`
+	Action  string    `json:"action"`
+	Object  string    `json:"object"`
+	Name    string    `json:"name,omitempty"` // for people
+	Service string    `json:"service,omitempty"`
+	Node    string    `json:"node,omitempty"` // name
+	Message string    `json:"message,omitempty"`
+}
+
+// Image is an image on the nodes.
+type Image struct {
+	ID    string   `json:"id"`
+	Tags  []string `json:"tags"`
+	Size  int64    `json:"size"` // bytes
+	Nodes []string `json:"nodes"`
+}
+
+// PushImage spreads an image that some node has to nodes that lack it.
+type PushImage struct {
+	Image string   `json:"image"`
+	Nodes []string `json:"nodes,omitempty"` // names or IDs; none: all that are ready
+}
+
+// PushProgress is one node's result.
+type PushProgress struct {
+	Node   string `json:"node"`
+	Status string `json:"status"` // present, copied, failed
+	Error  string `json:"error,omitempty"`
+}
+
+// BuildLine is a line of an image build; the last one carries ID or Error.
+type BuildLine struct {
+	Line  string `json:"line,omitempty"`
+	ID    string `json:"id,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// RegistryLogin is a registry credential, sealed before it is stored.
+type RegistryLogin struct {
+	Username      string `json:"username,omitempty"`
+	Password      string `json:"password,omitempty"`
+	IdentityToken string `json:"identity_token,omitempty"`
+}
+
+// Local is this host's agent, member or not.
+type Local struct {
+	NodeID    string `json:"node_id"`
+	Name      string `json:"name"`
+	ClusterID string `json:"cluster_id"` // "" while idle
+	Role      string `json:"role"`       // idle, worker, voter, leader
+	Version   string `json:"version"`
+}
+
+// Init makes a cluster.
+type Init struct{}
+
+// Initialised is what init made.
+type Initialised struct {
+	ClusterID string   `json:"cluster_id"`
+	Node      string   `json:"node"`
+	Token     NewToken `json:"token"`
+}
+
+// Join joins this host to a cluster.
+type Join struct {
+	Addresses []string `json:"addresses"` // host or host:port, tried in order
+	Token     string   `json:"token"`
+}
+
+// Joined is what joining gave.
+type Joined struct {
+	ClusterID string `json:"cluster_id"`
+	NodeID    string `json:"node_id"`
+	Node      string `json:"node"`
+}
+
+// Leave takes this host out of its cluster.
+type Leave struct {
+	Force bool `json:"force,omitempty"` // do not wait for tasks to move
+}
+
+// ExecFrame types: the first byte of a binary websocket message. Stdin and
+// resize go to the container, the rest comes back; an exit frame is the last.
+const (
+	ExecStdin  byte = 0
+	ExecStdout byte = 1
+	ExecStderr byte = 2
+	ExecResize byte = 3 // JSON [rows, cols]
+	ExecEOF    byte = 4 // end of stdin
+	ExecExit   byte = 5 // JSON exit code
+	ExecError  byte = 6 // JSON Error
+)
