@@ -1,0 +1,92 @@
+//go:build linux
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// AgentOptions are what one start of an agent adds to the lab's own.
+type AgentOptions struct {
+	Args []string // appended to the command line
+	Env  []string // NAME=value; the environment is otherwise PATH, LANG, HOME and HOST_PROC
+}
+
+// StartAgent starts the host's agent, logging to agent.log in Dir, and returns
+// when its API socket accepts connections. HOST_PROC shows it this host's load
+// alone.
+func (h *Host) StartAgent(ctx context.Context, opts AgentOptions) error {
+	if h.lab.opts.Binary == "" {
+		return errors.New("start the agent: the lab was made without a muster binary")
+	}
+	if h.running(&h.agent) != nil {
+		return fmt.Errorf("start the agent on %s: it runs", h.Name)
+	}
+	argv := append([]string{
+		h.lab.opts.Binary, "agent",
+		"--data-dir", h.DataDir,
+		"--advertise", h.Addr,
+		"--name", h.Name,
+		"--docker-host", "unix://" + h.DockerSocket,
+		"--socket", h.Socket,
+	}, opts.Args...)
+	env := append([]string{"HOST_PROC=" + h.procDir(), "HOME=" + h.Dir}, opts.Env...)
+	p, err := h.daemon("agent.log", env, argv...)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	h.agent = p
+	h.mu.Unlock()
+	return h.await(ctx, p, "agent", func() bool {
+		c, err := (&net.Dialer{}).DialContext(ctx, "unix", h.Socket)
+		if err != nil {
+			return false
+		}
+		return c.Close() == nil
+	})
+}
+
+// StopAgent asks the agent to end (SIGTERM) and waits until it has.
+func (h *Host) StopAgent(ctx context.Context) error {
+	p := h.running(&h.agent)
+	if p == nil {
+		return fmt.Errorf("stop the agent on %s: it does not run", h.Name)
+	}
+	if err := p.end(ctx, unix.SIGTERM); err != nil {
+		return fmt.Errorf("stop the agent on %s: %w", h.Name, err)
+	}
+	return nil
+}
+
+// KillAgent ends the agent by SIGKILL, and waits until it is gone; the host and
+// its containers live on.
+func (h *Host) KillAgent(ctx context.Context) error {
+	p := h.running(&h.agent)
+	if p == nil {
+		return fmt.Errorf("kill the agent on %s: it does not run", h.Name)
+	}
+	if err := p.end(ctx, unix.SIGKILL); err != nil {
+		return fmt.Errorf("kill the agent on %s: %w", h.Name, err)
+	}
+	return nil
+}
+
+// PauseAgent makes the agent hang (SIGSTOP).
+func (h *Host) PauseAgent() error { return h.signal(&h.agent, "agent", unix.SIGSTOP) }
+
+// ContinueAgent ends PauseAgent.
+func (h *Host) ContinueAgent() error { return h.signal(&h.agent, "agent", unix.SIGCONT) }
+
+// AgentPID is the agent's process number as the machine counts, 0 if none runs.
+func (h *Host) AgentPID() int {
+	if p := h.running(&h.agent); p != nil {
+		return p.pid()
+	}
+	return 0
+}
