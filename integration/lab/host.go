@@ -30,6 +30,9 @@ type Host struct {
 	number int
 	engine *http.Client
 
+	booting sync.Mutex // held by Boot
+	cutting sync.Mutex // held by powerOff
+
 	mu      sync.Mutex
 	init    *process // process 1; nil or ended when the host is down
 	docker  *process
@@ -70,12 +73,17 @@ func newHost(l *Lab, number int) (*Host, error) {
 // table, /run), the disk as it was, and a running engine. The agent is not
 // started. It returns when the engine answers.
 func (h *Host) Boot(ctx context.Context) error {
-	h.mu.Lock()
-	up := h.init.alive()
-	h.mu.Unlock()
-	if up {
+	h.booting.Lock()
+	defer h.booting.Unlock()
+	if h.lab.life.Err() != nil {
+		return fmt.Errorf("boot %s: the lab is closed", h.Name)
+	}
+	if h.Up() {
 		return fmt.Errorf("boot %s: it is up", h.Name)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(h.lab.life, cancel)()
 	if err := h.boot(ctx); err != nil {
 		return errors.Join(fmt.Errorf("boot %s: %w", h.Name, err), h.powerOff())
 	}
@@ -151,18 +159,25 @@ func (h *Host) startInit(ctx context.Context) error {
 // FIN or RST gets out and the host is silent, and every process dies by SIGKILL.
 // It returns when all is gone; the disk stays as it is, for Boot.
 func (h *Host) Kill() error {
-	h.mu.Lock()
-	up := h.init.alive()
-	h.mu.Unlock()
-	if !up {
+	if !h.Up() {
 		return fmt.Errorf("kill %s: it is down", h.Name)
 	}
 	h.lab.logf("%s: power loss", h.Name)
 	return h.powerOff()
 }
 
+// retire powers the host off when its lab is closed; a Boot under way has ended
+// before.
+func (h *Host) retire() error {
+	h.booting.Lock()
+	defer h.booting.Unlock()
+	return h.powerOff()
+}
+
 // powerOff takes a host in any state down to its disk.
 func (h *Host) powerOff() error {
+	h.cutting.Lock()
+	defer h.cutting.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if exists("/sys/class/net/" + h.link()) {

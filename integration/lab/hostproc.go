@@ -74,14 +74,9 @@ func (h *Host) feedProc(now time.Time) error {
 }
 
 // feeder writes the directories of all hosts of a lab.
-type feeder struct {
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-}
+type feeder struct{ done sync.WaitGroup }
 
-func (f *feeder) start(l *Lab) {
-	ctx, cancel := context.WithCancel(context.Background())
-	f.cancel = cancel
+func (f *feeder) start(ctx context.Context, l *Lab) {
 	f.done.Go(func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
@@ -100,12 +95,7 @@ func (f *feeder) start(l *Lab) {
 	})
 }
 
-func (f *feeder) stop() {
-	if f.cancel != nil {
-		f.cancel()
-	}
-	f.done.Wait()
-}
+func (f *feeder) wait() { f.done.Wait() }
 
 // writeFiles replaces each file as a whole, so that nobody reads half of one.
 func writeFiles(dir string, files map[string]string) error {

@@ -49,13 +49,14 @@ type Lab struct {
 	cgroups cgroups
 	http    *http.Client
 
+	life      context.Context // ended by Close
+	end       context.CancelFunc
 	processes sync.WaitGroup // one per process whose end has not been collected
 	feed      feeder
 
-	mu     sync.Mutex
-	hosts  []*Host
-	hello  string
-	closed bool
+	mu    sync.Mutex
+	hosts []*Host
+	hello string // the archive of the example images, once built
 }
 
 // New waits for the machine-wide lock, sweeps away what an interrupted lab left,
@@ -82,6 +83,7 @@ func New(ctx context.Context, opts Options) (*Lab, error) {
 		Dir: dir, opts: opts, lock: lock, begun: time.Now(),
 		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}
+	l.life, l.end = context.WithCancel(context.Background())
 	if err := l.prepare(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the lab: %w", err), l.Close())
 	}
@@ -106,7 +108,7 @@ func (l *Lab) prepare(ctx context.Context) error {
 	if err := addBridge(ctx); err != nil {
 		return err
 	}
-	l.feed.start(l)
+	l.feed.start(l.life, l)
 	return nil
 }
 
@@ -133,7 +135,7 @@ func (l *Lab) StartHosts(ctx context.Context, n int) ([]*Host, error) {
 func (l *Lab) addHosts(n int) ([]*Host, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.life.Err() != nil {
 		return nil, errors.New("start hosts: the lab is closed")
 	}
 	if len(l.hosts)+n > maxHosts {
@@ -162,8 +164,8 @@ func (l *Lab) Hosts() []*Host {
 // second call does nothing.
 func (l *Lab) Close() error {
 	l.mu.Lock()
-	closed, hosts := l.closed, l.hosts
-	l.closed = true
+	closed, hosts := l.life.Err() != nil, l.hosts
+	l.end()
 	l.mu.Unlock()
 	if closed {
 		return nil
@@ -172,10 +174,10 @@ func (l *Lab) Close() error {
 	defer cancel()
 	begun := time.Now()
 
-	l.feed.stop()
+	l.feed.wait()
 	var g errgroup.Group
 	for _, h := range hosts {
-		g.Go(h.powerOff)
+		g.Go(h.retire)
 	}
 	err := errors.Join(g.Wait(), sweep(ctx, l.Dir))
 	l.processes.Wait()
@@ -247,7 +249,7 @@ func labDir(opts Options) (string, error) {
 	if onTmpfs(tmp) {
 		tmp = "/var/tmp"
 	}
-	return filepath.Join(tmp, "muster-lab", opts.Name), nil
+	return filepath.Join(tmp, defaultParent, opts.Name), nil
 }
 
 func onTmpfs(dir string) bool {

@@ -23,6 +23,9 @@ const (
 	// marker is the file that tells a lab's directory from any other one: only
 	// directories that have it are ever removed.
 	marker = ".muster-lab"
+	// defaultParent is the directory, among the temporary files, of labs that
+	// were not given one.
+	defaultParent = "muster-lab"
 )
 
 // acquire takes the machine-wide lock, waiting for another lab until ctx ends.
@@ -104,7 +107,13 @@ func removeDir(dir string) error {
 			return fmt.Errorf("remove the lab's directory: %w", err)
 		}
 	}
-	return os.RemoveAll(dir)
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("remove the lab's directory: %w", err)
+	}
+	if parent := filepath.Dir(dir); filepath.Base(parent) == defaultParent {
+		_ = os.Remove(parent) // stays if another lab's directory is in it
+	}
+	return nil
 }
 
 func exists(path string) bool {
