@@ -1,0 +1,146 @@
+package lb
+
+import (
+	"cmp"
+	"iter"
+	"net/netip"
+	"slices"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// TCP is the protocol that tables carry.
+const TCP = "tcp"
+
+// Input is all that a table is made from. It is plain data, so that a node
+// which holds no replicated state builds the same table from a stream.
+type Input struct {
+	Epoch uint64 `cbor:"1,keyasint" json:"epoch"`
+	Index uint64 `cbor:"2,keyasint" json:"index"` // of the state that it was read from
+	// Services come oldest first: of two that publish the same port the
+	// first one keeps it.
+	Services  []ServicePorts `cbor:"3,keyasint,omitempty" json:"services,omitempty"`
+	Endpoints []Endpoint     `cbor:"4,keyasint,omitempty" json:"endpoints,omitempty"`
+	// Down names the nodes whose hosts are dead: connections to them are over.
+	Down []cluster.NodeID `cbor:"5,keyasint,omitempty" json:"down,omitempty"`
+}
+
+// ServicePorts are the ports that a service publishes on every node.
+type ServicePorts struct {
+	Service cluster.ServiceID `cbor:"1,keyasint" json:"service"`
+	Ports   []Port            `cbor:"2,keyasint" json:"ports"`
+}
+
+// Port is a published port.
+type Port struct {
+	Protocol string `cbor:"1,keyasint" json:"protocol"`
+	Number   uint16 `cbor:"2,keyasint" json:"number"`
+}
+
+// Endpoint is a ready task behind one published port.
+type Endpoint struct {
+	Service cluster.ServiceID `cbor:"1,keyasint" json:"service"`
+	Port    Port              `cbor:"2,keyasint" json:"port"`
+	Task    cluster.TaskID    `cbor:"3,keyasint" json:"task"`
+	Node    cluster.NodeID    `cbor:"4,keyasint" json:"node"`
+	Address netip.AddrPort    `cbor:"5,keyasint" json:"address"` // where other nodes reach it
+}
+
+// View is what FromView reads of the replicated state; state.View has it.
+type View interface {
+	Epoch() uint64
+	Index() uint64
+	Nodes() iter.Seq[*cluster.Node]
+	Services() iter.Seq[*cluster.Service]
+	TasksOf(cluster.ServiceID) iter.Seq[*cluster.Task]
+}
+
+// FromView reads the input of the table at the view's index. A task counts
+// while it is wanted, ready and on a host that is not dead, whichever its
+// generation: during an update old and new tasks share the traffic. A node that
+// is away keeps its tasks. Services that are being removed publish nothing.
+func FromView(v View) Input {
+	in := Input{Epoch: v.Epoch(), Index: v.Index()}
+	alive := map[cluster.NodeID]bool{}
+	for n := range v.Nodes() {
+		if n.Condition == cluster.Down {
+			in.Down = append(in.Down, n.ID)
+		} else {
+			alive[n.ID] = true
+		}
+	}
+	for _, s := range byAge(v.Services()) {
+		ports := ingressPorts(s.Spec.Template.Ports)
+		if len(ports) == 0 {
+			continue
+		}
+		in.Services = append(in.Services, ServicePorts{Service: s.ID, Ports: ports})
+		for t := range v.TasksOf(s.ID) {
+			if alive[t.Node] && t.Desired == cluster.Running && t.Ready() {
+				in.Endpoints = appendEndpoints(in.Endpoints, s, t)
+			}
+		}
+	}
+	return in
+}
+
+// byAge lists the services that are not being removed, oldest first.
+func byAge(all iter.Seq[*cluster.Service]) []*cluster.Service {
+	var out []*cluster.Service
+	for s := range all {
+		if !s.Removing {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, func(a, b *cluster.Service) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+func ingressPorts(ports []cluster.Port) []Port {
+	var out []Port
+	for _, p := range ports {
+		if served(p) {
+			out = append(out, Port{Protocol: p.Protocol, Number: p.Published})
+		}
+	}
+	return out
+}
+
+func served(p cluster.Port) bool {
+	return p.Mode == cluster.Ingress && p.Protocol == TCP && p.Published != 0
+}
+
+// appendEndpoints adds one endpoint for each port that the task's own
+// generation publishes and the engine has bound on the task's host. A
+// generation that is no longer kept is taken to publish what the current one does.
+func appendEndpoints(out []Endpoint, s *cluster.Service, t *cluster.Task) []Endpoint {
+	host, err := netip.ParseAddr(t.Observed.Address)
+	if err != nil {
+		return out // the agent has not told where the task is
+	}
+	tmpl, ok := s.Template(t.Generation)
+	if !ok {
+		tmpl = s.Spec.Template
+	}
+	for _, p := range tmpl.Ports {
+		if !served(p) {
+			continue
+		}
+		i := slices.IndexFunc(t.Observed.Ports, func(b cluster.PortBinding) bool {
+			return b.Target == p.Target && b.Protocol == p.Protocol && b.Host != 0
+		})
+		if i < 0 {
+			continue
+		}
+		out = append(out, Endpoint{
+			Service: s.ID,
+			Port:    Port{Protocol: p.Protocol, Number: p.Published},
+			Task:    t.ID,
+			Node:    t.Node,
+			Address: netip.AddrPortFrom(host.Unmap(), t.Observed.Ports[i].Host),
+		})
+	}
+	return out
+}
