@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -90,10 +91,38 @@ type Images interface {
 	// returns the IDs of the images that it held.
 	Save(ctx context.Context, image string, w io.Writer) error
 	Load(ctx context.Context, r io.Reader) (ids []string, err error)
-	// Tag gives a local image ID a reference.
+	// Tag gives a local image a reference.
 	Tag(ctx context.Context, id, ref string) error
 	// ListImages returns the host's images.
 	ListImages(ctx context.Context) ([]Image, error)
+}
+
+// Builder is a Driver that can also build images. Not every engine can.
+type Builder interface {
+	// Build makes an image from the build context (a tar stream), writes what
+	// the build prints to out, and returns the image's ID.
+	Build(ctx context.Context, b Build, contextTar io.Reader, out io.Writer) (id string, err error)
+}
+
+// Build says how to build an image.
+type Build struct {
+	Tag        string            // reference that the image gets
+	Dockerfile string            // path within the context
+	Args       map[string]string // build arguments
+	Target     string            // stage to stop at; "": the last
+}
+
+// PeerRepository is the repository under which images are kept that came from
+// a peer instead of their registry. No user may give an image such a name.
+const PeerRepository = "muster/peer"
+
+// PeerTag is the reference under which an image that came from a peer is kept:
+// an engine knows a repository digest only of what it pulled itself. Whoever
+// loads such an image tags it so; HasImage, Save and Create look there for a
+// repository digest ("name@sha256:...") that the engine does not know.
+func PeerTag(digest string) string {
+	_, hash, _ := strings.Cut(digest, "@")
+	return PeerRepository + ":" + strings.ReplaceAll(hash, ":", "-")
 }
 
 // Info describes an engine and its host.

@@ -1,0 +1,135 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
+	"github.com/docker/go-connections/nat"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/runtime"
+)
+
+// Inspect returns one container by ID or name.
+func (d *Driver) Inspect(ctx context.Context, id string) (runtime.Container, error) {
+	var out runtime.Container
+	err := d.call(ctx, classRead, "inspect container "+id, func(ctx context.Context, cl *client.Client) error {
+		c, err := cl.ContainerInspect(ctx, id)
+		if err == nil {
+			out = newContainer(c)
+		}
+		return err
+	})
+	return out, err
+}
+
+// Start starts a container. When its network is gone the error is ErrNotFound,
+// as if the container were: it must be made anew to get one.
+func (d *Driver) Start(ctx context.Context, id string) error {
+	return d.call(ctx, classWrite, "start container "+id, func(ctx context.Context, cl *client.Client) error {
+		err := cl.ContainerStart(ctx, id, container.StartOptions{})
+		if cerrdefs.IsNotFound(err) {
+			d.networks.forget()
+		}
+		return err
+	})
+}
+
+// Stop stops a container; its deadline is the grace and 30 seconds.
+func (d *Driver) Stop(ctx context.Context, id string, grace time.Duration) error {
+	seconds := int((grace + time.Second - 1) / time.Second)
+	return d.callFor(ctx, classStop, grace+stopDeadline, "stop container "+id, func(ctx context.Context, cl *client.Client) error {
+		err := cl.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds})
+		if cerrdefs.IsNotFound(err) {
+			return nil
+		}
+		return err
+	})
+}
+
+// Remove removes a container by force, with its anonymous volumes. One whose
+// removal is under way already counts as removed.
+func (d *Driver) Remove(ctx context.Context, id string) error {
+	return d.call(ctx, classWrite, "remove container "+id, func(ctx context.Context, cl *client.Client) error {
+		err := cl.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+		if cerrdefs.IsNotFound(err) || cerrdefs.IsConflict(err) {
+			return nil
+		}
+		return err
+	})
+}
+
+// newContainer translates what an inspect said.
+func newContainer(c container.InspectResponse) runtime.Container {
+	out := runtime.Container{
+		ID:      c.ID,
+		Name:    strings.TrimPrefix(c.Name, "/"),
+		Image:   c.Image,
+		Created: parseTime(c.Created),
+	}
+	if c.Config != nil {
+		out.Labels = c.Config.Labels
+	}
+	if s := c.State; s != nil {
+		out.Status = newStatus(s.Status)
+		out.ExitCode, out.OOM, out.Error = s.ExitCode, s.OOMKilled, s.Error
+		out.Started, out.Finished = parseTime(s.StartedAt), parseTime(s.FinishedAt)
+		if s.Health != nil {
+			out.Health = newHealth(s.Health.Status)
+		}
+	}
+	if c.NetworkSettings != nil {
+		out.Ports = portsOf(c.NetworkSettings.Ports)
+	}
+	return out
+}
+
+// newStatus maps the engine's word. Only somebody else's restart policy makes
+// a container "restarting"; its next state is the one to act on.
+func newStatus(s string) runtime.Status {
+	if s == container.StateRestarting {
+		return runtime.StatusRunning
+	}
+	return runtime.Status(s)
+}
+
+func newHealth(s string) cluster.Health {
+	switch s {
+	case container.Starting:
+		return cluster.HealthStarting
+	case container.Healthy:
+		return cluster.HealthHealthy
+	case container.Unhealthy:
+		return cluster.HealthUnhealthy
+	}
+	return cluster.HealthNone
+}
+
+// portsOf lists the published ports, each once, in order.
+func portsOf(m nat.PortMap) []cluster.PortBinding {
+	var out []cluster.PortBinding
+	for port, bindings := range m {
+		for _, b := range bindings {
+			host, err := strconv.ParseUint(b.HostPort, 10, 16)
+			if err != nil {
+				continue
+			}
+			out = append(out, cluster.PortBinding{Target: uint16(port.Int()), Host: uint16(host), Protocol: port.Proto()})
+		}
+	}
+	return sortPorts(out)
+}
+
+func sortPorts(ports []cluster.PortBinding) []cluster.PortBinding {
+	slices.SortFunc(ports, func(a, b cluster.PortBinding) int {
+		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Host, b.Host))
+	})
+	return slices.Compact(ports)
+}

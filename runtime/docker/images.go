@@ -1,0 +1,151 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/registry"
+	"github.com/docker/docker/client"
+
+	"github.com/musterhq/muster/runtime"
+)
+
+// imageID is an engine's ID of an image.
+var imageID = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+// HasImage reports whether the image is here, under its own digest or, fetched
+// from a peer, under runtime.PeerTag.
+func (d *Driver) HasImage(ctx context.Context, digest string) (bool, error) {
+	_, err := d.inspectImage(ctx, digest)
+	if errors.Is(err, runtime.ErrNotFound) && strings.Contains(digest, "@") {
+		_, err = d.inspectImage(ctx, runtime.PeerTag(digest))
+	}
+	if errors.Is(err, runtime.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (d *Driver) inspectImage(ctx context.Context, ref string) (out image.InspectResponse, err error) {
+	err = d.call(ctx, classRead, "look for image "+ref, func(ctx context.Context, cl *client.Client) (err error) {
+		out, err = cl.ImageInspect(ctx, ref)
+		return err
+	})
+	return out, err
+}
+
+// Resolve asks the registry first; when that fails, for whatever reason, the
+// images of this host decide.
+func (d *Driver) Resolve(ctx context.Context, ref string, login *runtime.Login) (string, error) {
+	if imageID.MatchString(ref) {
+		local, err := d.inspectImage(ctx, ref)
+		return local.ID, err
+	}
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return "", fmt.Errorf("image %q: %w: %w; write it as name[:tag]", ref, runtime.ErrInvalid, err)
+	}
+	if _, ok := named.(reference.Digested); ok {
+		return reference.FamiliarString(named), nil
+	}
+	named = reference.TagNameOnly(named)
+	digest, remoteErr := d.askRegistry(ctx, named, login)
+	if remoteErr == nil {
+		return digest, nil
+	}
+	if ctx.Err() != nil {
+		return "", remoteErr
+	}
+	local, err := d.inspectImage(ctx, reference.FamiliarString(named))
+	switch {
+	case errors.Is(err, runtime.ErrNotFound):
+		return "", fmt.Errorf("image %q: %w: not on this host, and %v; push it or build it here", ref, runtime.ErrNotFound, remoteErr)
+	case err != nil:
+		return "", err
+	}
+	return localDigest(named, local), nil
+}
+
+// localDigest is the repository digest of a local image, that of the
+// reference's own repository before others, else the image's ID.
+func localDigest(named reference.Named, local image.InspectResponse) string {
+	digests := slices.Sorted(slices.Values(local.RepoDigests))
+	for _, d := range digests {
+		if strings.HasPrefix(d, reference.FamiliarName(named)+"@") {
+			return d
+		}
+	}
+	if len(digests) > 0 {
+		return digests[0]
+	}
+	return local.ID
+}
+
+// askRegistry lets the engine ask the registry for the tag's digest.
+func (d *Driver) askRegistry(ctx context.Context, named reference.Named, login *runtime.Login) (string, error) {
+	auth, err := encode(login)
+	if err != nil {
+		return "", err
+	}
+	var out string
+	err = d.call(ctx, classRegistry, "ask the registry for "+named.String(), func(ctx context.Context, cl *client.Client) error {
+		answer, err := cl.DistributionInspect(ctx, named.String(), auth)
+		if err != nil {
+			return err
+		}
+		canonical, err := reference.WithDigest(reference.TrimNamed(named), answer.Descriptor.Digest)
+		if err == nil {
+			out = reference.FamiliarString(canonical)
+		}
+		return err
+	})
+	return out, err
+}
+
+// encode writes a login as the engine's API wants it; "" for none.
+func encode(login *runtime.Login) (string, error) {
+	if login == nil {
+		return "", nil
+	}
+	return registry.EncodeAuthConfig(registry.AuthConfig{
+		Username:      login.Username,
+		Password:      login.Password,
+		ServerAddress: login.Server,
+		IdentityToken: login.IdentityToken,
+	})
+}
+
+// Tag gives a local image a reference.
+func (d *Driver) Tag(ctx context.Context, id, ref string) error {
+	return d.call(ctx, classRead, "tag image "+id+" as "+ref, func(ctx context.Context, cl *client.Client) error {
+		return cl.ImageTag(ctx, id, ref)
+	})
+}
+
+// ListImages returns the host's images, without intermediate layers.
+func (d *Driver) ListImages(ctx context.Context) ([]runtime.Image, error) {
+	var out []runtime.Image
+	err := d.call(ctx, classRead, "list images", func(ctx context.Context, cl *client.Client) error {
+		all, err := cl.ImageList(ctx, image.ListOptions{})
+		for _, i := range all {
+			out = append(out, runtime.Image{
+				ID: i.ID, Tags: realNames(i.RepoTags), Digests: realNames(i.RepoDigests),
+				Size: i.Size, Created: time.Unix(i.Created, 0).UTC(),
+			})
+		}
+		return err
+	})
+	return out, err
+}
+
+// realNames drops the engine's place-holders for names that an image has not.
+func realNames(refs []string) []string {
+	return slices.DeleteFunc(refs, func(r string) bool { return strings.HasPrefix(r, "<none>") })
+}
