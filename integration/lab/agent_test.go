@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func executable(t *testing.T) string {
+func testBinary(t *testing.T) string {
 	t.Helper()
 	path, err := os.Executable()
 	if err != nil {
@@ -23,7 +23,7 @@ func executable(t *testing.T) string {
 // TestAgent starts a stand-in for the agent in every way.
 func TestAgent(t *testing.T) {
 	t.Setenv("MUSTER_SECRET", "of the caller")
-	l := newLab(t, Options{Binary: executable(t)})
+	l := newLab(t, Options{Binary: testBinary(t)})
 	h := startHosts(t, l, 1)[0]
 	ctx := t.Context()
 
@@ -80,7 +80,7 @@ func processState(pid int) string {
 }
 
 func TestCLI(t *testing.T) {
-	l := newLab(t, Options{Binary: executable(t)})
+	l := newLab(t, Options{Binary: testBinary(t)})
 	h := startHosts(t, l, 1)[0]
 	r := h.CLI(t.Context(), "echo", "a", "b")
 	if r.ExitCode != 3 || !strings.HasPrefix(r.Stdout, "a b\n") || !strings.Contains(r.Stdout, "MUSTER_HOST=unix://"+h.Socket+"\n") {

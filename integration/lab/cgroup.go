@@ -91,8 +91,8 @@ func (c cgroups) add(host string) error {
 		}
 		for _, parent := range []string{dir, filepath.Join(dir, cgroupTree), filepath.Join(dir, cgroupTree, host)} {
 			control := filepath.Join(parent, "cgroup.subtree_control")
-			if err := os.WriteFile(control, []byte("+cpu +memory"), 0o644); err != nil {
-				return fmt.Errorf("count the resources of %s: %w", host, err)
+			if err := os.WriteFile(control, []byte("+memory"), 0o644); err != nil {
+				return fmt.Errorf("count the memory of %s: %w", host, err)
 			}
 		}
 	}

@@ -50,7 +50,8 @@ func (h *Host) StopDocker(ctx context.Context) error {
 	return h.endDocker(ctx, unix.SIGTERM)
 }
 
-// KillDocker ends the engine by SIGKILL; containers live on without it.
+// KillDocker ends the engine by SIGKILL. Containers live on without it; the next
+// engine ends them, unless the lab's DockerArgs have --live-restore.
 func (h *Host) KillDocker(ctx context.Context) error {
 	return h.endDocker(ctx, unix.SIGKILL)
 }

@@ -10,7 +10,7 @@ import (
 
 func TestWriteImagesIsRepeatable(t *testing.T) {
 	dir := t.TempDir()
-	img := Image{Ref: "x:1", Binary: executable(t), Entrypoint: []string{"/x"}, Env: []string{"A=1"}, Port: 80}
+	img := Image{Ref: "x:1", Binary: testBinary(t), Entrypoint: []string{"/x"}, Env: []string{"A=1"}, Port: 80}
 	var sums []string
 	for _, name := range []string{"a.tar", "b.tar"} {
 		if err := WriteImages(filepath.Join(dir, name), img); err != nil {

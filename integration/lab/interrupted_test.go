@@ -19,7 +19,7 @@ import (
 func startInterrupted(t *testing.T) (cmd *exec.Cmd, dir string) {
 	t.Helper()
 	needLab(t)
-	cmd = exec.CommandContext(t.Context(), executable(t), "interrupted")
+	cmd = exec.CommandContext(t.Context(), testBinary(t), "interrupted")
 	cmd.Stderr = t.Output()
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -27,7 +27,7 @@ type Options struct {
 	// empty or left by an earlier lab: Close removes it. Default:
 	// muster-lab/Name in the directory for temporary files.
 	Dir string
-	// Binary is the muster executable; without it StartAgent and CLI fail.
+	// Binary is the muster executable; without one StartAgent and CLI fail.
 	Binary string
 	// Log receives one line a step. Default: nothing is written.
 	Log io.Writer
@@ -54,6 +54,8 @@ type Lab struct {
 	processes sync.WaitGroup // one per process whose end has not been collected
 	feed      feeder
 
+	logging sync.Mutex // held around a write to opts.Log
+
 	mu    sync.Mutex
 	hosts []*Host
 	hello string // the archive of the example images, once built
@@ -70,6 +72,13 @@ func New(ctx context.Context, opts Options) (*Lab, error) {
 	}
 	if opts.Log == nil {
 		opts.Log = io.Discard
+	}
+	if opts.Binary != "" {
+		path, err := executable(opts.Binary)
+		if err != nil {
+			return nil, fmt.Errorf("make the lab: %w", err)
+		}
+		opts.Binary = path
 	}
 	dir, err := labDir(opts)
 	if err != nil {
@@ -233,6 +242,8 @@ func (l *Lab) Get(ctx context.Context, url string) (status int, body string, err
 }
 
 func (l *Lab) logf(format string, args ...any) {
+	l.logging.Lock()
+	defer l.logging.Unlock()
 	fmt.Fprintf(l.opts.Log, "%7.2fs %s\n", time.Since(l.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 

@@ -315,6 +315,9 @@ func TestDocker(t *testing.T) {
 	if err := h.StartDocker(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if c, err := h.Inspect(t.Context(), "one"); err != nil || c.State != "exited" {
+		t.Errorf("under the next engine the container is %+v, %v", c, err)
+	}
 	if err := h.StopDocker(t.Context()); err != nil {
 		t.Fatal(err)
 	}

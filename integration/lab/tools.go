@@ -46,12 +46,28 @@ func find(name string) (string, error) {
 		return name, nil
 	}
 	for _, dir := range filepath.SplitList(toolPath) {
-		path := filepath.Join(dir, name)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		if path, err := executable(filepath.Join(dir, name)); err == nil {
 			return path, nil
 		}
 	}
 	return "", fmt.Errorf("%s is not in %s", name, toolPath)
+}
+
+// executable makes path absolute, which is what it has to be inside a host, and
+// checks that it is a program.
+func executable(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+		return "", fmt.Errorf("%s is not an executable file", path)
+	}
+	return path, nil
 }
 
 // findInit finds the reaper that is process 1 of a host.
