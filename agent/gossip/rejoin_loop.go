@@ -1,0 +1,51 @@
+package gossip
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// rejoinPoll is how soon a change of the known peers is noticed.
+const rejoinPoll = 5 * time.Second
+
+// rejoin does what [NextRejoin] says until ctx ends.
+func (g *Gossip) rejoin(ctx context.Context, state RejoinState) {
+	for {
+		now := time.Now()
+		plan := NextRejoin(g.peers(), g.dir.list(), now, state)
+		state = plan.State
+		g.dial(plan.Dial)
+
+		pause := rejoinPoll
+		if !plan.Wake.IsZero() {
+			pause = min(pause, max(time.Until(plan.Wake), 0))
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-g.leaving:
+		case <-g.dir.rejoin:
+		case <-timer.C:
+		}
+		timer.Stop()
+		if ctx.Err() != nil || g.isLeaving() {
+			return
+		}
+	}
+}
+
+// dial tries the peers side by side, so that a dead one does not delay the rest.
+func (g *Gossip) dial(peers []Peer) {
+	var wg sync.WaitGroup
+	for _, p := range peers {
+		wg.Go(func() {
+			if _, err := g.Join([]string{p.Addr}); err != nil {
+				g.log.Debug("peer does not answer", "node", p.ID, "addr", p.Addr, "error", err)
+				return
+			}
+			g.log.Debug("peer answered", "node", p.ID, "addr", p.Addr)
+		})
+	}
+	wg.Wait()
+}
