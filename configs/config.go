@@ -1,0 +1,41 @@
+package configs
+
+// Where a packaged agent keeps its things.
+const (
+	DefaultDataDir    = "/var/lib/muster"
+	DefaultSocket     = "/run/muster.sock"
+	DefaultDockerHost = "unix:///var/run/docker.sock"
+	DefaultPort       = 7070
+	DefaultGossipPort = 7071
+)
+
+// Config is everything an agent is told at its start.
+type Config struct {
+	DataDir    string `yaml:"data_dir"`    // absolute path; identity and state, mode 0700
+	Advertise  string `yaml:"advertise"`   // IP that other nodes reach this host at; "": found at start
+	Port       int    `yaml:"port"`        // TCP, on every address
+	GossipPort int    `yaml:"gossip_port"` // TCP and UDP, on every address
+	DockerHost string `yaml:"docker_host"` // unix://PATH
+	Socket     string `yaml:"socket"`      // absolute path of the local API's socket
+
+	Name   string            `yaml:"name"` // "": the host's name
+	Labels map[string]string `yaml:"labels"`
+	CPUs   float64           `yaml:"cpus"`   // cores on offer; 0: measured
+	Memory Size              `yaml:"memory"` // bytes on offer; 0: measured
+
+	LogFormat string `yaml:"log_format"` // text or json
+	LogLevel  string `yaml:"log_level"`  // debug, info, warn or error
+}
+
+// Default is the configuration of an agent that is told nothing.
+func Default() Config {
+	return Config{
+		DataDir:    DefaultDataDir,
+		Port:       DefaultPort,
+		GossipPort: DefaultGossipPort,
+		DockerHost: DefaultDockerHost,
+		Socket:     DefaultSocket,
+		LogFormat:  "text",
+		LogLevel:   "info",
+	}
+}

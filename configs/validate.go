@@ -1,0 +1,117 @@
+package configs
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// maxSocketPath is the longest path that a unix socket's address holds on
+// Linux, in bytes (sun_path less its terminator, unix(7)).
+const maxSocketPath = 107
+
+// nodeName is what host names are made of (RFC 1123).
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+
+// Validate reports the first rule that c breaks as a *cluster.FieldError; the
+// field is the setting's name in a file.
+func (c *Config) Validate() error {
+	for _, check := range []func() error{
+		c.validatePaths, c.validateNetwork, c.validateNode, c.validateLog,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) validatePaths() error {
+	if err := absolute("data_dir", c.DataDir, DefaultDataDir); err != nil {
+		return err
+	}
+	if err := absolute("socket", c.Socket, DefaultSocket); err != nil {
+		return err
+	}
+	if len(c.Socket) > maxSocketPath {
+		return cluster.Invalid("socket", fmt.Sprintf("has %d characters, at most %d are possible", len(c.Socket), maxSocketPath), "use a shorter path")
+	}
+	path, ok := strings.CutPrefix(c.DockerHost, "unix://")
+	if !ok || !filepath.IsAbs(path) {
+		return cluster.Invalid("docker_host", fmt.Sprintf("%q is not the socket of a local engine", c.DockerHost), "give one such as "+DefaultDockerHost)
+	}
+	return nil
+}
+
+func absolute(field, path, example string) error {
+	switch {
+	case path == "":
+		return cluster.Invalid(field, "is empty", "give a path such as "+example)
+	case !filepath.IsAbs(path):
+		return cluster.Invalid(field, fmt.Sprintf("%q is not an absolute path", path), "give one such as "+example)
+	}
+	return nil
+}
+
+func (c *Config) validateNetwork() error {
+	if err := validPort("port", c.Port, DefaultPort); err != nil {
+		return err
+	}
+	if err := validPort("gossip_port", c.GossipPort, DefaultGossipPort); err != nil {
+		return err
+	}
+	if c.Port == c.GossipPort {
+		return cluster.Invalid("gossip_port", fmt.Sprintf("is %d, as port is", c.Port), "give the two different ports")
+	}
+	if c.Advertise == "" {
+		return nil
+	}
+	addr, err := netip.ParseAddr(c.Advertise)
+	switch {
+	case err != nil:
+		return cluster.Invalid("advertise", fmt.Sprintf("%q is not an IP address", c.Advertise), "give the address that the other hosts reach this one at, such as 10.0.0.1")
+	case addr.IsUnspecified() || addr.IsMulticast():
+		return cluster.Invalid("advertise", fmt.Sprintf("%s is not the address of one host", c.Advertise), "give the address that the other hosts reach this one at, such as 10.0.0.1")
+	}
+	return nil
+}
+
+func validPort(field string, port, example int) error {
+	if port < 1 || port > math.MaxUint16 {
+		return cluster.Invalid(field, fmt.Sprintf("%d is not a port", port), fmt.Sprintf("give a number between 1 and 65535, such as %d", example))
+	}
+	return nil
+}
+
+func (c *Config) validateNode() error {
+	if c.Name != "" && (len(c.Name) > cluster.MaxNameLength || !nodeName.MatchString(c.Name)) {
+		return cluster.Invalid("name", fmt.Sprintf("%q is not a host name", c.Name),
+			fmt.Sprintf("use at most %d letters, digits, dots and hyphens", cluster.MaxNameLength))
+	}
+	if err := cluster.ValidateLabels("labels", c.Labels); err != nil {
+		return err
+	}
+	if math.IsNaN(c.CPUs) || c.CPUs < 0 || c.CPUs > float64(cluster.MaxMilliCPU)/1000 {
+		return cluster.Invalid("cpus", fmt.Sprintf("%g is not a number of cores", c.CPUs), "give one such as 4 or 0.5; 0 measures")
+	}
+	if c.Memory < 0 || int64(c.Memory) > cluster.MaxMemory {
+		return cluster.Invalid("memory", fmt.Sprintf("%d bytes are not an amount of memory", int64(c.Memory)), "give one such as 8GiB; 0 measures")
+	}
+	return nil
+}
+
+func (c *Config) validateLog() error {
+	if !slices.Contains([]string{"text", "json"}, c.LogFormat) {
+		return cluster.Invalid("log_format", fmt.Sprintf("%q is not a format", c.LogFormat), "use text or json")
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		return cluster.Invalid("log_level", fmt.Sprintf("%q is not a level", c.LogLevel), "use debug, info, warn or error")
+	}
+	return nil
+}
