@@ -2,8 +2,10 @@ package gossip
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -318,10 +320,12 @@ func TestLoopback(t *testing.T) {
 	if _, err := b.Join([]string{fmt.Sprintf("%s:%d", self.Addr, self.Port)}); err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for len(alive(a)) != 2 {
 		select {
 		case <-a.Events():
-		case <-t.Context().Done():
+		case <-ctx.Done():
 			t.Fatal("never heard of the other")
 		}
 	}
@@ -335,5 +339,33 @@ func TestLoopback(t *testing.T) {
 	}
 	if _, err := b.Join([]string{fmt.Sprintf("127.0.0.1:%d", self.Port)}); err == nil {
 		t.Error("joined after close")
+	}
+}
+
+// A peer that accepts and then says nothing must not hold up the end.
+func TestCloseEndsDials(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	cfg := baseConfig(0)
+	cfg.BindAddr, cfg.AdvertiseAddr = "127.0.0.1", "127.0.0.1"
+	cfg.Peers = func() []Peer { return []Peer{{ID: nodeID(1), Addr: mute.Addr().String()}} }
+	g, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := mute.Accept() // the rejoin loop is now waiting for an answer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	start := time.Now()
+	if err := g.Close(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took >= streamTimeout {
+		t.Errorf("closing took %v: it waited for the peer", took)
 	}
 }

@@ -55,6 +55,10 @@ func (t *Transport) receive(p *memberlist.Packet) {
 	p.Timestamp = time.Now()
 	select {
 	case <-t.done:
+		return
+	default:
+	}
+	select {
 	case t.packets <- p:
 	default: // a full queue drops, as a kernel does
 	}
