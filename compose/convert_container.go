@@ -14,10 +14,6 @@ import (
 // resources, which belong to the template.
 func (c *converter) container() (cluster.ContainerSpec, error) {
 	s := c.config
-	mode, err := c.networkMode()
-	if err != nil {
-		return cluster.ContainerSpec{}, err
-	}
 	mounts, err := c.mounts()
 	if err != nil {
 		return cluster.ContainerSpec{}, err
@@ -49,7 +45,7 @@ func (c *converter) container() (cluster.ContainerSpec, error) {
 		Sysctls:     nonEmpty(s.Sysctls),
 		SecurityOpt: list(s.SecurityOpt),
 		GroupAdd:    list(s.GroupAdd),
-		NetworkMode: mode,
+		NetworkMode: c.networkMode(),
 	}
 	if s.Logging != nil {
 		out.Logging = &cluster.Logging{Driver: s.Logging.Driver, Options: nonEmpty(s.Logging.Options)}
@@ -67,18 +63,17 @@ func (c *converter) warnEmpty(name string, args types.ShellCommand) {
 	}
 }
 
-func (c *converter) networkMode() (string, error) {
+// networkMode is the mode that the spec takes; others than these are refused
+// by the table.
+func (c *converter) networkMode() string {
 	switch mode := c.config.NetworkMode; mode {
-	case "", "host", "none":
-		return mode, nil
 	case "default":
-		return "", nil
+		return ""
 	case "bridge":
 		c.warn("network_mode", "has no effect: the service is in the stack's network")
-		return "", nil
+		return ""
 	default:
-		return "", c.invalid("network_mode", "a container that shares another's network has to run beside it, which is not supported yet",
-			"use host or none, or leave it out")
+		return mode
 	}
 }
 

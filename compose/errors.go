@@ -13,10 +13,12 @@ import (
 
 // The forms in which the loader names a field in its messages.
 var (
-	unknownField = regexp.MustCompile(`^(\S*) additional properties (.+) not allowed$`)
-	namedField   = regexp.MustCompile(`(?s)^((?:services|networks|volumes|secrets|configs|jobs|models|name|include)(?:[.\[][^\s:]*)?):? (.+)$`)
-	namedService = regexp.MustCompile(`(?s)^service "([^"]+)" (.+)$`)
-	quoted       = regexp.MustCompile(`'([^']*)'`)
+	unknownField = regexp.MustCompile(`^(\S*) additional properties '([^']*)'.* not allowed$`)
+	noSuchField  = regexp.MustCompile(`^(?:(\S*)\.)?([^.\s]+) false schema$`)
+	namedField   = regexp.MustCompile(`^((?:services|networks|volumes|secrets|configs|jobs|models|name)(?:[.\[][^\s:]*)?):? (.+)$`)
+	namedService = regexp.MustCompile(`^service "([^"]+)" (.+)$`)
+	undecoded    = regexp.MustCompile(`^'([^']+)' (.+)$`)
+	bracketed    = regexp.MustCompile(`\[([^\]]*[^\]0-9][^\]]*)\]`)
 )
 
 // explain turns the loader's message into a *cluster.FieldError where it names
@@ -26,17 +28,25 @@ func (in *input) explain(err error) error {
 	for _, file := range in.files {
 		msg = strings.TrimPrefix(msg, "validating "+file.Filename+": ")
 	}
+	for _, prefix := range []string{"decoding failed due to the following error(s):\n\n", "error while interpolating "} {
+		msg = strings.TrimPrefix(msg, prefix)
+	}
+	msg, _, _ = strings.Cut(msg, "\n") // the first of several
 	msg = strings.TrimSuffix(msg, ": invalid compose project")
 	if m := unknownField.FindStringSubmatch(msg); m != nil {
-		if names := quoted.FindStringSubmatch(m[2]); names != nil {
-			return unknown(m[1], names[1])
-		}
+		return unknown(m[1], m[2])
+	}
+	if m := noSuchField.FindStringSubmatch(msg); m != nil {
+		return unknown(m[1], m[2])
 	}
 	if m := namedField.FindStringSubmatch(msg); m != nil {
 		return cluster.Invalid(m[1], m[2], "")
 	}
 	if m := namedService.FindStringSubmatch(msg); m != nil {
 		return cluster.Invalid("services."+m[1], m[2], "")
+	}
+	if m := undecoded.FindStringSubmatch(msg); m != nil {
+		return cluster.Invalid(bracketed.ReplaceAllString(m[1], ".$1"), m[2], "")
 	}
 	return fmt.Errorf("read compose file: %w", err)
 }

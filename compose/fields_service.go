@@ -45,9 +45,10 @@ var serviceFields = []field{
 	{path: "services.*.ports.[].name", verdict: honoured, note: "a note to the reader"},
 	{path: "services.*.ports.[].app_protocol", verdict: warned, note: "has no effect: connections are balanced, not requests"},
 
-	{path: "services.*.network_mode", verdict: honoured, note: "`host` (published ports are dropped, with a warning) and `none`; `bridge` with a warning; others are refused"},
+	{path: "services.*.network_mode", verdict: refused, note: "a container that shares another's network has to run beside it, which is not supported yet",
+		hint: "use host or none, or leave it out", same: []string{"host", "none", "bridge", "default"}},
 	{path: "services.*.networks", verdict: group},
-	{path: "services.*.networks.*", verdict: group, note: "see `networks.*`"},
+	{path: "services.*.networks.*", verdict: group, note: "every one of them is the stack's own network; see the file's `networks`"},
 	{path: "services.*.networks.*.aliases", verdict: warned, note: "has no effect: the service is found by its name"},
 	{path: "services.*.networks.*.driver_opts", verdict: warned, note: noEffect},
 	{path: "services.*.networks.*.gw_priority", verdict: warned, note: noEffect},

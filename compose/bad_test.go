@@ -1,0 +1,203 @@
+package compose
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// load reads content as a stack named "test".
+func load(t *testing.T, content string) (*Stack, error) {
+	t.Helper()
+	return Load(t.Context(), Options{
+		Files:      []string{"-"},
+		Stdin:      strings.NewReader(content),
+		Stack:      "test",
+		Env:        map[string]string{},
+		WorkingDir: t.TempDir(),
+	})
+}
+
+// web is a file with one service and the given lines below it.
+func web(lines ...string) string {
+	return "services:\n  web:\n    image: nginx\n    " + strings.Join(lines, "\n    ") + "\n"
+}
+
+func TestBadFieldsAreNamed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		file  string
+		field string
+		want  string // part of reason or hint
+	}{
+		"unknown service field":   {web("imge: x"), "services.web.imge", `did you mean "image"`},
+		"field in the wrong home": {web("replicas: 3"), "services.web.replicas", `did you mean "deploy.replicas"`},
+		"unknown top field":       {"service:\n  web: {image: nginx}\n", "service", `did you mean "services"`},
+		"unknown deploy field":    {web("deploy: {resources: {limit: {cpus: 1}}}"), "services.web.deploy.resources.limit", `did you mean "limits"`},
+		"wrong type":              {web("ports: 80"), "services.web.ports", "must be a"},
+		"no image":                {"services:\n  web: {command: x}\n", "services.web", "neither an image nor a build"},
+		"no services":             {"services: {}\n", "services", "at least one service"},
+
+		"capitals in a name":  {"services:\n  Web: {image: nginx}\n", "services.Web", "lower-case"},
+		"underscore":          {"services:\n  my_web: {image: nginx}\n", "services.my_web", "hyphens"},
+		"dots in a name":      {"services:\n  ..: {image: nginx}\n", "services...", "hyphens"},
+		"64 characters":       {"services:\n  " + strings.Repeat("a", 64) + ": {image: nginx}\n", "services." + strings.Repeat("a", 64), "at most 63"},
+		"image with a space":  {"services:\n  web: {image: a b}\n", "services.web.image", "not an image reference"},
+		"image in capitals":   {"services:\n  web: {image: 'UPPER:'}\n", "services.web.image", "not an image reference"},
+		"image with no tag":   {"services:\n  web: {image: 'nginx:'}\n", "services.web.image", "not an image reference"},
+		"image above its dir": {"services:\n  web: {image: '../../etc'}\n", "services.web.image", "not an image reference"},
+
+		"negative replicas":  {web("deploy: {replicas: -1}"), "services.web.deploy.replicas", "greater than or equal to 0"},
+		"negative scale":     {web("scale: -1"), "services.web.scale", "greater than or equal to 0"},
+		"many replicas":      {web("deploy: {replicas: 10001}"), "services.web.deploy.replicas", "more than the allowed 10000"},
+		"huge replicas":      {web("deploy: {replicas: 99999999999999999999}"), "services.web.deploy.replicas", ""},
+		"replicas as text":   {web("deploy: {replicas: many}"), "services.web.deploy.replicas", ""},
+		"replicas of global": {web("deploy: {mode: global, replicas: 2}"), "services.web.deploy.replicas", "global"},
+		"unknown mode":       {web("deploy: {mode: some}"), "services.web.deploy.mode", "replicated or global"},
+		"job mode":           {web("deploy: {mode: replicated-job}"), "services.web.deploy.mode", "jobs are not run"},
+		"cpus not a number":  {web("deploy: {resources: {limits: {cpus: 'NaN'}}}"), "services.web.deploy.resources.limits.cpus", "not a number"},
+		"cpus infinite":      {web("deploy: {resources: {limits: {cpus: '1e999'}}}"), "services.web.deploy.resources.limits.cpus", ""},
+		"cpus huge":          {web("deploy: {resources: {limits: {cpus: '1e30'}}}"), "services.web.deploy.resources.limits.cpus", "million"},
+		"cpus tiny":          {web("deploy: {resources: {limits: {cpus: '0.0001'}}}"), "services.web.deploy.resources.limits.cpus", "thousandth"},
+		"cpus negative":      {web("deploy: {resources: {limits: {cpus: '-1'}}}"), "services.web.deploy.resources.limits.cpus", "negative"},
+		"memory huge":        {web("deploy: {resources: {limits: {memory: 9999999P}}}"), "services.web.deploy.resources.limits.memory", ""},
+		"memory not a size":  {web("deploy: {resources: {limits: {memory: lots}}}"), "services.web.deploy.resources.limits.memory", ""},
+		"reserved too much":  {web("deploy: {resources: {limits: {memory: 64M}, reservations: {memory: 128M}}}"), "services.web.deploy.resources.reservations.memory", "above the limit"},
+		"constraint":         {web("deploy: {placement: {constraints: [zone]}}"), "services.web.deploy.placement.constraints[0]", "neither == nor !="},
+		"constraint key":     {web("deploy: {placement: {constraints: [zone == a]}}"), "services.web.deploy.placement.constraints[0]", "not a key"},
+		"preference":         {web("deploy: {placement: {preferences: [spread: zone]}}"), "services.web.deploy.placement.preferences[0].spread", "node.labels.zone"},
+		"order":              {web("deploy: {update_config: {order: sideways}}"), "services.web.deploy.update_config.order", ""},
+		"restart":            {web("restart: sometimes"), "services.web.restart", "unless-stopped"},
+		"restart number":     {web("restart: on-failure:x"), "services.web.restart", "number"},
+		"restart condition":  {web("deploy: {restart_policy: {condition: never}}"), "services.web.deploy.restart_policy.condition", "on-failure"},
+
+		"port 0":               {web("ports: ['8080:0']"), "", ""},
+		"port 70000":           {web("ports: ['70000:80']"), "", "70000"},
+		"target 70000":         {web("ports: [{target: 70000}]"), "services.web.ports[0].target", "not a port"},
+		"range for one target": {web("ports: ['8000-8010:80']"), "services.web.ports[0].published", "range"},
+		"udp ingress":          {web("ports: ['53:53/udp']"), "services.web.ports[0].protocol", "mode: host"},
+		"sctp":                 {web("ports: ['53:53/sctp']"), "services.web.ports[0].protocol", "tcp or udp"},
+		"port twice":           {web("ports: ['80:80', '80:81']"), "services.web.ports[1]", "second time"},
+		"port of two services": {"services:\n  a: {image: x, ports: ['80:80']}\n  b: {image: x, ports: ['80:80']}\n", "services.b.ports[0]", `service "a"`},
+
+		"relative mount target": {web("volumes: ['/a:b']"), "services.web.volumes[0].target", "absolute"},
+		"undefined volume":      {web("volumes: ['data:/data']"), "services.web", "undefined volume"},
+		"signal":                {web("stop_signal: SIGNOPE"), "services.web.stop_signal", "not a signal"},
+		"reserved label":        {web("labels: {muster.task: x}"), "services.web.labels.muster.task", "reserved"},
+		"health command":        {web("healthcheck: {test: [CMD]}"), "services.web.healthcheck.test", "not a test"},
+		"health interval":       {web("healthcheck: {interval: 1us}"), "services.web.healthcheck.interval", "millisecond"},
+		"NUL in a value":        {web(`environment: {A: "a\0b"}`), "services.web.environment.A", "NUL"},
+
+		"secrets":            {web("secrets: [s]") + "secrets: {s: {file: ./s}}\n", "services.web.secrets", "not delivered"},
+		"configs":            {web("configs: [c]") + "configs: {c: {file: ./c}}\n", "services.web.configs", "not delivered"},
+		"network of another": {web("network_mode: service:web"), "services.web.network_mode", "host or none"},
+		"container network":  {web("network_mode: container:abc"), "services.web.network_mode", "host or none"},
+		"external network":   {web("networks: [n]") + "networks: {n: {external: true}}\n", "networks.n.external", "does not own"},
+		"volume driver":      {web("volumes: ['v:/v']") + "volumes: {v: {driver: nfs}}\n", "volumes.v.driver", "local"},
+		"volume options":     {web("volumes: ['v:/v']") + "volumes: {v: {driver_opts: {type: nfs}}}\n", "volumes.v.driver_opts", "external volume"},
+		"fencing":            {web("x-muster: {guarantee: at-most-one}"), "services.web.x-muster.guarantee", "until fencing exists"},
+		"unknown of ours":    {web("x-muster: {garantee: at-most-one}"), "services.web.x-muster.garantee", "not a field of Muster"},
+		"ours as text":       {web("x-muster: yes please"), "services.web.x-muster", "not a mapping"},
+		"ours out of place":  {web() + "volumes: {v: {x-muster: {a: b}}}\n", "volumes.v.x-muster", "not a field of Muster"},
+		"hooks":              {web("pre_stop: [{command: x}]"), "services.web.pre_stop", "stop_signal"},
+		"jobs":               {web() + "jobs: {j: {image: x, triggers: {manual: true}}}\n", "jobs", "not run yet"},
+		"cyclic depends_on":  {"services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [a]}\n", "", "cycle"},
+		"cyclic extends":     {"services:\n  a: {image: x, extends: b}\n  b: {image: x, extends: a}\n", "", "Circular reference"},
+		"required variable":  {web("user: ${NOBODY:?say who}"), "", "say who"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stack, err := load(t, tc.file)
+			if err == nil {
+				t.Fatalf("accepted as %+v", stack)
+			}
+			if !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %q does not say %q", err, tc.want)
+			}
+			var fe *cluster.FieldError
+			if tc.field != "" && (!errors.As(err, &fe) || fe.Field != tc.field) {
+				t.Errorf("error %q (%T) does not name the field %q", err, err, tc.field)
+			}
+		})
+	}
+}
+
+func TestBadDocuments(t *testing.T) {
+	bomb := "x-a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+	for c := 'b'; c < 'i'; c++ {
+		bomb += fmt.Sprintf("x-%c: &%c [%s]\n", c, c, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c,", c-1), 10), ","))
+	}
+	for name, tc := range map[string]struct{ file, want string }{
+		"empty":         {"", "empty compose file"},
+		"a list":        {"- a\n", "must be a mapping"},
+		"not YAML":      {"services: [\n", "not YAML"},
+		"a tab":         {"services:\n\tweb: {}\n", "not YAML"},
+		"binary":        {"\x7fELF\x00\x01", ""},
+		"alias bomb":    {bomb + web(), "fewer aliases"},
+		"alias to self": {"x-a: &a [*a]\n" + web(), "part of"},
+		"deep":          {"x-a: " + strings.Repeat("[", 200) + strings.Repeat("]", 200) + "\n" + web(), "nests deeper"},
+		"too large":     {web() + "#" + strings.Repeat("x", MaxFileSize), "larger than 1 MiB"},
+		"many services": {"x-s: &s {image: x}\nservices:\n" + repeat(1001, "  s%d: *s\n"), "at most 1000"},
+		"port ranges":   {"x-p: &p ['1-60000:1-60000']\n" + web("ports: *p"), "ports of all ranges"},
+		"hidden ranges": {web("ports: ['${A:-1}-${B:-60000}:${A:-1}-${B:-60000}']"), "ports of all ranges"},
+		"key twice":     {web("image: x"), "already defined"},
+		"number as key": {"services:\n  1: {image: x}\n  [a]: {image: x}\n", ""},
+		"not a number":  {web("cpus: .nan"), ""},
+		"large spec":    {web("environment:") + repeat(200, "      V%d: "+strings.Repeat("x", 6000)+"\n"), "larger than 1 MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stack, err := load(t, tc.file)
+			if err == nil {
+				t.Fatalf("accepted as %+v", stack)
+			}
+			if !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %.300q does not say %q", err.Error(), tc.want)
+			}
+		})
+	}
+}
+
+func repeat(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
+func TestBadFiles(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "ok.yaml"), web())
+	write(t, filepath.Join(dir, "loop.yaml"), "include: [loop.yaml]\n"+web())
+	write(t, filepath.Join(dir, "lost.yaml"), "include: [nowhere.yaml]\n"+web())
+	write(t, filepath.Join(dir, "env.yaml"), web("env_file: nowhere.env"))
+	for name, tc := range map[string]struct {
+		options Options
+		want    string
+	}{
+		"no file":        {Options{}, "file: is missing"},
+		"missing file":   {Options{Files: []string{filepath.Join(dir, "nowhere.yaml")}}, "no such file"},
+		"directory":      {Options{Files: []string{dir}}, "is a directory"},
+		"no stdin":       {Options{Files: []string{"-"}}, "no standard input"},
+		"include loop":   {Options{Files: []string{filepath.Join(dir, "loop.yaml")}, Stack: "x"}, "include cycle"},
+		"lost include":   {Options{Files: []string{filepath.Join(dir, "lost.yaml")}, Stack: "x"}, "no such file"},
+		"lost env file":  {Options{Files: []string{filepath.Join(dir, "env.yaml")}, Stack: "x"}, "nowhere.env"},
+		"stack path":     {Options{Files: []string{filepath.Join(dir, "ok.yaml")}, Stack: "../x"}, `stack: "../x"`},
+		"stack capitals": {Options{Files: []string{filepath.Join(dir, "ok.yaml")}, Stack: "Shop"}, `stack: "Shop"`},
+		"name in file":   {Options{Files: []string{"-"}, Stdin: strings.NewReader("name: My_Shop\n" + web())}, `name: "My_Shop"`},
+		"no name at all": {Options{Files: []string{"-"}, Stdin: strings.NewReader(web()), WorkingDir: "/"}, "name: is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.options.Env = map[string]string{}
+			stack, err := Load(t.Context(), tc.options)
+			if err == nil {
+				t.Fatalf("accepted as %+v", stack)
+			}
+			if !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %q does not say %q", err, tc.want)
+			}
+		})
+	}
+}
