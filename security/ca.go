@@ -173,3 +173,12 @@ func parseOneCert(certPEM []byte) (*x509.Certificate, error) {
 	}
 	return x509.ParseCertificate(block.Bytes)
 }
+
+// CAHash is the pin of an authority's certificate: its SHA-256 in hex.
+func CAHash(certPEM []byte) (string, error) {
+	cert, err := parseCACert(certPEM)
+	if err != nil {
+		return "", fmt.Errorf("read the authority's certificate: %w", err)
+	}
+	return hashHex(cert.Raw), nil
+}

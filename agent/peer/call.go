@@ -1,0 +1,72 @@
+package peer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+)
+
+// maxReply bounds what a control call may answer, in bytes.
+const maxReply = 64 << 20
+
+// Call sends in as JSON and decodes the answer into out; either may be nil. A
+// node that answers an error gives an *api.Error.
+func (p *Pool) Call(ctx context.Context, node cluster.NodeID, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("encode call %s: %w", path, err)
+		}
+		body = bytes.NewReader(b)
+	}
+	resp, err := p.do(ctx, node, Control, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if out == nil {
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxReply))
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(out); err != nil {
+		return fmt.Errorf("%s %s of node %s: decode the answer: %w", method, path, node, err)
+	}
+	return nil
+}
+
+// Stream sends a request over the bulk connection and returns the answer's
+// body, to be closed by the caller.
+func (p *Pool) Stream(ctx context.Context, node cluster.NodeID, method, path string, body io.Reader) (io.ReadCloser, error) {
+	resp, err := p.do(ctx, node, Bulk, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+func (p *Pool) do(ctx context.Context, node cluster.NodeID, class Class, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "https://"+string(node)+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("call node %s: %w", node, err)
+	}
+	resp, err := p.Transport(node, class).RoundTrip(req)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s of node %s: %w", method, path, node, err)
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var e api.ErrorBody
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(&e); err != nil || e.Error == nil {
+		return nil, fmt.Errorf("%s %s of node %s: HTTP %s", method, path, node, resp.Status)
+	}
+	return nil, e.Error
+}

@@ -1,0 +1,144 @@
+package peer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/security"
+)
+
+// Timeouts of a connection to another node.
+const (
+	dialTimeout = time.Second
+	// userTimeout is how long sent data may stay unacknowledged before the
+	// kernel breaks the connection (RFC 5482).
+	userTimeout = 1500 * time.Millisecond
+	pingAfter   = time.Second
+	pingTimeout = time.Second
+)
+
+// ErrNoAddress means that the directory does not know the node.
+var ErrNoAddress = errors.New("the node's address is not known")
+
+// Class keeps bulk transfers from delaying control calls.
+type Class int
+
+// Classes of connections.
+const (
+	Control Class = iota
+	Bulk
+)
+
+// Directory says where nodes are now.
+type Directory interface {
+	Address(id cluster.NodeID) (hostPort string, ok bool)
+}
+
+// Dialer makes the underlying connections; tests and the virtual ring replace it.
+type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Pool holds the connections to other nodes. It is safe for concurrent use.
+type Pool struct {
+	identity func() *security.Identity
+	verify   security.VerifyOptions
+	dir      Directory
+	dial     Dialer
+
+	mu    sync.Mutex
+	conns map[key]*http.Transport
+}
+
+type key struct {
+	node  cluster.NodeID
+	class Class
+}
+
+// New makes a pool. dial may be nil.
+func New(identity func() *security.Identity, verify security.VerifyOptions, dir Directory, dial Dialer) *Pool {
+	if dial == nil {
+		d := &net.Dialer{Timeout: dialTimeout, Control: setUserTimeout}
+		dial = d.DialContext
+	}
+	return &Pool{identity: identity, verify: verify, dir: dir, dial: dial, conns: map[key]*http.Transport{}}
+}
+
+func setUserTimeout(_, _ string, c syscall.RawConn) error {
+	var err error
+	ctrl := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
+	})
+	return errors.Join(ctrl, err)
+}
+
+// Transport carries HTTP requests to one node, whatever their URL's host is.
+func (p *Pool) Transport(node cluster.NodeID, class Class) http.RoundTripper {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := key{node, class}
+	if t, ok := p.conns[k]; ok {
+		return t
+	}
+	t := &http.Transport{
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return p.DialTLS(ctx, node)
+		},
+		ForceAttemptHTTP2: true,
+		HTTP2:             &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		IdleConnTimeout:   90 * time.Second,
+	}
+	p.conns[k] = t
+	return t
+}
+
+// DialTLS opens a connection to a node that must prove to be that node. alpn
+// defaults to HTTP.
+func (p *Pool) DialTLS(ctx context.Context, node cluster.NodeID, alpn ...string) (net.Conn, error) {
+	addr, ok := p.dir.Address(node)
+	if !ok {
+		return nil, fmt.Errorf("dial node %s: %w", node, ErrNoAddress)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
+	defer cancel()
+	raw, err := p.dial(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("dial node %s: %w", node, err)
+	}
+	conn := tls.Client(raw, security.ClientTLS(p.identity, string(node), p.verify, alpn...))
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, fmt.Errorf("dial node %s at %s: %w", node, addr, err)
+	}
+	return conn, nil
+}
+
+// Drop closes the idle connections to a node, so that the next call dials anew.
+func (p *Pool) Drop(node cluster.NodeID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, class := range []Class{Control, Bulk} {
+		if t, ok := p.conns[key{node, class}]; ok {
+			t.CloseIdleConnections()
+			delete(p.conns, key{node, class})
+		}
+	}
+}
+
+// Close closes idle connections; calls in flight end with their contexts.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, t := range p.conns {
+		t.CloseIdleConnections()
+		delete(p.conns, k)
+	}
+}

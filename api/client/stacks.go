@@ -1,0 +1,88 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/musterhq/muster/api"
+)
+
+// Deploy makes the stack what services say.
+func (c *Client) Deploy(ctx context.Context, stack string, services []api.NamedSpec) (api.Deployed, error) {
+	request := newRequest()
+	return write[api.Deployed](ctx, c, call{
+		method: http.MethodPut, path: path("stacks", stack), request: request,
+		body: api.Deploy{Services: services, Request: request},
+	})
+}
+
+// Stack says how far a stack has come.
+func (c *Client) Stack(ctx context.Context, stack string) (api.StackStatus, error) {
+	return read[api.StackStatus](ctx, c, path("stacks", stack), nil)
+}
+
+// RemoveStack removes the named services of a stack, or all of them.
+func (c *Client) RemoveStack(ctx context.Context, stack string, services ...string) (api.Deployed, error) {
+	r := call{method: http.MethodDelete, path: path("stacks", stack)}
+	if len(services) > 0 {
+		r.query = url.Values{"service": services}
+	}
+	return write[api.Deployed](ctx, c, r)
+}
+
+// Services lists the services of a stack, or all of them.
+func (c *Client) Services(ctx context.Context, stack string) ([]api.Service, error) {
+	return read[[]api.Service](ctx, c, path("services"), filter("stack", stack))
+}
+
+// Service shows one service.
+func (c *Client) Service(ctx context.Context, stack, service string) (api.ServiceDetail, error) {
+	return read[api.ServiceDetail](ctx, c, path("services", stack, service), nil)
+}
+
+// Scale sets the replicas of a service.
+func (c *Client) Scale(ctx context.Context, stack, service string, replicas int) (api.Deployed, error) {
+	request := newRequest()
+	return write[api.Deployed](ctx, c, call{
+		method: http.MethodPost, path: path("services", stack, service, "scale"), request: request,
+		body: api.Scale{Replicas: replicas, Request: request},
+	})
+}
+
+// Restart replaces the tasks of a service by new ones of the same spec.
+func (c *Client) Restart(ctx context.Context, stack, service string) (api.Deployed, error) {
+	return write[api.Deployed](ctx, c, call{method: http.MethodPost, path: path("services", stack, service, "restart"), once: true})
+}
+
+// TaskQuery selects tasks; empty fields select all.
+type TaskQuery struct {
+	Stack   string
+	Service string // stack/service
+	All     bool   // ended ones too
+}
+
+// Tasks lists tasks.
+func (c *Client) Tasks(ctx context.Context, q TaskQuery) ([]api.Task, error) {
+	query := filter("stack", q.Stack, "service", q.Service)
+	if q.All {
+		query.Set("all", "1")
+	}
+	return read[[]api.Task](ctx, c, path("tasks"), query)
+}
+
+// Task shows a task by its ID or the beginning of it.
+func (c *Client) Task(ctx context.Context, task string) (api.TaskDetail, error) {
+	return read[api.TaskDetail](ctx, c, path("tasks", task), nil)
+}
+
+// filter makes a query of names and values, leaving out empty ones.
+func filter(pairs ...string) url.Values {
+	q := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return q
+}

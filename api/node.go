@@ -1,0 +1,156 @@
+package api
+
+import (
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/lb"
+)
+
+// Node-to-node calls, on the TLS port with a node certificate:
+//
+//	POST /v1/node/join        NodeJoin -> NodeJoined; no certificate, a token instead
+//	POST /v1/node/heartbeat   Heartbeat -> HeartbeatReply; leader, relayed by voters
+//	POST /v1/node/observe     Observation batch; leader
+//	POST /v1/node/update      NodeUpdate; leader
+//	GET  /v1/node/feed        stream of Feed; any voter
+//	POST /v1/node/probe       Probe -> ProbeResult; any node, asked by voters
+//	POST /v1/node/promote     Promote; any node, asked by voters
+//	POST /v1/node/demote      any node, asked by voters
+//	GET  /v1/node/logs        stream of LogLine of one container here
+//	GET  /v1/node/exec        websocket to one container here
+//	GET  /v1/node/images      []NodeImage here
+//	GET  /v1/node/image       tar of one image here
+//	POST /v1/node/image       fetch one image to here
+//	GET  /v1/node/resolve     digest of a reference as this engine knows it
+
+// NodeJoin asks for admission.
+type NodeJoin struct {
+	Token string       `json:"token"`
+	CSR   []byte       `json:"csr"` // PKCS #10, DER
+	Node  cluster.Node `json:"node"`
+}
+
+// NodeJoined is everything that a new member needs.
+type NodeJoined struct {
+	ClusterID   string   `json:"cluster_id"`
+	Certificate []byte   `json:"certificate"` // PEM
+	CA          []byte   `json:"ca"`          // PEM
+	GossipKey   []byte   `json:"gossip_key"`
+	Members     []Member `json:"members"`
+}
+
+// Member is what every node knows of every other.
+type Member struct {
+	ID         cluster.NodeID    `json:"id"`
+	Name       string            `json:"name"`
+	Address    string            `json:"address"`
+	APIPort    int               `json:"api_port"`
+	GossipPort int               `json:"gossip_port"`
+	Voter      bool              `json:"voter"`
+	Condition  cluster.Condition `json:"condition"`
+	PublicKey  string            `json:"public_key"`
+}
+
+// HostPort is where the member's API answers.
+func (m Member) HostPort() string { return net.JoinHostPort(m.Address, strconv.Itoa(m.APIPort)) }
+
+// Heartbeat is sent to the leader every 500 ms.
+type Heartbeat struct {
+	Node cluster.NodeID `json:"node"`
+	// Usage is measured on the node; nil when it could not be.
+	Usage *Usage `json:"usage,omitempty"`
+}
+
+// Usage is what a host uses.
+type Usage struct {
+	MilliCPU int64 `json:"milli_cpu"`
+	Memory   int64 `json:"memory"` // bytes
+}
+
+// HeartbeatReply answers a heartbeat.
+type HeartbeatReply struct {
+	Leader cluster.NodeID `json:"leader"`
+	Epoch  uint64         `json:"epoch"`
+	// Index is the newest at which something for this node changed: a feed
+	// that stays behind it is left for another voter.
+	Index uint64 `json:"index"`
+}
+
+// ObserveBatch is what a node's agent saw of its tasks.
+type ObserveBatch struct {
+	Node  cluster.NodeID `json:"node"`
+	Tasks []TaskObserved `json:"tasks"`
+}
+
+// TaskObserved is one task of a batch.
+type TaskObserved struct {
+	Task     cluster.TaskID   `json:"task"`
+	Observed cluster.Observed `json:"observed"`
+}
+
+// Feed is one frame of what a node needs to know; absent parts are unchanged.
+type Feed struct {
+	Epoch       uint64         `json:"epoch"`
+	Index       uint64         `json:"index"`
+	Leader      cluster.NodeID `json:"leader"`
+	Members     []Member       `json:"members,omitempty"`
+	Assignments *[]Assignment  `json:"assignments,omitempty"`
+	Table       *lb.Input      `json:"table,omitempty"`
+}
+
+// NodeUpdate is a node agent's account of its own host.
+type NodeUpdate struct {
+	ID            cluster.NodeID    `json:"id"`
+	Address       string            `json:"address"`
+	APIPort       int               `json:"api_port"`
+	GossipPort    int               `json:"gossip_port"`
+	Labels        map[string]string `json:"labels,omitempty"`
+	EngineLabels  map[string]string `json:"engine_labels,omitempty"`
+	OS            string            `json:"os,omitempty"`
+	Arch          string            `json:"arch,omitempty"`
+	EngineVersion string            `json:"engine_version,omitempty"`
+	Version       string            `json:"version,omitempty"`
+	Commands      int               `json:"commands,omitempty"`
+	Capacity      cluster.Resources `json:"capacity"`
+	EngineError   string            `json:"engine_error,omitempty"`
+}
+
+// Assignment is a task for the receiving node.
+type Assignment struct {
+	Task     cluster.Task     `json:"task"`
+	Template cluster.Template `json:"template"`
+}
+
+// Probe asks a node to dial another host.
+type Probe struct {
+	Address string `json:"address"` // host:port
+}
+
+// ProbeResult says what the dialled host did.
+type ProbeResult struct {
+	Outcome string    `json:"outcome"` // accepted, refused, silent
+	At      time.Time `json:"at"`
+}
+
+// Promote makes a worker a raft member.
+type Promote struct {
+	ClusterKey []byte   `json:"cluster_key"`
+	Voters     []Member `json:"voters"`
+}
+
+// NodeImage is an image on one node.
+type NodeImage struct {
+	ID      string    `json:"id"`
+	Tags    []string  `json:"tags"`
+	Digests []string  `json:"digests"`
+	Size    int64     `json:"size"`
+	Created time.Time `json:"created"`
+}
+
+// Resolved is the digest of a reference.
+type Resolved struct {
+	Digest string `json:"digest"`
+}

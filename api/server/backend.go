@@ -1,0 +1,145 @@
+package server
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/lb"
+	"github.com/musterhq/muster/runtime"
+	"github.com/musterhq/muster/security"
+)
+
+// Lifecycle takes this host into and out of a cluster.
+type Lifecycle interface {
+	Local() api.Local
+	Init(ctx context.Context) (api.Initialised, error)
+	Join(ctx context.Context, j api.Join) (api.Joined, error)
+	Leave(ctx context.Context, l api.Leave) error
+}
+
+// Backend is the running member that calls are answered from.
+type Backend struct {
+	Self   cluster.NodeID
+	State  State
+	Nodes  Nodes
+	Peers  Peers
+	Leader Leader
+	Engine Engine
+	Images Images
+	Trust  Trust
+	Local  LocalNode
+}
+
+// State is the replicated state as this node has it.
+type State interface {
+	// View is what this node has applied; ok is false on a worker, which
+	// holds no replicated state.
+	View() (v state.View, ok bool)
+	// Propose commits a command; it fails with an *api.Error.
+	Propose(ctx context.Context, request string, body state.Body) (state.Result, error)
+	// Watch wakes after each change of the view until stop is called.
+	Watch() (wake <-chan struct{}, stop func())
+}
+
+// Nodes is what this node knows of the others, replicated state or not.
+type Nodes interface {
+	Members() []api.Member
+	// LeaderID is "" when no leader is known.
+	LeaderID() cluster.NodeID
+	// Table is the newest input of the balancers' table.
+	Table() lb.Input
+}
+
+// Peers reaches other nodes.
+type Peers interface {
+	Transport(node cluster.NodeID, bulk bool) http.RoundTripper
+	Call(ctx context.Context, node cluster.NodeID, method, path string, in, out any) error
+	Stream(ctx context.Context, node cluster.NodeID, method, path string, body io.Reader) (io.ReadCloser, error)
+}
+
+// Leader is the soft state that only the leader holds.
+type Leader interface {
+	// Heartbeat takes in a node's sign of life and answers the newest index
+	// at which something changed for it.
+	Heartbeat(node cluster.NodeID, usage *api.Usage) (index uint64)
+	// Suspects are nodes that are silent but not judged yet.
+	Suspects() map[cluster.NodeID]bool
+	// Usage is what a node measured last; ok is false when that is unknown.
+	Usage(node cluster.NodeID) (u api.Usage, ok bool)
+}
+
+// Engine is this host's container engine.
+type Engine interface {
+	Inspect(ctx context.Context, id string) (runtime.Container, error)
+	Logs(ctx context.Context, id string, o runtime.LogOptions, w runtime.LogWriter) error
+	Exec(ctx context.Context, id string, e runtime.Exec) (int, error)
+	Resolve(ctx context.Context, ref string, login *runtime.Login) (string, error)
+	HasImage(ctx context.Context, digest string) (bool, error)
+	ListImages(ctx context.Context) ([]runtime.Image, error)
+	Save(ctx context.Context, image string, w io.Writer) error
+}
+
+// Builder builds images on this host's engine; nil where it cannot.
+type Builder interface {
+	Build(ctx context.Context, tar io.Reader, dockerfile, tag string, args map[string]string, target string, out io.Writer) (string, error)
+}
+
+// Images brings an image to this host.
+type Images interface {
+	Fetch(ctx context.Context, digest string) error
+}
+
+// Trust is the cluster's certificate authority, on voters.
+type Trust interface {
+	Sign(csr []byte, node cluster.NodeID) (certPEM []byte, err error)
+	GossipKey() ([]byte, error)
+	Seal(plaintext []byte, name string) (cluster.Sealed, error)
+	Open(s cluster.Sealed, name string) ([]byte, error)
+}
+
+// LocalNode is what the agent does for its own host when a voter asks.
+type LocalNode interface {
+	Promote(ctx context.Context, p api.Promote) error
+	Demote(ctx context.Context) error
+	Probe(ctx context.Context, address string) api.ProbeResult
+	// Problems are the troubles of this node that `status` shows.
+	Problems() []string
+}
+
+// lookup answers access questions from replicated state, or on a worker from
+// what the voters told it.
+func (b *Backend) lookup() security.Lookup {
+	if v, ok := b.State.View(); ok && v.NodeCount() > 0 {
+		return viewLookup{v}
+	}
+	return memberLookup(b.Nodes.Members())
+}
+
+type viewLookup struct{ view state.View }
+
+func (l viewLookup) Node(id string) (known, revoked, voter bool, pubKeyHash string) {
+	n, ok := l.view.Node(cluster.NodeID(id))
+	if !ok {
+		return false, false, false, ""
+	}
+	return true, false, n.Voter, n.PublicKey
+}
+
+type memberLookup []api.Member
+
+func (l memberLookup) Node(id string) (known, revoked, voter bool, pubKeyHash string) {
+	for _, m := range l {
+		if string(m.ID) == id {
+			return true, false, m.Voter, m.PublicKey
+		}
+	}
+	return false, false, false, ""
+}
+
+// requestTimeout bounds calls that are not streams.
+const requestTimeout = 60 * time.Second

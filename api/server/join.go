@@ -1,0 +1,99 @@
+package server
+
+import (
+	"net"
+	"time"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/security"
+)
+
+// nodeJoin admits a host that holds a valid token: the token is used and the
+// node recorded by one command, so that a count of n admits n hosts however
+// many ask at once.
+func nodeJoin(c *call) (any, error) {
+	var in api.NodeJoin
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	v, _ := c.State.View()
+	tok, err := c.checkToken(v, in.Token)
+	if err != nil {
+		return nil, err
+	}
+	csr, err := security.ParseCSR(in.CSR)
+	if err != nil {
+		return nil, api.Errorf(api.CodeInvalid, "read the signing request: %v", err)
+	}
+	if err := checkJoiner(&in.Node); err != nil {
+		return nil, err
+	}
+	in.Node.PublicKey = security.PublicKeyHash(csr)
+	cert, err := c.Trust.Sign(in.CSR, in.Node.ID)
+	if err != nil {
+		return nil, err
+	}
+	gossipKey, err := c.Trust.GossipKey()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.propose("", state.JoinNode{Token: tok, Node: in.Node}); err != nil {
+		return nil, err
+	}
+	v, _ = c.State.View()
+	ident, _ := v.Cluster()
+	return api.NodeJoined{ClusterID: ident.ID, Certificate: cert, CA: ident.CA, GossipKey: gossipKey, Members: membersOf(v)}, nil
+}
+
+// checkToken compares the secret; count and expiry are checked once more where
+// the token is used.
+func (c *call) checkToken(v state.View, word string) (id string, err error) {
+	tok, err := security.ParseToken(word)
+	if err != nil {
+		return "", api.Errorf(api.CodeForbidden, "%v", err)
+	}
+	ident, _ := v.Cluster()
+	const hint = "make a new one with `muster token create`"
+	if tok.ClusterID != ident.ID {
+		return "", api.Errorf(api.CodeForbidden, "the join token is for another cluster").WithHint("make one here with `muster token create`")
+	}
+	kept, ok := v.Token(tok.ID)
+	if !ok || !security.VerifySecret(kept.SecretHash, tok.Secret) {
+		return "", api.Errorf(api.CodeForbidden, "the join token is unknown, used up or revoked").WithHint(hint)
+	}
+	if !time.Now().Before(kept.Expires) {
+		return "", api.Errorf(api.CodeForbidden, "the join token has expired").WithHint(hint)
+	}
+	return tok.ID, nil
+}
+
+func checkJoiner(n *cluster.Node) error {
+	if err := cluster.ValidateName("name", n.Name); err != nil {
+		return err
+	}
+	switch {
+	case n.ID == "":
+		return cluster.Invalid("id", "is empty", "")
+	case net.ParseIP(n.Address) == nil:
+		return cluster.Invalid("address", "is not an IP address", "start the agent with --advertise IP")
+	case n.APIPort < 1 || n.APIPort > 65535 || n.GossipPort < 1 || n.GossipPort > 65535:
+		return cluster.Invalid("port", "is not from 1 to 65535", "")
+	}
+	if err := cluster.ValidateLabels("labels", n.Labels); err != nil {
+		return err
+	}
+	return n.Capacity.Validate("capacity")
+}
+
+func membersOf(v state.View) []api.Member {
+	out := []api.Member{}
+	for n := range v.Nodes() {
+		out = append(out, api.Member{
+			ID: n.ID, Name: n.Name, Address: n.Address, APIPort: n.APIPort, GossipPort: n.GossipPort,
+			Voter: n.Voter, Condition: n.Condition, PublicKey: n.PublicKey,
+		})
+	}
+	return out
+}

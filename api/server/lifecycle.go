@@ -1,0 +1,59 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/musterhq/muster/api"
+)
+
+// probeTimeout bounds the question whether another node's agent answers.
+const probeTimeout = time.Second
+
+func withProbeTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, probeTimeout)
+}
+
+func healthz(*call) (any, error) { return map[string]string{"status": "ok"}, nil }
+
+func local(c *call) (any, error) { return c.s.agent.Local(), nil }
+
+func version(c *call) (any, error) { return c.s.version, nil }
+
+// localOnly refuses calls that act on the host that was asked when they come
+// from another host.
+func (c *call) localOnly() error {
+	if c.caller.Local {
+		return nil
+	}
+	return api.Errorf(api.CodeForbidden, "%s is for the local socket only", c.r.URL.Path)
+}
+
+func initCluster(c *call) (any, error) {
+	if err := c.localOnly(); err != nil {
+		return nil, err
+	}
+	return c.s.agent.Init(c.ctx)
+}
+
+func joinCluster(c *call) (any, error) {
+	if err := c.localOnly(); err != nil {
+		return nil, err
+	}
+	var j api.Join
+	if err := c.decode(&j); err != nil {
+		return nil, err
+	}
+	return c.s.agent.Join(c.ctx, j)
+}
+
+func leaveCluster(c *call) (any, error) {
+	if err := c.localOnly(); err != nil {
+		return nil, err
+	}
+	var l api.Leave
+	if err := c.decode(&l); err != nil {
+		return nil, err
+	}
+	return nil, c.s.agent.Leave(c.ctx, l)
+}

@@ -1,0 +1,101 @@
+package server
+
+import (
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+)
+
+// hopsHeader counts how often a call was relayed: worker to voter to leader is
+// two, more means that nodes disagree about who leads.
+const (
+	hopsHeader = "Muster-Hops"
+	maxHops    = 2
+)
+
+func (c *call) hops() int {
+	n, err := strconv.Atoi(c.r.Header.Get(hopsHeader))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// isLeader reports whether this node leads now.
+func (c *call) isLeader() bool { return c.Nodes.LeaderID() == c.Self }
+
+// relayTo picks the node that should answer instead of this one.
+func (c *call) relayTo(w where) (cluster.NodeID, bool) {
+	l := c.Nodes.LeaderID()
+	if l == c.Self || c.hops() >= maxHops {
+		return "", false
+	}
+	if l != "" && c.reachable(l) {
+		return l, true
+	}
+	if _, ok := c.State.View(); ok {
+		return "", false // a voter answers from what it has
+	}
+	for _, m := range c.Nodes.Members() {
+		if m.Voter && m.ID != c.Self && m.ID != l && c.reachable(m.ID) {
+			return m.ID, true
+		}
+	}
+	return "", false
+}
+
+// reachable asks the node's liveness route, so that a dead leader does not
+// cost every read its full time-out.
+func (c *call) reachable(id cluster.NodeID) bool {
+	ctx, cancel := withProbeTimeout(c.ctx)
+	defer cancel()
+	return c.Peers.Call(ctx, id, http.MethodGet, "/healthz", nil, nil) == nil
+}
+
+// servable says why this node cannot serve the call itself, which it was not
+// able to pass on.
+func (c *call) servable(w where) error {
+	if c.isLeader() {
+		return nil
+	}
+	_, voter := c.State.View()
+	if w == fresh && voter {
+		c.stale = true
+		return nil
+	}
+	if voter {
+		return api.Errorf(api.CodeNoQuorum, "the cluster has no leader that this node can reach, so nothing can be changed").
+			WithHint("it goes on by itself when a majority of the voters is back; `muster status` shows them")
+	}
+	return api.Errorf(api.CodeUnavailable, "this node reaches no voter of the cluster").
+		WithHint("check the network to the voters; its containers run on meanwhile")
+}
+
+// relay passes the call to another node and its answer back.
+func (c *call) relay(to cluster.NodeID, bulk bool) error {
+	var failed error
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			pr.SetURL(&url.URL{Scheme: "https", Host: string(to)})
+			pr.Out.Header.Set(hopsHeader, strconv.Itoa(c.hops()+1))
+		},
+		Transport:     c.Peers.Transport(to, bulk),
+		FlushInterval: -1,
+		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
+			failed = err
+		},
+	}
+	proxy.ServeHTTP(c.w, c.r.WithContext(c.ctx))
+	if failed == nil {
+		return nil
+	}
+	if c.r.Method == http.MethodGet {
+		return api.Errorf(api.CodeUnavailable, "pass the call on to node %s: %v", to, failed).WithHint("try again")
+	}
+	return api.Errorf(api.CodeUnknown, "pass the call on to node %s: %v; it may or may not have taken effect", to, failed).
+		WithHint("`muster ls` shows what is; sending it again is safe")
+}

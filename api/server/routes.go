@@ -1,0 +1,86 @@
+package server
+
+import "github.com/musterhq/muster/security"
+
+// where says which node serves a call.
+type where uint8
+
+const (
+	here   where = iota + 1 // whoever is asked
+	leader                  // the leader, or nobody
+	fresh                   // the leader, else a voter from what it has, marked stale
+	idle                    // whoever is asked, member or not
+)
+
+// route is one line of the API.
+type route struct {
+	pattern string // as for http.ServeMux
+	access  security.Access
+	where   where
+	handle  handler
+	stream  bool // no time limit; relayed over the bulk connection
+}
+
+// routes is the whole API: nothing else is reachable.
+func routes() []route {
+	const (
+		user  = security.LocalAdmin
+		node  = security.AnyNode
+		voter = security.Voter
+		open  = security.Public
+	)
+	return []route{
+		{pattern: "GET /healthz", access: open, where: idle, handle: healthz},
+
+		{pattern: "GET /v1/local", access: user, where: idle, handle: local},
+		{pattern: "GET /v1/version", access: user, where: idle, handle: version},
+		{pattern: "POST /v1/init", access: user, where: idle, handle: initCluster},
+		{pattern: "POST /v1/join", access: user, where: idle, handle: joinCluster},
+		{pattern: "POST /v1/leave", access: user, where: idle, handle: leaveCluster},
+
+		{pattern: "GET /v1/status", access: user, where: fresh, handle: status},
+		{pattern: "GET /v1/nodes", access: user, where: fresh, handle: listNodes},
+		{pattern: "GET /v1/nodes/{node}", access: user, where: fresh, handle: getNode},
+		{pattern: "DELETE /v1/nodes/{node}", access: user, where: leader, handle: removeNode},
+		{pattern: "POST /v1/nodes/{node}/availability", access: user, where: leader, handle: setAvailability},
+		{pattern: "POST /v1/nodes/{node}/labels", access: user, where: leader, handle: setLabels},
+		{pattern: "GET /v1/tokens", access: user, where: fresh, handle: listTokens},
+		{pattern: "POST /v1/tokens", access: user, where: leader, handle: createToken},
+		{pattern: "DELETE /v1/tokens/{id}", access: user, where: leader, handle: removeToken},
+
+		{pattern: "PUT /v1/stacks/{stack}", access: user, where: here, handle: deploy},
+		{pattern: "GET /v1/stacks/{stack}", access: user, where: fresh, handle: getStack},
+		{pattern: "DELETE /v1/stacks/{stack}", access: user, where: leader, handle: removeStack},
+		{pattern: "GET /v1/services", access: user, where: fresh, handle: listServices},
+		{pattern: "GET /v1/services/{stack}/{service}", access: user, where: fresh, handle: getService},
+		{pattern: "POST /v1/services/{stack}/{service}/scale", access: user, where: leader, handle: scaleService},
+		{pattern: "POST /v1/services/{stack}/{service}/restart", access: user, where: leader, handle: restartService},
+		{pattern: "GET /v1/tasks", access: user, where: fresh, handle: listTasks},
+		{pattern: "GET /v1/tasks/{task}", access: user, where: fresh, handle: getTask},
+		{pattern: "GET /v1/logs", access: user, where: fresh, handle: logs, stream: true},
+		{pattern: "GET /v1/events", access: user, where: fresh, handle: events, stream: true},
+		{pattern: "GET /v1/exec/{task}", access: user, where: here, handle: execTask, stream: true},
+		{pattern: "GET /v1/images", access: user, where: here, handle: listImages},
+		{pattern: "POST /v1/images/push", access: user, where: here, handle: pushImage, stream: true},
+		{pattern: "POST /v1/images/build", access: user, where: here, handle: buildImage, stream: true},
+		{pattern: "PUT /v1/registries/{server}", access: user, where: leader, handle: putRegistry},
+
+		{pattern: "POST /v1/node/join", access: open, where: leader, handle: nodeJoin},
+		{pattern: "POST /v1/node/heartbeat", access: node, where: leader, handle: nodeHeartbeat},
+		{pattern: "POST /v1/node/observe", access: node, where: leader, handle: nodeObserve},
+		{pattern: "POST /v1/node/update", access: node, where: leader, handle: nodeUpdate},
+		{pattern: "POST /v1/node/leave", access: node, where: leader, handle: nodeLeave},
+		{pattern: "POST /v1/node/deploy/{stack}", access: node, where: leader, handle: nodeDeploy},
+		{pattern: "GET /v1/node/login", access: node, where: leader, handle: nodeLogin},
+		{pattern: "GET /v1/node/feed", access: node, where: here, handle: nodeFeed, stream: true},
+		{pattern: "POST /v1/node/probe", access: voter, where: here, handle: nodeProbe},
+		{pattern: "POST /v1/node/promote", access: voter, where: here, handle: nodePromote},
+		{pattern: "POST /v1/node/demote", access: voter, where: here, handle: nodeDemote},
+		{pattern: "GET /v1/node/logs", access: node, where: here, handle: nodeLogs, stream: true},
+		{pattern: "GET /v1/node/exec", access: node, where: here, handle: nodeExec, stream: true},
+		{pattern: "GET /v1/node/images", access: node, where: here, handle: nodeImages},
+		{pattern: "GET /v1/node/image", access: node, where: here, handle: nodeImage, stream: true},
+		{pattern: "POST /v1/node/image", access: node, where: here, handle: nodeFetch, stream: true},
+		{pattern: "GET /v1/node/resolve", access: node, where: here, handle: nodeResolve},
+	}
+}

@@ -1,0 +1,233 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/security"
+)
+
+// maxBody bounds a JSON request, in bytes.
+const maxBody = 8 << 20
+
+// Server answers the API. Without a backend it answers what an idle agent can.
+type Server struct {
+	version api.Version
+	agent   Lifecycle
+	log     *slog.Logger
+	backend atomic.Pointer[Backend]
+}
+
+// New makes a server for an idle agent.
+func New(version api.Version, agent Lifecycle, log *slog.Logger) *Server {
+	return &Server{version: version, agent: agent, log: log}
+}
+
+// Attach makes the server answer as a member; nil makes it idle again.
+func (s *Server) Attach(b *Backend) { s.backend.Store(b) }
+
+// LocalHandler serves the local socket, whose file mode is the access control.
+func (s *Server) LocalHandler() http.Handler {
+	return s.mux(func(*http.Request) security.Caller { return security.Caller{Local: true} })
+}
+
+// NodeHandler serves the TLS port.
+func (s *Server) NodeHandler() http.Handler {
+	return s.mux(func(r *http.Request) security.Caller { return security.CallerOf(r.TLS, time.Now()) })
+}
+
+// handler answers a call: a value becomes the JSON body; streamed means that
+// the handler wrote the answer itself.
+type handler func(c *call) (any, error)
+
+// streamed is the value of a handler that wrote its own answer.
+var streamed = new(struct{ _ int })
+
+// call is one request being served.
+type call struct {
+	*Backend // nil on an idle agent
+	ctx      context.Context
+	s        *Server
+	w        http.ResponseWriter
+	r        *http.Request
+	caller   security.Caller
+	stale    bool
+}
+
+func (s *Server) mux(caller func(*http.Request) security.Caller) http.Handler {
+	mux := http.NewServeMux()
+	for _, rt := range routes() {
+		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
+			c := &call{Backend: s.backend.Load(), ctx: r.Context(), s: s, w: w, r: r, caller: caller(r)}
+			s.serve(rt, c)
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeError(w, api.Errorf(api.CodeNotFound, "%s %s is not a call of this API", r.Method, r.URL.Path).
+			WithHint("use a muster CLI of the agent's version"))
+	})
+	return mux
+}
+
+func (s *Server) serve(rt route, c *call) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler { //nolint:errorlint // net/http's own sentinel, compared as it does
+				panic(p)
+			}
+			s.log.Error("a call failed unexpectedly", "call", rt.pattern, "panic", p, "stack", string(debug.Stack()))
+			writeError(c.w, api.Errorf(api.CodeInternal, "%s failed unexpectedly: %v", rt.pattern, p))
+		}
+	}()
+	v, err := s.answer(rt, c)
+	switch {
+	case err != nil:
+		writeError(c.w, asError(err))
+	case v == streamed:
+	case v == nil:
+		c.w.WriteHeader(http.StatusNoContent)
+	default:
+		c.w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(c.w).Encode(v) // the caller is gone: nobody to tell
+	}
+}
+
+// answer checks access, finds the node that serves the call and serves it.
+func (s *Server) answer(rt route, c *call) (any, error) {
+	if err := s.authorise(rt, c); err != nil {
+		return nil, err
+	}
+	if !rt.stream {
+		ctx, cancel := context.WithTimeout(c.ctx, requestTimeout)
+		defer cancel()
+		c.ctx = ctx
+		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxBody)
+	}
+	if rt.where == idle {
+		return rt.handle(c)
+	}
+	if c.Backend == nil {
+		return nil, api.Errorf(api.CodeNotMember, "this host is not in a cluster").
+			WithHint("run `muster init` to make one or `muster join` to join one")
+	}
+	if rt.where == leader || rt.where == fresh {
+		if to, ok := c.relayTo(rt.where); ok {
+			return streamed, c.relay(to, rt.stream)
+		}
+		if err := c.servable(rt.where); err != nil {
+			return nil, err
+		}
+	}
+	return rt.handle(c)
+}
+
+// authorise applies the route's rule. On an idle agent only the local socket
+// and public routes get anywhere.
+func (s *Server) authorise(rt route, c *call) error {
+	var lookup security.Lookup = memberLookup(nil)
+	if c.Backend != nil {
+		lookup = c.lookup()
+	}
+	err := security.Authorise(rt.access, c.caller, lookup)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, security.ErrUnauthenticated):
+		return api.Errorf(api.CodeUnauthorized, "%s: %v", rt.pattern, err)
+	default:
+		return api.Errorf(api.CodeForbidden, "%s: %v", rt.pattern, err)
+	}
+}
+
+// decode reads the JSON body into v.
+func (c *call) decode(v any) error {
+	dec := json.NewDecoder(c.r.Body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return api.Errorf(api.CodeTooLarge, "the request has more than %s", cluster.FormatBytes(tooLarge.Limit))
+		}
+		return api.Errorf(api.CodeInvalid, "read the request: %v", err)
+	}
+	return nil
+}
+
+// propose commits a command and turns its refusal into an error.
+func (c *call) propose(request string, body state.Body) (state.Result, error) {
+	res, err := c.State.Propose(c.ctx, request, body)
+	if err != nil {
+		return res, err
+	}
+	if res.Err != nil {
+		return res, fromState(res.Err)
+	}
+	return res, nil
+}
+
+func fromState(e *state.Error) *api.Error {
+	code := api.CodeInvalid
+	switch e.Code {
+	case state.CodeNotFound:
+		code = api.CodeNotFound
+	case state.CodeConflict, state.CodeExpired:
+		code = api.CodeConflict
+	}
+	return api.Errorf(code, "%s", e.Message)
+}
+
+func asError(err error) *api.Error {
+	var e *api.Error
+	var fe *cluster.FieldError
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.As(err, &fe):
+		return &api.Error{Code: api.CodeInvalid, Field: fe.Field, Message: fe.Reason, Hint: fe.Hint}
+	case errors.Is(err, context.DeadlineExceeded):
+		return api.Errorf(api.CodeUnavailable, "%v", err).WithHint("try again; `muster status` says what is wrong")
+	}
+	return api.Errorf(api.CodeInternal, "%v", err)
+}
+
+func writeError(w http.ResponseWriter, e *api.Error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(e.Status())
+	_ = json.NewEncoder(w).Encode(api.ErrorBody{Error: e}) // the caller is gone: nobody to tell
+}
+
+// lines streams JSON values, one a line, each flushed.
+type lines struct {
+	enc   *json.Encoder
+	flush func()
+}
+
+func (c *call) lines() *lines {
+	c.w.Header().Set("Content-Type", "application/x-ndjson")
+	c.w.WriteHeader(http.StatusOK)
+	rc := http.NewResponseController(c.w)
+	l := &lines{enc: json.NewEncoder(c.w), flush: func() { _ = rc.Flush() }}
+	l.flush()
+	return l
+}
+
+func (l *lines) send(v any) error {
+	if err := l.enc.Encode(v); err != nil {
+		return fmt.Errorf("stream: %w", err)
+	}
+	l.flush()
+	return nil
+}
+
+func drain(r io.Reader) { _, _ = io.Copy(io.Discard, io.LimitReader(r, maxBody)) }

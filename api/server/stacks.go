@@ -1,0 +1,127 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+)
+
+// deploy validates on the node that was asked, resolves images there, and
+// hands the resolved stack to the leader.
+func deploy(c *call) (any, error) {
+	stack := c.r.PathValue("stack")
+	var in api.Deploy
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if err := validateStack(stack, in); err != nil {
+		return nil, err
+	}
+	if err := c.resolveImages(in.Services); err != nil {
+		return nil, err
+	}
+	l := c.Nodes.LeaderID()
+	if l == c.Self {
+		return c.commitStack(stack, in)
+	}
+	if l == "" {
+		return nil, c.servable(leader)
+	}
+	var out api.Deployed
+	err := c.Peers.Call(c.ctx, l, http.MethodPost, "/v1/node/deploy/"+url.PathEscape(stack), in, &out)
+	if err != nil {
+		return nil, lost(err, l)
+	}
+	return out, nil
+}
+
+// lost turns a broken connection to the leader into an error that invites the
+// same request again; answers of the leader pass unchanged.
+func lost(err error, leader cluster.NodeID) error {
+	if e := asError(err); e.Code != api.CodeInternal {
+		return e
+	}
+	return api.Errorf(api.CodeUnknown, "ask the leader %s: %v; it may or may not have taken effect", leader, err).
+		WithHint("sending it again is safe")
+}
+
+// nodeDeploy is the second half of deploy on the leader; everything is
+// validated again, because any member may call it.
+func nodeDeploy(c *call) (any, error) {
+	stack := c.r.PathValue("stack")
+	var in api.Deploy
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if err := validateStack(stack, in); err != nil {
+		return nil, err
+	}
+	return c.commitStack(stack, in)
+}
+
+func validateStack(stack string, in api.Deploy) error {
+	services := map[string]cluster.ServiceSpec{}
+	for _, s := range in.Services {
+		if _, twice := services[s.Name]; twice {
+			return cluster.Invalid("services."+s.Name, "is given twice", "")
+		}
+		services[s.Name] = s.Spec
+	}
+	return cluster.ValidateStack(stack, services)
+}
+
+func (c *call) commitStack(stack string, in api.Deploy) (any, error) {
+	put := state.PutStack{Stack: stack}
+	for _, s := range in.Services {
+		if s.Spec.Template.Container.Image.Digest == "" {
+			return nil, cluster.Invalid("services."+s.Name+".image", "was not resolved", "")
+		}
+		put.Services = append(put.Services, state.NamedSpec{Name: s.Name, Spec: s.Spec})
+	}
+	slices.SortFunc(put.Services, func(a, b state.NamedSpec) int { return strings.Compare(a.Name, b.Name) })
+	res, err := c.propose(in.Request, put)
+	if err != nil {
+		return nil, err
+	}
+	return deployed(stack, res), nil
+}
+
+func deployed(stack string, res state.Result) api.Deployed {
+	out := api.Deployed{Stack: stack, Index: res.Index, Services: []api.ServiceChange{}}
+	for _, s := range res.Services {
+		out.Services = append(out.Services, api.ServiceChange{Service: string(s.Service), Action: s.Action, Generation: s.Generation})
+	}
+	return out
+}
+
+func getStack(c *call) (any, error) {
+	stack := c.r.PathValue("stack")
+	p := c.present()
+	out := api.StackStatus{Stack: stack, Services: []api.Service{}, Tasks: []api.Task{}, Settled: true, Stale: c.stale}
+	for s := range p.view.StackServices(stack) {
+		out.Services = append(out.Services, p.service(s))
+		out.Settled = out.Settled && p.settled(s)
+		for t := range p.view.TasksOf(s.ID) {
+			out.Tasks = append(out.Tasks, p.task(t))
+		}
+	}
+	if len(out.Services) == 0 {
+		return nil, api.Errorf(api.CodeNotFound, "there is no stack %q", stack).WithHint("`muster ls` lists what is deployed")
+	}
+	return out, nil
+}
+
+func removeStack(c *call) (any, error) {
+	stack := c.r.PathValue("stack")
+	q := c.r.URL.Query()
+	res, err := c.propose(q.Get("request"), state.RemoveStack{Stack: stack, Services: q["service"]})
+	if err != nil {
+		return nil, err
+	}
+	return deployed(stack, res), nil
+}
