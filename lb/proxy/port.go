@@ -1,0 +1,167 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/musterhq/muster/lb"
+)
+
+// Pauses between attempts to open a port, and after an accept that failed.
+const (
+	minListenPause = 250 * time.Millisecond
+	maxListenPause = 5 * time.Second
+	acceptPause    = 50 * time.Millisecond
+)
+
+// port is one published port's listener, from its first attempt to listen
+// until it leaves the table. Its connections may outlive it.
+type port struct {
+	proxy   *Proxy
+	key     lb.Port
+	turn    atomic.Uint64
+	slots   chan struct{} // one taken for every open connection
+	full    atomic.Bool   // accept waits for a slot
+	problem atomic.Pointer[Problem]
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func newPort(p *Proxy, key lb.Port) *port {
+	l := &port{proxy: p, key: key, slots: make(chan struct{}, p.cfg.MaxConns), done: make(chan struct{})}
+	l.turn.Store(firstTurn(p.cfg.NodeID, key))
+	l.ctx, l.cancel = context.WithCancel(p.ctx)
+	return l
+}
+
+// close stops listening and returns when the port is free.
+func (l *port) close() {
+	l.cancel()
+	<-l.done
+}
+
+// run listens, again and again until it works, and accepts until the port is closed.
+func (l *port) run() {
+	defer close(l.done)
+	pause := minListenPause
+	for {
+		ln, err := l.listen()
+		if err == nil {
+			l.recovered()
+			l.accept(ln)
+			return
+		}
+		if l.ctx.Err() != nil {
+			return
+		}
+		l.failed(err)
+		if !wait(l.ctx, pause) {
+			return
+		}
+		pause = min(2*pause, maxListenPause)
+	}
+}
+
+func (l *port) listen() (net.Listener, error) {
+	cfg := net.ListenConfig{KeepAliveConfig: keepAlive}
+	return cfg.Listen(l.ctx, "tcp", net.JoinHostPort(l.proxy.cfg.BindAddr, strconv.Itoa(int(l.key.Number))))
+}
+
+// accept starts a session for every client, as many at once as there are slots.
+func (l *port) accept(ln net.Listener) {
+	stop := context.AfterFunc(l.ctx, func() { _ = ln.Close() }) // nothing was written
+	defer func() {
+		if stop() {
+			_ = ln.Close()
+		}
+	}()
+	for {
+		if !l.takeSlot() {
+			return
+		}
+		client, err := ln.Accept()
+		if err != nil {
+			<-l.slots
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// Out of descriptors, or a client that was gone at once.
+			l.proxy.log.Warn("accept failed", "port", l.key.Number, "error", err)
+			if !wait(l.ctx, acceptPause) {
+				return
+			}
+			continue
+		}
+		turn := l.turn.Add(1)
+		l.proxy.wg.Go(func() {
+			defer func() { <-l.slots }()
+			l.proxy.serve(client, l.key, turn)
+		})
+	}
+}
+
+// takeSlot waits until one more connection may be open; it returns false when
+// the port is closed first.
+func (l *port) takeSlot() bool {
+	select {
+	case l.slots <- struct{}{}:
+		return true
+	default:
+	}
+	l.proxy.log.Warn("port is full", "problem", explainFull(l.key, cap(l.slots)))
+	l.full.Store(true)
+	defer l.full.Store(false)
+	select {
+	case l.slots <- struct{}{}:
+		return true
+	case <-l.ctx.Done():
+		return false
+	}
+}
+
+func (l *port) failed(err error) {
+	prev := l.problem.Load()
+	next := &Problem{Port: l.key, Message: explainListen(l.key, l.proxy.cfg.BindAddr, err), Since: time.Now(), Err: err}
+	if prev != nil {
+		next.Since = prev.Since
+	}
+	l.problem.Store(next)
+	if prev == nil || prev.Message != next.Message {
+		l.proxy.log.Warn("published port does not answer on this node", "port", l.key.Number, "problem", next.Message)
+	}
+}
+
+func (l *port) recovered() {
+	if l.problem.Swap(nil) != nil {
+		l.proxy.log.Info("published port answers on this node again", "port", l.key.Number)
+	}
+}
+
+// trouble is what people should know about the port, or nil.
+func (l *port) trouble() *Problem {
+	if pr := l.problem.Load(); pr != nil {
+		return pr
+	}
+	if l.full.Load() {
+		return &Problem{Port: l.key, Message: explainFull(l.key, cap(l.slots)), Since: time.Now()}
+	}
+	return nil
+}
+
+// wait returns false when ctx ended first.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,201 @@
+package proxy
+
+import (
+	"context"
+	"hash/fnv"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/lb"
+)
+
+// Defaults of Config.
+const (
+	DefaultMaxConns = 10_000
+	DefaultDrain    = 5 * time.Second
+)
+
+// DialFunc opens a connection to a backend. A connection that has CloseWrite
+// passes half-closes on; one that is a *net.TCPConn is copied in the kernel.
+type DialFunc func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
+
+// Config of a Proxy. The zero value of every field is usable.
+type Config struct {
+	BindAddr string         // IP to listen on; "": all
+	NodeID   cluster.NodeID // of this node
+	Dial     DialFunc       // nil: TCP
+	Logger   *slog.Logger   // nil: slog.Default
+	MaxConns int            // open at once for each port; further clients wait to be accepted; 0: DefaultMaxConns
+	Drain    time.Duration  // how long Close waits for open connections; 0: DefaultDrain
+}
+
+// Proxy serves the ports of the newest table it was given.
+type Proxy struct {
+	cfg    Config
+	log    *slog.Logger
+	table  atomic.Pointer[lb.Table]
+	health outliers
+	stats  registry
+	open   sessions
+
+	wake chan struct{} // a newer table is there
+	// ctx ends with the first step of Close: no listener, no new table.
+	// cut ends with the second: no connection.
+	ctx, cut       context.Context
+	cancel, cutOff context.CancelFunc
+	wg             sync.WaitGroup
+	closed         sync.Once
+
+	mu    sync.Mutex
+	ports map[lb.Port]*port
+}
+
+// New starts a proxy without a table. Close ends it.
+func New(cfg Config) *Proxy {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = dialTCP
+	}
+	if cfg.MaxConns <= 0 {
+		cfg.MaxConns = DefaultMaxConns
+	}
+	if cfg.Drain <= 0 {
+		cfg.Drain = DefaultDrain
+	}
+	p := &Proxy{
+		cfg:   cfg,
+		log:   cfg.Logger,
+		wake:  make(chan struct{}, 1),
+		ports: map[lb.Port]*port{},
+	}
+	p.table.Store(&lb.Table{})
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.cut, p.cutOff = context.WithCancel(context.Background())
+	p.wg.Go(p.run)
+	return p
+}
+
+// Set replaces the table and never blocks; a table that is not newer than the
+// current one is ignored. Connections accepted from now on use it; listeners
+// follow at once in the background. Open connections stay, except those to
+// nodes that the table calls down.
+func (p *Proxy) Set(t *lb.Table) {
+	for {
+		cur := p.table.Load()
+		if !t.Newer(cur) {
+			return
+		}
+		if p.table.CompareAndSwap(cur, t) {
+			break
+		}
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default: // a wake-up is pending; it will read this table
+	}
+}
+
+// Close stops listening, gives open connections Config.Drain to end, resets
+// the others and returns when nothing of the proxy is left.
+func (p *Proxy) Close() {
+	p.closed.Do(func() {
+		p.cancel()
+		drain := time.AfterFunc(p.cfg.Drain, func() {
+			p.cutOff()
+			p.open.reset(func(*session) bool { return true })
+		})
+		defer drain.Stop()
+		defer p.cutOff()
+		p.wg.Wait()
+	})
+	p.wg.Wait()
+}
+
+// Problems lists the ports that do not serve as they should, by port.
+func (p *Proxy) Problems() []Problem {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []Problem
+	for _, l := range p.ports {
+		if pr := l.trouble(); pr != nil {
+			out = append(out, *pr)
+		}
+	}
+	slices.SortFunc(out, func(a, b Problem) int { return int(a.Port.Number) - int(b.Port.Number) })
+	return out
+}
+
+// Stats returns the counters of every service that had a connection, by service.
+func (p *Proxy) Stats() []ServiceStats { return p.stats.snapshot() }
+
+func (p *Proxy) run() {
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case <-p.wake:
+			p.adopt(p.table.Load())
+		}
+	}
+}
+
+// adopt brings everything but the picks, which read the table themselves, in
+// line with the table.
+func (p *Proxy) adopt(t *lb.Table) {
+	p.closePorts(t)
+	for i := range t.Frontends {
+		p.openPort(&t.Frontends[i])
+	}
+	p.health.update(func(h lb.Health) lb.Health { return h.Keep(t) })
+	p.stats.keep(t)
+	if n := p.open.reset(func(s *session) bool { return p.dead(t, s.backend.Node) }); n > 0 {
+		p.log.Info("closed connections to nodes that are down", "connections", n)
+	}
+}
+
+// dead reports whether connections to a node are over. This node is never dead
+// to itself, whatever the cluster believes of it.
+func (p *Proxy) dead(t *lb.Table, node cluster.NodeID) bool {
+	return node != p.cfg.NodeID && t.IsDown(node)
+}
+
+func (p *Proxy) closePorts(t *lb.Table) {
+	var gone []*port
+	p.mu.Lock()
+	for key, l := range p.ports {
+		if _, ok := t.Frontend(key); !ok {
+			delete(p.ports, key)
+			gone = append(gone, l)
+		}
+	}
+	p.mu.Unlock()
+	for _, l := range gone {
+		l.close()
+	}
+}
+
+func (p *Proxy) openPort(f *lb.Frontend) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := p.ports[f.Port]; ok || f.Port.Protocol != lb.TCP {
+		return
+	}
+	l := newPort(p, f.Port)
+	p.ports[f.Port] = l
+	p.wg.Go(l.run)
+}
+
+// firstTurn makes the nodes of a cluster begin their rounds at different backends.
+func firstTurn(node cluster.NodeID, port lb.Port) uint64 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(node)) // a hash never fails
+	return uint64(h.Sum32()) + uint64(port.Number)
+}
