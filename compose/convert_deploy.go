@@ -87,6 +87,8 @@ func (c *converter) amount(name string, r types.Resource) (cluster.Resources, er
 		return cluster.Resources{}, c.invalid(name+".cpus", "is not a number", hint)
 	case math.Abs(milli) > float64(cluster.MaxMilliCPU):
 		return cluster.Resources{}, c.invalid(name+".cpus", "is more than a million cores", hint)
+	case r.MemoryBytes == math.MinInt64: // where the parser's conversion overflows to
+		return cluster.Resources{}, c.invalid(name+".memory", "is too large", "give a size such as 256M")
 	case milli == 0 && r.NanoCPUs != 0:
 		return cluster.Resources{}, c.invalid(name+".cpus", "is less than a thousandth of a core", hint)
 	}

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -18,17 +19,21 @@ var (
 	namedField   = regexp.MustCompile(`^((?:services|networks|volumes|secrets|configs|jobs|models|name)(?:[.\[][^\s:]*)?):? (.+)$`)
 	namedService = regexp.MustCompile(`^service "([^"]+)" (.+)$`)
 	undecoded    = regexp.MustCompile(`^'([^']+)' (.+)$`)
+	notNumber    = regexp.MustCompile(`^(?:failed to cast to expected type: )?strconv\.\w+: parsing ("[^"]*"): (.+)$`)
 	bracketed    = regexp.MustCompile(`\[([^\]]*[^\]0-9][^\]]*)\]`)
 )
 
 // explain turns the loader's message into a *cluster.FieldError where it names
 // a field, and otherwise says what was attempted.
 func (in *input) explain(err error) error {
+	if fe := (*cluster.FieldError)(nil); errors.As(err, &fe) {
+		return fe
+	}
 	msg := err.Error()
 	for _, file := range in.files {
 		msg = strings.TrimPrefix(msg, "validating "+file.Filename+": ")
 	}
-	for _, prefix := range []string{"decoding failed due to the following error(s):\n\n", "error while interpolating "} {
+	for _, prefix := range []string{"decoding failed due to the following error(s):\n\n", "error while interpolating ", "service ports "} {
 		msg = strings.TrimPrefix(msg, prefix)
 	}
 	msg, _, _ = strings.Cut(msg, "\n") // the first of several
@@ -40,13 +45,13 @@ func (in *input) explain(err error) error {
 		return unknown(m[1], m[2])
 	}
 	if m := namedField.FindStringSubmatch(msg); m != nil {
-		return cluster.Invalid(m[1], m[2], "")
+		return cluster.Invalid(strings.ReplaceAll(m[1], ".[", "["), notNumber.ReplaceAllString(m[2], "$1 is not a number: $2"), "")
 	}
 	if m := namedService.FindStringSubmatch(msg); m != nil {
 		return cluster.Invalid("services."+m[1], m[2], "")
 	}
 	if m := undecoded.FindStringSubmatch(msg); m != nil {
-		return cluster.Invalid(bracketed.ReplaceAllString(m[1], ".$1"), m[2], "")
+		return cluster.Invalid(bracketed.ReplaceAllString(m[1], ".$1"), notNumber.ReplaceAllString(m[2], "$1 is not a number: $2"), "")
 	}
 	return fmt.Errorf("read compose file: %w", err)
 }

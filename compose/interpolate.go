@@ -30,7 +30,8 @@ func (s *substituter) substitute(text string, lookup template.Mapping) (string, 
 	if err != nil {
 		return "", err
 	}
-	if s.ports += portRange(out); s.ports > maxPortRange {
+	n := portRange(out)
+	if s.ports += n; n > 0 && s.ports > maxPortRange {
 		return "", fmt.Errorf("%q brings the ports of all ranges above the allowed %d", out, maxPortRange)
 	}
 	return out, nil

@@ -61,7 +61,7 @@ func (in *input) load(ctx context.Context, name string) (*types.Project, []Warni
 	}
 	dict, err := loader.LoadModelWithContext(ctx, details, options...)
 	if err != nil {
-		return nil, nil, in.explain(err)
+		return nil, nil, in.explain(findPort(ctx, err, details, options))
 	}
 	inFile, _ := dict["name"].(string)
 	if name, err = stackName(name, inFile, in.dir); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -64,6 +65,9 @@ func (c *counter) count(n *yaml.Node, depth int) (int, error) {
 		return size, nil
 	}
 	c.counted[n] = -1
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!float" && strings.ContainsAny(n.Value, "nN") {
+		return 0, fmt.Errorf("line %d: %s is not a number that a field can have", n.Line, n.Value) // not a number, or infinite
+	}
 	children := n.Content
 	if n.Kind == yaml.AliasNode {
 		children = []*yaml.Node{n.Alias}
