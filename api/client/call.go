@@ -91,15 +91,14 @@ func (c *Client) send(ctx context.Context, r call) (*http.Response, error) {
 		}
 		body, kind = bytes.NewReader(data), "application/json"
 	}
-	u := url.URL{Scheme: "http", Host: "muster", RawQuery: r.query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
+	target := "http://muster" + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
 	if err != nil {
 		return nil, err
 	}
-	if req.URL, err = req.URL.Parse(r.path); err != nil {
-		return nil, err
-	}
-	req.URL.RawQuery = u.RawQuery
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}

@@ -64,12 +64,15 @@ func New(host string, options ...Option) (*Client, error) {
 	for _, o := range options {
 		o(c)
 	}
-	c.http = &http.Client{Transport: &http.Transport{
-		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return c.connect(ctx) },
-		DisableCompression: true,
-		MaxIdleConns:       4,
-		IdleConnTimeout:    time.Minute,
-	}}
+	c.http = &http.Client{
+		Transport: &http.Transport{
+			DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return c.Dial(ctx) },
+			DisableCompression: true,
+			MaxIdleConns:       4,
+			IdleConnTimeout:    time.Minute,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	return c, nil
 }
 
@@ -79,10 +82,9 @@ func (c *Client) Host() string { return c.host }
 // Close ends idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Dial opens a raw connection to the agent's socket.
-func (c *Client) Dial(ctx context.Context) (net.Conn, error) { return c.connect(ctx) }
-
-func (c *Client) connect(ctx context.Context) (net.Conn, error) {
+// Dial opens a raw connection to the agent's socket. The error is a
+// *ConnectError, unless ctx was canceled.
+func (c *Client) Dial(ctx context.Context) (net.Conn, error) {
 	conn, err := c.dial(ctx)
 	if err != nil {
 		return nil, connectError(c.host, err)

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -133,8 +135,8 @@ type Build struct {
 // BuildImage sends the context, a tar archive, and streams the builder's output.
 func (c *Client) BuildImage(ctx context.Context, b Build, archive io.Reader) iter.Seq2[api.BuildLine, error] {
 	query := filter("tag", b.Tag, "dockerfile", b.Dockerfile, "target", b.Target)
-	for key, value := range b.Args {
-		query.Add("arg", key+"="+value)
+	for _, key := range slices.Sorted(maps.Keys(b.Args)) {
+		query.Add("arg", key+"="+b.Args[key])
 	}
 	return stream[api.BuildLine](ctx, c, call{method: http.MethodPost, path: path("images", "build"), query: query, body: archive})
 }
