@@ -12,11 +12,11 @@ import (
 // signURI makes certificates that CA.Sign would refuse to make.
 func signURI(t *testing.T, ca *CA, uri string) *x509.Certificate {
 	t.Helper()
-	cert, _ := forge(t, ca, uri)
+	cert, _ := forge(t, ca, uri, x509.ExtKeyUsageClientAuth)
 	return cert
 }
 
-func forge(t *testing.T, ca *CA, uri string) (*x509.Certificate, tls.Certificate) {
+func forge(t *testing.T, ca *CA, uri string, usage ...x509.ExtKeyUsage) (*x509.Certificate, tls.Certificate) {
 	t.Helper()
 	u, err := url.Parse(uri)
 	if err != nil {
@@ -32,7 +32,7 @@ func forge(t *testing.T, ca *CA, uri string) (*x509.Certificate, tls.Certificate
 		NotBefore:    epoch.Add(-time.Minute),
 		NotAfter:     epoch.Add(time.Hour),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		ExtKeyUsage:  usage,
 	}, ca.cert, key.Public(), ca.key)
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,12 @@ func forge(t *testing.T, ca *CA, uri string) (*x509.Certificate, tls.Certificate
 // in the hands of a node that otherwise behaves.
 func crossSigned(t *testing.T, ca *CA, clusterID, nodeID string) *Identity {
 	t.Helper()
-	_, cert := forge(t, ca, "muster://"+clusterID+"/"+nodeID)
+	return forgedIdentity(t, ca, clusterID, nodeID, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
+}
+
+func forgedIdentity(t *testing.T, ca *CA, clusterID, nodeID string, usage ...x509.ExtKeyUsage) *Identity {
+	t.Helper()
+	_, cert := forge(t, ca, "muster://"+clusterID+"/"+nodeID, usage...)
 	return &Identity{ClusterID: ca.clusterID, NodeID: nodeID, Cert: cert, CAPool: poolOf(ca), CAHash: ca.Hash()}
 }
 

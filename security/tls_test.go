@@ -14,6 +14,7 @@ func TestMutualTLS(t *testing.T) {
 	foreign := mustIssue(t, mustCA(t, cluster2), node2)
 	impostor := mustIssue(t, mustCA(t, cluster1), node2) // right names, other authority
 	otherSAN := crossSigned(t, ca, cluster2, node2)      // right authority, other cluster's name
+	serverOnly := forgedIdentity(t, ca, cluster1, node2, x509.ExtKeyUsageServerAuth)
 	rightKey := func(nodeID, hash string) bool { return nodeID == node2 && hash == client.PublicKeyHash() }
 	late, early := epoch.Add(365*24*time.Hour), epoch.Add(-10*time.Minute)
 
@@ -28,6 +29,7 @@ func TestMutualTLS(t *testing.T) {
 		{"foreign cluster", foreign, at(epoch), ErrForeignCA},
 		{"same names, other authority", impostor, at(epoch), ErrForeignCA},
 		{"other cluster's name under our authority", otherSAN, at(epoch), ErrForeignCluster},
+		{"not meant for clients", serverOnly, at(epoch), ErrForeignCA},
 		{"expired", client, at(late), ErrExpired},
 		{"expired, recorded key", client, VerifyOptions{Now: at(late).Now, AllowExpired: rightKey}, nil},
 		{"expired, other key", mustIssue(t, ca, node2), VerifyOptions{Now: at(late).Now, AllowExpired: rightKey}, ErrExpired},
@@ -62,6 +64,7 @@ func TestMutualTLS(t *testing.T) {
 func TestClientVerifiesServer(t *testing.T) {
 	ca := mustCA(t, cluster1)
 	server, client := mustIssue(t, ca, node1), mustIssue(t, ca, node2)
+	clientOnly := forgedIdentity(t, ca, cluster1, node1, x509.ExtKeyUsageClientAuth)
 	late := epoch.Add(365 * 24 * time.Hour)
 
 	for _, tc := range []struct {
@@ -76,6 +79,7 @@ func TestClientVerifiesServer(t *testing.T) {
 		{"another node", server, node2, at(epoch), ErrWrongNode},
 		{"foreign authority", mustIssue(t, mustCA(t, cluster1), node1), "", at(epoch), ErrForeignCA},
 		{"other cluster's name", crossSigned(t, ca, cluster2, node1), "", at(epoch), ErrForeignCluster},
+		{"not meant for servers", clientOnly, "", at(epoch), ErrForeignCA},
 		{"expired", server, "", at(late), ErrExpired},
 		{"expired, recorded key", server, node1, VerifyOptions{Now: at(late).Now, AllowExpired: allowAll}, nil},
 		{"expired, recorded, another node", server, node2, VerifyOptions{Now: at(late).Now, AllowExpired: allowAll}, ErrWrongNode},
@@ -144,6 +148,7 @@ func TestJoinPinsTheAuthority(t *testing.T) {
 		{"authority sent, not its certificate", liar, ca.Hash(), cluster1, ErrForeignCA},
 		{"other cluster", mustIssue(t, ca, node1), ca.Hash(), cluster2, ErrForeignCluster},
 		{"pin is no hash", mustIssue(t, ca, node1), "", cluster1, ErrPinMismatch},
+		{"pin of a node certificate", noChain, hashHex(noChain.Cert.Leaf.Raw), cluster1, ErrPinMismatch},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, _, err := handshake(t, ServerTLS(fixed(tc.server), at(epoch)), JoinTLS(tc.pin, tc.clusterID, at(epoch)))

@@ -60,7 +60,7 @@ func (d *directory) heard(n *memberlist.Node, meta Meta, now time.Time) {
 
 func (d *directory) lost(id string, now time.Time) {
 	d.mu.Lock()
-	if m, ok := d.members[id]; ok && m.Alive {
+	if m, ok := d.members[id]; ok {
 		m.Alive, m.Since = false, now
 		d.members[id] = m
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/memberlist"
 )
 
 func TestMembersConverge(t *testing.T) {
@@ -115,6 +117,34 @@ func TestWrongKeyIsRefused(t *testing.T) {
 		time.Sleep(time.Minute)
 		if !eachHears(ours, 3) || len(alive(stranger)) != 1 {
 			t.Errorf("a stranger was let in\n%s", r)
+		}
+	})
+}
+
+func TestPlaintextIsRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *ring) {
+		ours := r.form(3)
+		cfg := baseConfig(9)
+		cfg.Transport = r.net.Transport(addrOf(9))
+		d := &delegate{clusterID: clusterA, dir: newDirectory()}
+		meta, err := encodeMeta(Meta{ClusterID: clusterA})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.meta.Store(&meta)
+		plain, err := memberlist.Create(cfg.memberlistConfig(d, nil, newLogger(slog.New(slog.DiscardHandler))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := plain.Join(addrsOf(0)); err == nil {
+			t.Error("joined without a key")
+		}
+		time.Sleep(time.Minute)
+		if !eachHears(ours, 3) {
+			t.Errorf("a member without a key was let in\n%s", r)
+		}
+		if err := plain.Shutdown(); err != nil {
+			t.Error(err)
 		}
 	})
 }
@@ -230,12 +260,16 @@ func TestRestartUnderAnotherAddress(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *ring) {
 		ring := r.form(3)
 		r.net.Kill(addrOf(2))
-		r.until("its death is known", 15*time.Second, func() bool { return !hears(ring[0], nodeID(2)) })
+		r.until("its death is known", 15*time.Second, func() bool {
+			return !hears(ring[0], nodeID(2)) && !hears(ring[1], nodeID(2))
+		})
+		time.Sleep(2 * reclaimAfter)
 		moved := r.start(2, func(c *Config) {
 			c.Transport = r.net.Transport("10.0.9.9:7071")
 			c.Peers = allPeers(2)
 		})
-		r.until("all hear of all again", time.Minute, func() bool {
+		// Sooner than memberlist forgets the old address by itself.
+		r.until("all hear of all again", 10*time.Second, func() bool {
 			return eachHears([]*Gossip{ring[0], ring[1], moved}, 3)
 		})
 		if got := ring[0].Members()[2].Addr; got != "10.0.9.9" {

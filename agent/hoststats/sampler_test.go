@@ -74,8 +74,8 @@ func TestSampleAveragesSinceThePrevious(t *testing.T) {
 		{"a quarter busy", 1100, 9300, 0, 0, 1000},
 		{"no time passed again", 1100, 9300, 0, 0, 1000},
 		{"all busy", 1500, 9300, 0, 0, 4000},
-		{"idle, of which waiting for a disk", 1500, 9500, 200, 0, 0},
-		{"half stolen", 1500, 9700, 200, 200, 2000},
+		{"a quarter busy, the rest waiting for a disk", 1600, 9300, 300, 0, 1000},
+		{"half stolen", 1600, 9500, 300, 200, 2000},
 		{"counters restarted", 10, 90, 0, 0, 2000},
 		{"a tenth busy after the restart", 20, 180, 0, 0, 400},
 	} {
