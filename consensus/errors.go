@@ -1,0 +1,104 @@
+package consensus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// Errors of Open.
+var (
+	// ErrLocked: another process has the data directory open.
+	ErrLocked = errors.New("the consensus store is in use by another process")
+	// ErrStoreBroken is matched by *BrokenError and by a Store's Err after its
+	// files turned out to be damaged.
+	ErrStoreBroken = errors.New("the consensus store is damaged")
+	// ErrIncompatible: the store is intact, but was written by a version of
+	// muster that this one does not understand.
+	ErrIncompatible = errors.New("the consensus store was written by another version of muster")
+	// ErrNotEmpty: only an empty store can be bootstrapped.
+	ErrNotEmpty = errors.New("the consensus store already belongs to a cluster")
+)
+
+// Errors of a running Store.
+var (
+	// ErrUnknown: it is not known whether the command took effect. A retry with
+	// the same request ID is safe.
+	ErrUnknown = errors.New("unknown outcome")
+	// ErrClosed: the store is closed or has failed.
+	ErrClosed = errors.New("the consensus store is closed")
+	// ErrStoreHung: an operation on the log store missed its deadline. The store
+	// is not used any more.
+	ErrStoreHung = errors.New("the disk under the consensus store does not answer")
+	// ErrUnappliable: the log holds a command that this binary cannot apply.
+	ErrUnappliable = errors.New("the log holds a command that this version of muster cannot apply")
+)
+
+// NotLeaderError says that only the leader can do what was asked; nothing was
+// done. LeaderID is empty while there is no leader or it is being replaced.
+type NotLeaderError struct {
+	LeaderID cluster.NodeID
+}
+
+func (e *NotLeaderError) Error() string {
+	if e.LeaderID == "" {
+		return "there is no leader at the moment"
+	}
+	return fmt.Sprintf("this node is not the leader, %s is", e.LeaderID)
+}
+
+// TooLargeError says that a command's encoding exceeds MaxCommand.
+type TooLargeError struct {
+	Size, Max int // bytes
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("the command has %d bytes, a log entry holds at most %d; split it", e.Size, e.Max)
+}
+
+// BrokenError says that a store did not open and where its files are now.
+type BrokenError struct {
+	Dir   string
+	Aside string // empty when the files could not be moved
+	Err   error
+}
+
+func (e *BrokenError) Error() string {
+	if e.Aside == "" {
+		return fmt.Sprintf("open %s: %v: %v; move it away and join the cluster again", e.Dir, ErrStoreBroken, e.Err)
+	}
+	return fmt.Sprintf("open %s: %v: %v; its files are kept in %s, join the cluster again", e.Dir, ErrStoreBroken, e.Err, e.Aside)
+}
+
+// Unwrap makes the error match ErrStoreBroken and its cause.
+func (e *BrokenError) Unwrap() []error { return []error{ErrStoreBroken, e.Err} }
+
+type hungError struct {
+	op    string
+	after time.Duration
+}
+
+func (e *hungError) Error() string {
+	return fmt.Sprintf("%v: %s took more than %v", ErrStoreHung, e.op, e.after)
+}
+func (e *hungError) Unwrap() error { return ErrStoreHung }
+
+// outcome translates what raft answered to a request.
+func (s *Store) outcome(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, raft.ErrNotLeader):
+		leader, _ := s.Leader()
+		return &NotLeaderError{LeaderID: leader}
+	case errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		return &NotLeaderError{}
+	case errors.Is(err, raft.ErrRaftShutdown):
+		return fmt.Errorf("%w: %w", ErrUnknown, ErrClosed)
+	}
+	return fmt.Errorf("%w: %w", ErrUnknown, err)
+}

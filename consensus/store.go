@@ -1,0 +1,254 @@
+package consensus
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/musterhq/muster/cluster/state"
+)
+
+// Store is this node's part in the replicated log. Its methods are safe for
+// concurrent use.
+type Store struct {
+	cfg     Config
+	dirty   *hub
+	leaders signals
+	fsm     *fsm
+	guard   *guard
+	stores  *stores
+	entries *guardedLog // for reading beside raft
+	trans   *transport
+	raft    *raft.Raft
+
+	mu      sync.Mutex
+	closing bool
+	err     error          // why it failed
+	calls   sync.WaitGroup // requests that raft has not answered
+
+	failed     chan struct{}
+	stop       sync.Once
+	stopped    chan struct{} // raft and its transport have ended
+	supervised chan struct{} // supervise has returned
+}
+
+// Open opens the node's store and starts raft. An empty store waits to be
+// bootstrapped or to be added by a leader. Errors match ErrLocked,
+// ErrIncompatible, ErrStoreHung, or ErrStoreBroken (as *BrokenError: the files
+// were moved aside, so that the next Open finds none).
+func Open(cfg Config) (*Store, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	s, err := open(cfg)
+	if err == nil {
+		return s, nil
+	}
+	_ = cfg.Listener.Close() // the reason is err
+	if cfg.Memory == nil && damaged(err) {
+		return nil, setAside(cfg.DataDir, err)
+	}
+	return nil, fmt.Errorf("open the consensus store: %w", err)
+}
+
+func open(cfg Config) (*Store, error) {
+	st, err := openStores(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := newStore(cfg, st)
+	s.trans = newTransport(&s.cfg, newStreams(&s.cfg))
+	if err := s.startRaft(); err != nil {
+		_ = s.trans.Close() // the reason is err
+		return nil, errors.Join(err, s.closeStores())
+	}
+	go s.supervise()
+	return s, nil
+}
+
+func openStores(cfg *Config) (*stores, error) {
+	if cfg.Memory != nil {
+		return cfg.Memory.open(), nil
+	}
+	return openDisk(cfg.DataDir, cfg)
+}
+
+func newStore(cfg Config, st *stores) *Store {
+	s := &Store{
+		cfg: cfg, dirty: newHub(), stores: st,
+		failed: make(chan struct{}), stopped: make(chan struct{}), supervised: make(chan struct{}),
+	}
+	s.fsm = newFSM(s.dirty, s.fail)
+	s.guard = &guard{deadline: cfg.Tuning.StoreDeadline, fail: s.fail}
+	s.entries = &guardedLog{guard: s.guard, inner: st.log}
+	return s
+}
+
+// startRaft runs NewRaft, which reads the whole store, in a goroutine that a
+// poisoned store may end.
+func (s *Store) startRaft() error {
+	const cached = 256 // entries, for followers that are a little behind
+	logs, err := raft.NewLogCache(cached, raftLogStore{s.entries})
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() { done <- err }()
+		err = protect(func() (err error) {
+			s.raft, err = raft.NewRaft(s.cfg.raft(), s.fsm, logs, &guardedStable{s.guard, s.stores.stable}, s.stores.snaps, s.trans)
+			return err
+		})
+	}()
+	err = <-done
+	if failed := s.Err(); failed != nil && s.raft == nil {
+		return failed
+	}
+	return err
+}
+
+// supervise turns raft's observations into wake-ups, and a failure into the end
+// of this node's part: it must neither lead nor vote on.
+func (s *Store) supervise() {
+	defer close(s.supervised)
+	seen := make(chan raft.Observation, 1) // raft drops what does not fit: one is enough to look again
+	observer := raft.NewObserver(seen, false, func(o *raft.Observation) bool {
+		switch o.Data.(type) {
+		case raft.LeaderObservation, raft.RaftState, raft.PeerObservation:
+			return true
+		}
+		return false
+	})
+	s.raft.RegisterObserver(observer)
+	defer s.raft.DeregisterObserver(observer)
+
+	failed := s.failed
+	for {
+		select {
+		case <-seen:
+		case <-failed:
+			failed = nil
+			s.stopRaft()
+		case <-s.stopped:
+			s.leaders.fire()
+			return
+		}
+		s.leaders.fire()
+	}
+}
+
+// fail records the first reason to stop.
+func (s *Store) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+		close(s.failed)
+	}
+}
+
+// Failed is closed when the store can not go on: see Err. The process should
+// leave, Close included.
+func (s *Store) Failed() <-chan struct{} { return s.failed }
+
+// Err is why the store failed: it matches ErrStoreHung, ErrStoreBroken,
+// ErrUnappliable or ErrIncompatible. It is nil while all is well.
+func (s *Store) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// View returns the state as this node has applied it.
+func (s *Store) View() state.View { return *s.fsm.view.Load() }
+
+// Empty reports whether the store holds nothing: neither bootstrapped nor ever
+// contacted by a leader.
+func (s *Store) Empty() bool { return s.raft.LastIndex() == 0 }
+
+// Close answers what is in flight, stops raft, closes the listener and then the
+// files. It does not hand leadership over: call TransferLeadership before.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	again, failed := s.closing, s.err != nil
+	s.closing = true
+	s.mu.Unlock()
+	if again {
+		<-s.supervised
+		return nil
+	}
+	if !failed {
+		s.drain()
+	}
+	s.stopRaft()
+	select {
+	case <-s.stopped:
+	case <-s.afterFailure(2 * s.cfg.Tuning.StoreDeadline):
+		return fmt.Errorf("close the consensus store: raft does not end: %w", s.Err())
+	}
+	<-s.supervised
+	return s.closeStores()
+}
+
+// drain waits until raft has answered every request. Raft leaves some without
+// an answer when it is shut down; a leader without a quorum answers them when
+// its lease is over.
+func (s *Store) drain() {
+	done := make(chan struct{})
+	go func() {
+		s.calls.Wait()
+		close(done)
+	}()
+	limit := time.NewTimer(s.cfg.Tuning.StoreDeadline + 2*s.cfg.Tuning.Lease)
+	defer limit.Stop()
+	select {
+	case <-done:
+	case <-s.failed:
+	case <-limit.C:
+	}
+}
+
+// afterFailure fires a while after the store failed; without a failure, never.
+func (s *Store) afterFailure(d time.Duration) <-chan struct{} {
+	late := make(chan struct{})
+	go func() {
+		select {
+		case <-s.stopped:
+			return
+		case <-s.failed:
+		}
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-s.stopped:
+		case <-t.C:
+			close(late)
+		}
+	}()
+	return late
+}
+
+func (s *Store) stopRaft() {
+	s.stop.Do(func() {
+		go func() {
+			defer close(s.stopped)
+			_ = s.raft.Shutdown().Error() // always nil; waits for raft's goroutines and closes the transport
+		}()
+	})
+}
+
+// closeStores leaves a poisoned store open: an operation may still be inside
+// it, and the end of the process closes it as well.
+func (s *Store) closeStores() error {
+	if s.guard.poisoned() != nil {
+		return nil
+	}
+	if err := s.stores.close(); err != nil {
+		return fmt.Errorf("close the consensus store: %w", err)
+	}
+	return nil
+}
