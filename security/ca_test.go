@@ -110,6 +110,12 @@ func TestCARoundTrip(t *testing.T) {
 		ServerTLS(fixed(old), at(epoch)), ClientTLS(fixed(renewed), node1, at(epoch))); srvErr != nil || cliErr != nil {
 		t.Errorf("certificates of the same authority do not meet: %v, %v", srvErr, cliErr)
 	}
+	if got, err := CAHash(ca.CertPEM()); err != nil || got != ca.Hash() || got != old.CAHash {
+		t.Errorf("the certificate's pin is %s, %v; want %s", got, err, ca.Hash())
+	}
+	if _, err := CAHash([]byte("no certificate")); err == nil {
+		t.Error("took the pin of nothing")
+	}
 	if _, err := ParseCA(mustCA(t, cluster1).CertPEM(), keyDER); err == nil {
 		t.Error("took the key of another authority")
 	}
