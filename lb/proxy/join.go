@@ -10,19 +10,16 @@ import (
 )
 
 // halfOpenIdle is how long a connection that one side has ended may stay silent
-// in the other direction. There is no limit while both directions are open:
-// keep-alives find the peers that are gone.
+// in the other direction; it is cut after at most twice that. There is no limit
+// while both directions are open: keep-alives find the peers that are gone.
 const halfOpenIdle = 5 * time.Minute
-
-// chunk is how many bytes move in one direction between two updates of the counters.
-const chunk = 1 << 20
 
 // join copies between the session's two ends until both directions have ended,
 // and closes them. The end of one direction is passed on as such; an error in
 // one resets whoever would else take a cut stream for a complete one.
 func join(s *session, count *counters) {
-	in := &direction{dst: s.server, src: s.client, bytes: &count.bytesIn}
-	out := &direction{dst: s.client, src: s.server, bytes: &count.bytesOut}
+	in := &direction{dst: s.server, src: s.client, mover: newMover(s.server, s.client), bytes: &count.bytesIn}
+	out := &direction{dst: s.client, src: s.server, mover: newMover(s.client, s.server), bytes: &count.bytesOut}
 	in.back, out.back = out, in
 	done := make(chan struct{})
 	go func() {
@@ -38,6 +35,7 @@ func join(s *session, count *counters) {
 // direction is one half of a session.
 type direction struct {
 	dst, src net.Conn
+	mover    mover
 	bytes    *atomic.Uint64
 	back     *direction
 	ended    atomic.Bool // src said that it will send no more, and dst was told
@@ -67,31 +65,23 @@ func (d *direction) fail() {
 
 // copy moves bytes until src ends (nil) or fails.
 func (d *direction) copy() error {
+	moved := int64(0) // since the deadline was set
 	for {
-		n, err := moveChunk(d.dst, d.src)
+		n, err := d.mover.move()
+		moved += n
 		d.bytes.Add(uint64(n))
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded) && n > 0:
-			// Half-open and not silent: the time starts anew.
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded) && moved > 0:
+			moved = 0
 			if err := d.src.SetReadDeadline(time.Now().Add(halfOpenIdle)); err != nil {
 				return err
 			}
 		case err != nil:
 			return err
-		case n < chunk:
-			return nil
 		}
 	}
-}
-
-// moveChunk copies up to chunk bytes; fewer without an error mean that src has
-// ended. Between two TCP connections the bytes stay in the kernel (splice).
-func moveChunk(dst, src net.Conn) (int64, error) {
-	part := &io.LimitedReader{R: src, N: chunk}
-	if to, ok := dst.(*net.TCPConn); ok {
-		return to.ReadFrom(part)
-	}
-	return io.Copy(dst, part)
 }
 
 // closeWrite tells c that no more will be sent. A connection without
