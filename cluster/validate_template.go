@@ -13,6 +13,9 @@ const (
 	// MaxPids is the largest number of processes that Linux counts on a
 	// 64-bit machine (PID_MAX_LIMIT).
 	MaxPids = 1 << 22
+	// MinMemoryLimit is the smallest memory limit, in bytes, that Docker
+	// Engine takes since 20.10.
+	MinMemoryLimit = 6 << 20
 )
 
 // Validate reports the first rule that t breaks as a *FieldError. field is the
@@ -39,6 +42,9 @@ func (t *Template) validateResources(field string) error {
 		return Invalid(reservations+".cpus", fmt.Sprintf("%s is above the limit of %s", FormatCPU(r.MilliCPU), FormatCPU(l.MilliCPU)), hint)
 	case l.Memory > 0 && r.Memory > l.Memory:
 		return Invalid(reservations+".memory", fmt.Sprintf("%s is above the limit of %s", FormatBytes(r.Memory), FormatBytes(l.Memory)), hint)
+	case l.Memory > 0 && l.Memory < MinMemoryLimit:
+		return Invalid(limits+".memory", fmt.Sprintf("%s is less than the %s that the engine takes", FormatBytes(l.Memory), FormatBytes(MinMemoryLimit)),
+			"give a size such as 64M")
 	case t.PidsLimit < 0 || t.PidsLimit > MaxPids:
 		return Invalid(limits+".pids", fmt.Sprintf("%d is not between 0 and %d", t.PidsLimit, MaxPids), "leave it out for no limit")
 	}
