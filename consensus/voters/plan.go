@@ -1,0 +1,100 @@
+package voters
+
+import (
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// Patience with members that do not do their part.
+const (
+	// LostAfter is how long a voter may be silent before it is replaced.
+	LostAfter = 30 * time.Second
+	// StuckAfter is how long a non-voter may take to catch up before another
+	// one is tried.
+	StuckAfter = 2 * time.Minute
+)
+
+// Role is a node's part in raft's configuration.
+type Role uint8
+
+// Roles.
+const (
+	Outside Role = iota // not in the configuration
+	Nonvoter
+	Voter
+)
+
+// Member is what is known of one node, or of one server of raft's
+// configuration that is no node of the cluster any more (Gone).
+type Member struct {
+	ID           cluster.NodeID
+	Zone         string // label "zone"; empty is a zone as well
+	Condition    cluster.Condition
+	Since        time.Time // of Condition
+	Availability cluster.Availability
+	Joined       time.Time
+	Gone         bool
+
+	Role      Role
+	RoleSince time.Time // when a Nonvoter was added; zero when that is not known
+	CaughtUp  bool      // a Nonvoter that holds the log
+}
+
+// Input is everything that Plan looks at.
+type Input struct {
+	Now     time.Time
+	Leader  cluster.NodeID // the node that asks
+	Members []Member       // in any order, no ID twice
+}
+
+// Op is a kind of change.
+type Op string
+
+// Changes of raft's configuration and, last, of its leader.
+const (
+	None               Op = ""
+	AddNonvoter        Op = "add-nonvoter"
+	Promote            Op = "promote"
+	Demote             Op = "demote"
+	Remove             Op = "remove"
+	TransferLeadership Op = "transfer-leadership" // to Node
+)
+
+// Change is one step. The zero value means that there is nothing to do.
+type Change struct {
+	Op   Op
+	Node cluster.NodeID
+}
+
+// Target is how many voters a cluster of that many nodes should have.
+func Target(nodes int) int {
+	switch {
+	case nodes >= 7:
+		return 5
+	case nodes >= 3:
+		return 3
+	}
+	return 1
+}
+
+// Plan returns the next change and the reason for it, or for doing nothing.
+//
+// It never leaves a configuration whose live voters are not a majority, never
+// demotes the leader, and removes a lost voter only after a replacement votes,
+// unless the lost one has left the cluster.
+func Plan(in Input) (Change, string) {
+	s := newSeats(in)
+	if !s.leads() {
+		return Change{}, "this node is not a voter that leads"
+	}
+	if 2*s.live() <= len(s.voters) {
+		return Change{}, "there is no quorum to agree on a change"
+	}
+	for _, step := range []func() (Change, string){s.retire, s.promote, s.enlist, s.clear} {
+		if c, why := step(); c.Op != None {
+			return c, why
+		}
+	}
+	return Change{}, "the voters are as they should be, or nobody can take a seat"
+}
