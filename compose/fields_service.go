@@ -19,7 +19,7 @@ var serviceFields = []field{
 	{path: "services.*.env_file", verdict: honoured},
 	{path: "services.*.labels", verdict: honoured, note: "on the container; keys that start with `muster.` are refused"},
 	{path: "services.*.label_file", verdict: honoured},
-	{path: "services.*.healthcheck", verdict: honoured},
+	{path: "services.*.healthcheck", verdict: honoured, note: "a node whose engine is older than 25.0 leaves `start_interval` out"},
 	{path: "services.*.user", verdict: honoured},
 	{path: "services.*.working_dir", verdict: honoured},
 	{path: "services.*.hostname", verdict: honoured},
