@@ -25,7 +25,6 @@ type port struct {
 	key     lb.Port
 	turn    atomic.Uint64
 	slots   chan struct{} // one taken for every open connection
-	full    atomic.Bool   // accept waits for a slot
 	problem atomic.Pointer[Problem]
 
 	ctx    context.Context
@@ -60,7 +59,7 @@ func (l *port) run() {
 		if l.ctx.Err() != nil {
 			return
 		}
-		l.failed(err)
+		l.failed(explainListen(l.key, l.proxy.cfg.BindAddr, err), err)
 		if !wait(l.ctx, pause) {
 			return
 		}
@@ -91,13 +90,13 @@ func (l *port) accept(ln net.Listener) {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			// Out of descriptors, or a client that was gone at once.
-			l.proxy.log.Warn("accept failed", "port", l.key.Number, "error", err)
+			l.failed(explainAccept(l.key, err), err)
 			if !wait(l.ctx, acceptPause) {
 				return
 			}
 			continue
 		}
+		l.recovered()
 		turn := l.turn.Add(1)
 		l.proxy.wg.Go(func() {
 			defer func() { <-l.slots }()
@@ -114,44 +113,34 @@ func (l *port) takeSlot() bool {
 		return true
 	default:
 	}
-	l.proxy.log.Warn("port is full", "problem", explainFull(l.key, cap(l.slots)))
-	l.full.Store(true)
-	defer l.full.Store(false)
+	l.failed(explainFull(l.key, cap(l.slots)), nil)
 	select {
 	case l.slots <- struct{}{}:
+		l.recovered()
 		return true
 	case <-l.ctx.Done():
 		return false
 	}
 }
 
-func (l *port) failed(err error) {
+// failed records what is wrong and logs it once.
+func (l *port) failed(message string, err error) {
 	prev := l.problem.Load()
-	next := &Problem{Port: l.key, Message: explainListen(l.key, l.proxy.cfg.BindAddr, err), Since: time.Now(), Err: err}
+	next := &Problem{Port: l.key, Message: message, Since: time.Now(), Err: err}
 	if prev != nil {
 		next.Since = prev.Since
 	}
 	l.problem.Store(next)
-	if prev == nil || prev.Message != next.Message {
-		l.proxy.log.Warn("published port does not answer on this node", "port", l.key.Number, "problem", next.Message)
+	if prev == nil || prev.Message != message {
+		l.proxy.log.Warn("published port does not serve as it should", "problem", message)
 	}
 }
 
 func (l *port) recovered() {
-	if l.problem.Swap(nil) != nil {
-		l.proxy.log.Info("published port answers on this node again", "port", l.key.Number)
+	if l.problem.Load() != nil {
+		l.problem.Store(nil)
+		l.proxy.log.Info("published port serves again", "port", l.key.Number)
 	}
-}
-
-// trouble is what people should know about the port, or nil.
-func (l *port) trouble() *Problem {
-	if pr := l.problem.Load(); pr != nil {
-		return pr
-	}
-	if l.full.Load() {
-		return &Problem{Port: l.key, Message: explainFull(l.key, cap(l.slots)), Since: time.Now()}
-	}
-	return nil
 }
 
 // wait returns false when ctx ended first.

@@ -31,6 +31,13 @@ func explainListen(p lb.Port, addr string, err error) string {
 	return fmt.Sprintf("port %d cannot be opened on this node: %v", p.Number, err)
 }
 
+func explainAccept(p lb.Port, err error) string {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return fmt.Sprintf("port %d takes no connections on this node: too many open files; raise the agent's limit (LimitNOFILE)", p.Number)
+	}
+	return fmt.Sprintf("port %d takes no connections on this node: %v", p.Number, err)
+}
+
 func explainFull(p lb.Port, limit int) string {
 	return fmt.Sprintf("port %d has %d open connections on this node, the most it takes; further clients wait", p.Number, limit)
 }

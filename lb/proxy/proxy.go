@@ -50,7 +50,6 @@ type Proxy struct {
 	ctx, cut       context.Context
 	cancel, cutOff context.CancelFunc
 	wg             sync.WaitGroup
-	closed         sync.Once
 
 	mu    sync.Mutex
 	ports map[lb.Port]*port
@@ -106,17 +105,22 @@ func (p *Proxy) Set(t *lb.Table) {
 // Close stops listening, gives open connections Config.Drain to end, resets
 // the others and returns when nothing of the proxy is left.
 func (p *Proxy) Close() {
-	p.closed.Do(func() {
-		p.cancel()
-		drain := time.AfterFunc(p.cfg.Drain, func() {
-			p.cutOff()
-			p.open.reset(func(*session) bool { return true })
-		})
-		defer drain.Stop()
-		defer p.cutOff()
+	p.cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
 		p.wg.Wait()
-	})
-	p.wg.Wait()
+	}()
+	drain := time.NewTimer(p.cfg.Drain)
+	defer drain.Stop()
+	select {
+	case <-ended:
+	case <-drain.C:
+		p.cutOff()
+		p.open.reset(func(*session) bool { return true })
+		<-ended
+	}
+	p.cutOff() // releases the context
 }
 
 // Problems lists the ports that do not serve as they should, by port.
@@ -125,7 +129,7 @@ func (p *Proxy) Problems() []Problem {
 	defer p.mu.Unlock()
 	var out []Problem
 	for _, l := range p.ports {
-		if pr := l.trouble(); pr != nil {
+		if pr := l.problem.Load(); pr != nil {
 			out = append(out, *pr)
 		}
 	}

@@ -13,6 +13,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/lb"
 )
 
@@ -57,51 +60,58 @@ func TestEjectedBackendIsTheLastResort(t *testing.T) {
 // fakeDialer fails as told and notes the attempts.
 type fakeDialer struct {
 	mu    sync.Mutex
-	tried []netip.AddrPort
+	tried []string
 	fail  map[netip.AddrPort]error
 }
 
 func (d *fakeDialer) dial(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.tried = append(d.tried, addr)
+	d.tried = append(d.tried, addr.String())
 	if err := d.fail[addr]; err != nil {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
 	}
 	return dialTCP(ctx, addr)
 }
 
-func (d *fakeDialer) attempts() []netip.AddrPort {
+func (d *fakeDialer) attempts() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.tried
 }
 
 func TestSilentHostIsTriedOnce(t *testing.T) {
-	a, b, c := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.1:2"), serve(t, say("c"))
-	d := &fakeDialer{fail: map[netip.AddrPort]error{a: os.ErrDeadlineExceeded, b: os.ErrDeadlineExceeded}}
-	p, port := start(t, Config{Dial: d.dial}), freePort(t)
-	b1, b2, b3 := backend(1, a), backend(2, b), backend(3, c)
-	b2.Node = b1.Node
-	p.Set(table(1, port, b1, b2, b3))
-	for range 3 { // each of the three is first once
-		if word, err := ask(t, port); word != "c" || err != nil {
-			t.Fatalf("got %q, %v", word, err)
-		}
+	d := &fakeDialer{fail: map[netip.AddrPort]error{}}
+	p := start(t, Config{Dial: d.dial})
+	var silent []lb.Backend
+	for i := range 3 { // on one host
+		b := backend(1, netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(i+1)))
+		b.Task = cluster.TaskID("T1-" + itoa(b.Addr.Port()))
+		d.fail[b.Addr] = os.ErrDeadlineExceeded
+		silent = append(silent, b)
 	}
-	dead := map[netip.AddrPort]int{}
-	for _, addr := range d.attempts() {
-		dead[addr]++
+	alive := backend(2, serve(t, echo))
+	client, far := net.Pipe()
+	defer far.Close()
+
+	f := table(1, 80, append(silent, alive)...).Frontends[0]
+	s := p.connect(client, &f, 0, &counters{})
+	if s == nil || s.backend != alive {
+		t.Fatalf("got %v, want the backend on the other host", s)
 	}
-	if dead[a] > 1 || dead[b] > 1 || len(d.attempts()) > 5 {
-		t.Errorf("attempts: %v", d.attempts())
+	defer s.reset()
+	if diff := cmp.Diff([]string{silent[0].Addr.String(), alive.Addr.String()}, d.attempts()); diff != "" {
+		t.Errorf("attempts (-want +got):\n%s", diff)
 	}
-	p.Set(table(2, port, b1, b2))
-	if _, err := ask(t, port); err == nil {
-		t.Error("a silent host answered")
+
+	d.tried = nil
+	f = table(2, 80, silent...).Frontends[0]
+	if s := p.connect(client, &f, 0, &counters{}); s != nil {
+		t.Fatal("a silent host answered")
 	}
-	if got := d.attempts()[len(d.attempts())-2:]; got[0] == got[1] {
-		t.Errorf("with nothing else left the client's attempts were %v, want both backends", got)
+	want := []string{silent[1].Addr.String(), silent[2].Addr.String(), silent[0].Addr.String()}
+	if diff := cmp.Diff(want, d.attempts()); diff != "" {
+		t.Errorf("attempts with nothing else left (-want +got):\n%s", diff)
 	}
 }
 
