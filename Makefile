@@ -1,0 +1,104 @@
+# `make` checks and tests everything; `make help` lists the rest.
+
+VERSION       := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GO_BUILD      := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+LINT_VERSION  := v2.15.0
+LINT          := bin/tools/golangci-lint-$(LINT_VERSION)
+
+# Packages whose tests run Docker hosts of the lab: one at a time, without -race
+# (the cluster in them is a binary of its own), and as root.
+LAB_PACKAGES  := integration/lab integration/failover
+
+SEEDS         ?= 2000
+FUZZTIME      ?= 10s
+RUNS          ?= 5
+JSON          ?=
+
+# unit_packages sets $$packages in a recipe: all but those of the lab.
+empty         :=
+lab_pattern   := /($(subst $(empty) $(empty),|,$(LAB_PACKAGES)))$$
+unit_packages  = packages=$$(go list ./...) && packages=$$(echo "$$packages" | grep -vE '$(lab_pattern)')
+
+.PHONY: all
+all: check test
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## bin/muster, static
+	$(GO_BUILD) -o bin/muster ./cmd/muster
+
+.PHONY: check
+check: $(LINT) ## format, vet, lint, fences between packages, go.mod
+	$(LINT) fmt --diff
+	go vet ./...
+	$(LINT) run
+	go test -run TestImports .
+	go mod tidy -diff
+
+$(LINT):
+	@echo "building golangci-lint $(LINT_VERSION), once"
+	GOBIN=$(CURDIR)/bin/tools GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv bin/tools/golangci-lint $@
+
+.PHONY: test
+test: unit sim lab ## unit tests with -race, the simulator, the lab
+
+.PHONY: unit
+unit: install
+	@$(unit_packages) && set -x && go test -race -shuffle=on $$packages
+
+.PHONY: sim
+sim: ## the simulator over SEEDS=n seeds
+	go run ./integration/sim/cmd/sim -seeds $(SEEDS)
+
+.PHONY: lab
+lab: install ## tests on real Docker hosts (as root)
+	@if [ "$$(id -u)" -eq 0 ]; then \
+		set -x; go test -p 1 -count=1 -timeout 30m $(LAB_PACKAGES:%=./%); \
+	else \
+		echo "lab tests skipped: they make network namespaces and run Docker engines, which needs root"; \
+	fi
+
+.PHONY: install
+install: # what the lab needs; says nothing if nothing is missing
+	@if [ "$$(id -u)" -eq 0 ]; then integration/lab/install/install.sh; fi
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*_test.go:func | |' | sort -u | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+	done
+
+.PHONY: bench
+bench: bench-micro bench-failover ## all benchmarks
+
+.PHONY: bench-micro
+bench-micro: ## Go benchmarks of single packages
+	@$(unit_packages) && go test -run '^$$' -bench . -benchmem $$packages | grep -v 'no test files'
+
+.PHONY: bench-failover
+bench-failover: build root install ## seconds until all runs again after a host's death (RUNS=n, JSON=FILE)
+	go run ./integration/bench/failover -runs $(RUNS) -json '$(JSON)'
+
+.PHONY: demo
+demo: build root install ## three Docker hosts here, a cluster, a deploy, a host's death
+	@go run ./integration/demo
+
+.PHONY: demo-up
+demo-up: build root install ## the same without the death, left up
+	@go run ./integration/demo -up
+
+.PHONY: demo-down
+demo-down: root ## takes down what demo-up left
+	@go run ./integration/demo -down
+
+.PHONY: root
+root:
+	@if [ "$$(id -u)" -ne 0 ]; then \
+		echo "this target runs Docker hosts, which needs root: sudo env \"PATH=\$$PATH\" make $(MAKECMDGOALS)" >&2; exit 1; \
+	fi

@@ -1,0 +1,187 @@
+package muster_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/musterhq/muster"
+
+// pure marks packages that decide and do nothing: no clock, no chance, no
+// network, no files, no goroutines. Time and ids are arguments.
+const pure = true
+
+// house lists every package with all that it may import of the others, from the
+// ground up. Imports point up in this table only, so a row can be read without
+// those below it. Shells (consensus, agent/gossip, controller, agent/worker,
+// api/server, lb/proxy, runtime/docker) never import each other: each declares
+// the small interface it needs, and agent introduces them.
+var house = []room{
+	// Nouns and decisions.
+	{"cluster", pure, ""},
+	{"cluster/state", pure, "cluster"},
+	{"cluster/health", pure, "cluster cluster/state"},
+	{"cluster/rollout", pure, "cluster cluster/state"},
+	{"placement", pure, "cluster cluster/state"},
+	{"consensus/voters", pure, "cluster"},
+	{"lb", pure, "cluster"},
+
+	// What a user and another node say to an agent.
+	{"compose", !pure, "cluster"},
+	{"configs", !pure, "cluster"},
+	{"api", !pure, "cluster lb"},
+	{"api/client", !pure, "api cluster configs"},
+	{"security", !pure, ""},
+
+	// The engine's port, its drivers and their common suite.
+	{"runtime", !pure, "cluster"},
+	{"runtime/docker", !pure, "cluster runtime"},
+	{"runtime/fake", !pure, "cluster runtime"},
+	{"runtime/runtimetest", !pure, "cluster runtime"},
+	{"runtime/runtimetest/testprogram", !pure, ""},
+
+	// Shells: they own connections, files and goroutines.
+	{"consensus", !pure, "cluster cluster/state"},
+	{"controller", !pure, "api cluster cluster/health cluster/rollout cluster/state consensus/voters placement"},
+	{"lb/proxy", !pure, "cluster lb"},
+	{"api/server", !pure, "api cluster cluster/state lb runtime security"},
+	{"agent/gossip", !pure, ""},
+	{"agent/gossip/gossiptest", !pure, ""},
+	{"agent/hoststats", !pure, ""},
+	{"agent/images", !pure, "api cluster runtime"},
+	{"agent/peer", !pure, "api cluster security"},
+	{"agent/worker", !pure, "api cluster runtime"},
+
+	// The daemon introduces the shells to each other; the command line talks to
+	// an agent and knows nothing of its insides.
+	{"agent", !pure, "agent/gossip agent/hoststats agent/images agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
+		"configs consensus consensus/voters controller lb lb/proxy placement runtime runtime/docker security"},
+	{"cli", !pure, "api api/client cluster compose configs placement"},
+	{"cmd/muster", !pure, "agent cli configs"},
+	{"configs/examples/hello", !pure, ""},
+}
+
+type room struct {
+	path string
+	pure bool
+	may  string // import these, separated by spaces
+}
+
+// fences name the only packages that may import what is hard to replace.
+var fences = map[string]string{
+	"github.com/hashicorp/raft":          "consensus",
+	"github.com/hashicorp/raft-boltdb":   "consensus",
+	"go.etcd.io/bbolt":                   "consensus",
+	"github.com/hashicorp/memberlist":    "agent/gossip agent/gossip/gossiptest",
+	"github.com/docker/docker":           "runtime/docker",
+	"github.com/shirou/gopsutil":         "agent/hoststats",
+	"github.com/compose-spec/compose-go": "compose",
+	"github.com/spf13/cobra":             "cli",
+	"github.com/coder/websocket":         "api/client api/server",
+	"github.com/hashicorp/go-hclog":      "consensus",
+	"github.com/anishathalye/porcupine":  "",
+	"github.com/google/go-cmp":           "runtime/runtimetest",
+	"pgregory.net/rapid":                 "",
+	"github.com/rogpeppe/go-internal":    "",
+	"testing":                            "runtime/runtimetest",
+}
+
+// impure is what a pure package has no use for. net/netip and time are values.
+var impure = []string{
+	"context", "crypto/rand", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "os", "os/exec",
+	"os/signal", "runtime", "sync", "sync/atomic", "syscall", "golang.org/x/sys/unix",
+}
+
+// TestImports holds the table. Packages under integration/ look at the whole and
+// may import all of it; nothing imports them, nor cmd.
+func TestImports(t *testing.T) {
+	rooms := make(map[string]room)
+	for _, r := range house {
+		for dep := range strings.FieldsSeq(r.may) {
+			if _, above := rooms[dep]; !above {
+				t.Errorf("table: %s may import %s, which does not stand above it", r.path, dep)
+			}
+		}
+		rooms[r.path] = r
+	}
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		if name == module || strings.HasPrefix(name, "integration/") {
+			continue
+		}
+		r, known := rooms[name]
+		if !known {
+			t.Errorf("%s is not in the table: say what it may import", name)
+			continue
+		}
+		delete(rooms, name)
+		for _, imported := range p.Imports {
+			if why := r.refuses(imported); why != "" {
+				t.Errorf("%s imports %s: %s", name, imported, why)
+			}
+		}
+	}
+	for path := range rooms {
+		t.Errorf("table: there is no package %s", path)
+	}
+}
+
+// refuses says why the room may not import that, "" if it may.
+func (r room) refuses(imported string) string {
+	if dep, ours := strings.CutPrefix(imported, module+"/"); ours {
+		if !slices.Contains(strings.Fields(r.may), dep) {
+			return "the table does not allow it"
+		}
+		return ""
+	}
+	for fenced, keepers := range fences {
+		if (imported == fenced || strings.HasPrefix(imported, fenced+"/")) && !slices.Contains(strings.Fields(keepers), r.path) {
+			return "it is fenced off, for " + keepers + " alone"
+		}
+	}
+	if r.pure && slices.Contains(impure, imported) {
+		return "the package is pure"
+	}
+	if r.path == "cluster" && strings.Contains(strings.Split(imported, "/")[0], ".") {
+		return "the nouns need the standard library alone"
+	}
+	return ""
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Imports", "./...")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var all []goPackage
+	for decoder := json.NewDecoder(out); ; {
+		var p goPackage
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return all
+}
