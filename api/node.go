@@ -118,6 +118,9 @@ type NodeUpdate struct {
 	EngineError   string            `json:"engine_error,omitempty"`
 }
 
+// News reports whether the frame carries more than its index.
+func (f Feed) News() bool { return f.Members != nil || f.Assignments != nil || f.Table != nil }
+
 // Assignment is a task for the receiving node.
 type Assignment struct {
 	Task     cluster.Task     `json:"task"`
@@ -127,6 +130,7 @@ type Assignment struct {
 // Probe asks a node to dial another host.
 type Probe struct {
 	Address string `json:"address"` // host:port
+	Tries   int    `json:"tries"`
 }
 
 // ProbeResult says what the dialled host did.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -33,6 +34,8 @@ type Backend struct {
 	Images Images
 	Trust  Trust
 	Local  LocalNode
+
+	sending slots // images under way from here to other nodes
 }
 
 // State is the replicated state as this node has it.
@@ -60,6 +63,9 @@ type Peers interface {
 	Transport(node cluster.NodeID, bulk bool) http.RoundTripper
 	Call(ctx context.Context, node cluster.NodeID, method, path string, in, out any) error
 	Stream(ctx context.Context, node cluster.NodeID, method, path string, body io.Reader) (io.ReadCloser, error)
+	// DialTLS opens a connection of its own, for a protocol that does not ride
+	// HTTP/2. alpn defaults to the HTTP protocols.
+	DialTLS(ctx context.Context, node cluster.NodeID, alpn ...string) (net.Conn, error)
 }
 
 // Leader is the soft state that only the leader holds.
@@ -84,14 +90,18 @@ type Engine interface {
 	Save(ctx context.Context, image string, w io.Writer) error
 }
 
-// Builder builds images on this host's engine; nil where it cannot.
+// Builder is an Engine that also builds images. Not every one can.
 type Builder interface {
-	Build(ctx context.Context, tar io.Reader, dockerfile, tag string, args map[string]string, target string, out io.Writer) (string, error)
+	Build(ctx context.Context, b runtime.Build, contextTar io.Reader, out io.Writer) (id string, err error)
 }
 
-// Images brings an image to this host.
+// Images brings images to this host.
 type Images interface {
+	// Fetch brings what a task needs: from the registry, else from a peer.
 	Fetch(ctx context.Context, digest string) error
+	// Copy brings an image from the node that has it, or else from where it can
+	// be had, and moves the reference ref to it unless that is "".
+	Copy(ctx context.Context, digest string, from cluster.NodeID, ref string) error
 }
 
 // Trust is the cluster's certificate authority, on voters.
@@ -106,7 +116,7 @@ type Trust interface {
 type LocalNode interface {
 	Promote(ctx context.Context, p api.Promote) error
 	Demote(ctx context.Context) error
-	Probe(ctx context.Context, address string) api.ProbeResult
+	Probe(ctx context.Context, p api.Probe) api.ProbeResult
 	// Problems are the troubles of this node that `status` shows.
 	Problems() []string
 }

@@ -26,19 +26,24 @@ func nodeFeed(c *call) (any, error) {
 	f := feeder{node: cluster.NodeID(c.caller.NodeID)}
 	tick := time.NewTicker(feedIdle)
 	defer tick.Stop()
+	idle := true
 	for {
 		v, ok := c.State.View()
 		if !ok {
 			return streamed, nil // demoted: the reader finds another voter
 		}
-		if err := out.send(f.frame(v, c.Nodes.LeaderID())); err != nil {
-			return streamed, nil
+		if frame := f.frame(v, c.Nodes.LeaderID()); frame.News() || idle {
+			if err := out.send(frame); err != nil {
+				return streamed, nil
+			}
 		}
 		select {
 		case <-c.ctx.Done():
 			return streamed, nil
 		case <-wake:
+			idle = false
 		case <-tick.C:
+			idle = true
 		}
 	}
 }

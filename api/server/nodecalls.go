@@ -70,7 +70,7 @@ func nodeProbe(c *call) (any, error) {
 	}
 	for _, m := range c.Nodes.Members() {
 		if m.HostPort() == in.Address { // only members are dialled: this is no port scanner
-			return c.Local.Probe(c.ctx, in.Address), nil
+			return c.Local.Probe(c.ctx, in), nil
 		}
 	}
 	return nil, api.Errorf(api.CodeNotFound, "%s is the address of no member", in.Address)

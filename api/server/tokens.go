@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strconv"
@@ -42,25 +43,34 @@ func createToken(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
+	return c.newToken(in)
+}
+
+// NewToken makes a join token on the leader.
+func (s *Server) NewToken(ctx context.Context, in api.CreateToken) (api.NewToken, error) {
+	return (&call{Backend: s.backend.Load(), ctx: ctx, s: s}).newToken(in)
+}
+
+func (c *call) newToken(in api.CreateToken) (out api.NewToken, err error) {
 	ttl, uses, err := tokenLimits(in)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	v, _ := c.State.View()
 	ident, _ := v.Cluster()
 	id := ulid.Make().String()
 	caHash, err := security.CAHash(ident.CA)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	tok, err := security.NewToken(id, ident.ID, caHash)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	now := time.Now()
 	t := cluster.Token{ID: id, SecretHash: security.HashSecret(tok.Secret), Uses: uses, Expires: now.Add(ttl), Created: now}
 	if _, err := c.propose("", state.PutToken{Token: t}); err != nil {
-		return nil, err
+		return out, err
 	}
 	return api.NewToken{Token: presentToken(t), Secret: tok.String(), Command: c.joinCommand(tok.String())}, nil
 }

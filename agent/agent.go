@@ -1,0 +1,223 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/musterhq/muster/agent/hoststats"
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/api/server"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/configs"
+	"github.com/musterhq/muster/runtime"
+	"github.com/musterhq/muster/runtime/docker"
+	"github.com/musterhq/muster/security"
+)
+
+// shutdownTimeout bounds how long calls in flight may hold up the end.
+const shutdownTimeout = 3 * time.Second
+
+// Agent is the daemon of one host.
+type Agent struct {
+	cfg     configs.Config
+	version string
+	log     *slog.Logger
+	data    *dataDir
+	nodeID  cluster.NodeID
+	name    string
+	engine  runtime.Driver
+	stats   *hoststats.Sampler
+	server  *server.Server
+	failed  chan error // the first reason why the process must leave
+
+	mu     sync.Mutex // held while the host enters or leaves a cluster
+	member *member    // nil while idle
+}
+
+// Run runs the agent until ctx ends or it cannot go on. Containers are left
+// running: the next agent adopts them.
+func Run(ctx context.Context, cfg configs.Config, version string, log *slog.Logger) error {
+	data, err := openData(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer data.close()
+	a := &Agent{cfg: cfg, version: version, log: log, data: data, failed: make(chan error, 1)}
+	if err := a.prepare(ctx); err != nil {
+		return err
+	}
+	defer func() { _ = a.engine.Close() }()
+	stopSocket, err := a.serveSocket()
+	if err != nil {
+		return err
+	}
+	defer stopSocket()
+	raisePriority(log)
+	if err := a.resume(ctx); err != nil {
+		return err
+	}
+	defer a.stopMember()
+	a.log.Info("agent is up", "node", a.nodeID, "name", a.name, "version", version)
+	select {
+	case <-ctx.Done():
+		a.log.Info("agent stops; containers run on")
+		return nil
+	case err := <-a.failed:
+		return fmt.Errorf("the agent cannot go on: %w", err)
+	}
+}
+
+// prepare makes what an idle agent needs.
+func (a *Agent) prepare(ctx context.Context) error {
+	var err error
+	if a.nodeID, err = a.data.nodeID(); err != nil {
+		return err
+	}
+	if a.name, err = nodeName(a.cfg.Name); err != nil {
+		return err
+	}
+	a.engine, err = docker.New(docker.Config{Host: a.cfg.DockerHost, Protected: []string{a.cfg.DataDir, a.cfg.Socket}})
+	if err != nil {
+		return err
+	}
+	if a.stats, err = hoststats.New(ctx); err != nil {
+		return err
+	}
+	a.server = server.New(a.apiVersion(), a, a.log.With("part", "api"))
+	return nil
+}
+
+func (a *Agent) apiVersion() api.Version {
+	return api.Version{Version: a.version, Go: goruntime.Version(), OS: goruntime.GOOS, Arch: goruntime.GOARCH}
+}
+
+// nodeName is the configured name, or the host's first label made valid.
+func nodeName(name string) (string, error) {
+	if name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return "", fmt.Errorf("find the host's name: %w; start the agent with --name", err)
+		}
+		name, _, _ = strings.Cut(strings.ToLower(host), ".")
+	}
+	if err := cluster.ValidateName("name", name); err != nil {
+		return "", err
+	}
+	return name, nil
+}
+
+// serveSocket opens the local API. The socket's mode is its access control.
+func (a *Agent) serveSocket() (stop func(), err error) {
+	path := a.cfg.Socket
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("open the local socket: %w", err)
+	}
+	// The data directory's lock is held: a socket that is there is a leftover,
+	// unless an agent with another data directory listens on it.
+	if conn, err := net.Dial("unix", path); err == nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("open the local socket: another agent listens on %s; stop it or use another --socket", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("open the local socket: %w", err)
+	}
+	old := umask(0o177)
+	l, err := net.Listen("unix", path)
+	umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("open the local socket: %w", err)
+	}
+	return a.serve(l, a.server.LocalHandler()), nil
+}
+
+// serve runs an HTTP server on l; stop ends it and waits.
+func (a *Agent) serve(l net.Listener, h http.Handler) (stop func()) {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			a.fail(fmt.Errorf("serve %s: %w", l.Addr(), err))
+		}
+	})
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		defer cancel()
+		if srv.Shutdown(ctx) != nil {
+			_ = srv.Close()
+		}
+		wg.Wait()
+	}
+}
+
+// fail makes Run return; only the first reason counts.
+func (a *Agent) fail(err error) {
+	select {
+	case a.failed <- err:
+	default:
+	}
+}
+
+// resume goes on as the member that this host was.
+func (a *Agent) resume(ctx context.Context) error {
+	id, err := security.LoadIdentity(a.data.identityDir())
+	if errors.Is(err, os.ErrNotExist) {
+		a.log.Info("this host is in no cluster; run `muster init` or `muster join`")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("load this node's identity: %w", err)
+	}
+	if cluster.NodeID(id.NodeID) != a.nodeID {
+		return fmt.Errorf("the identity in %s is of node %s, this host is %s: the data directory was mixed up; restore it or remove it and join again",
+			a.data.identityDir(), id.NodeID, a.nodeID)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m, err := startMember(ctx, a, id)
+	if err != nil {
+		return err
+	}
+	a.member = m
+	return nil
+}
+
+func (a *Agent) stopMember() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.member != nil {
+		a.member.stop()
+		a.member = nil
+	}
+}
+
+// Local describes this host's agent.
+func (a *Agent) Local() api.Local {
+	out := api.Local{NodeID: string(a.nodeID), Name: a.name, Role: "idle", Version: a.version}
+	if !a.mu.TryLock() { // the host is entering or leaving a cluster
+		return out
+	}
+	defer a.mu.Unlock()
+	if m := a.member; m != nil {
+		out.ClusterID, out.Role = m.identity.Load().ClusterID, "worker"
+		if m.voter.Load() != nil {
+			out.Role = "voter"
+		}
+		if m.LeaderID() == a.nodeID {
+			out.Role = "leader"
+		}
+	}
+	return out
+}

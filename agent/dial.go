@@ -1,0 +1,68 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/health"
+	"github.com/musterhq/muster/controller"
+)
+
+// One round of dialling a host.
+const (
+	probeTries   = 2
+	probeTimeout = 500 * time.Millisecond
+)
+
+// hostDialer tells a living host from a silent one by one TCP connection: an
+// accepted or refused one was answered by the host itself.
+type hostDialer struct{}
+
+// Dial tries address once.
+func (hostDialer) Dial(ctx context.Context, address string, timeout time.Duration) health.Outcome {
+	d := net.Dialer{Timeout: timeout}
+	conn, err := d.DialContext(ctx, "tcp", address)
+	switch {
+	case err == nil:
+		_ = conn.Close()
+		return health.Accepted
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
+		return health.Refused
+	}
+	return health.Silent
+}
+
+func dialTries(ctx context.Context, address string, tries int) health.Outcome {
+	return controller.Dial(ctx, hostDialer{}, address, tries, probeTimeout)
+}
+
+// Probe dials a member's host because a voter asks.
+func (m *member) Probe(ctx context.Context, p api.Probe) api.ProbeResult {
+	o := dialTries(ctx, p.Address, min(max(p.Tries, 1), probeTries))
+	return api.ProbeResult{Outcome: o.String(), At: time.Now()}
+}
+
+// prober is the leader's way to dial hosts.
+type prober struct {
+	hostDialer
+	m *member
+}
+
+// Ask has another node dial the host.
+func (p prober) Ask(ctx context.Context, by cluster.NodeID, address string, tries int) (health.Outcome, error) {
+	var out api.ProbeResult
+	if err := p.m.peers.Call(ctx, by, "POST", "/v1/node/probe", api.Probe{Address: address, Tries: tries}, &out); err != nil {
+		return 0, err
+	}
+	for _, o := range []health.Outcome{health.Silent, health.Refused, health.Accepted} {
+		if o.String() == out.Outcome {
+			return o, nil
+		}
+	}
+	return 0, errors.New("the node answered an unknown outcome: " + out.Outcome)
+}

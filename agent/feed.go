@@ -1,0 +1,209 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/musterhq/muster/agent/worker"
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/api/server"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/lb"
+)
+
+// Pace of following a feed.
+const (
+	feedRetry   = 100 * time.Millisecond
+	feedSilence = 2 * time.Second // without a frame a voter is left
+	feedLag     = time.Second     // behind the leader's word a voter is left
+)
+
+// position says how new a frame is.
+type position struct{ epoch, index uint64 }
+
+func (p position) before(o position) bool {
+	return p.epoch < o.epoch || p.epoch == o.epoch && p.index < o.index
+}
+
+// followFeed keeps this node's assignments, members and table as some voter
+// has them: its own replicated state on a voter, else a stream from one.
+func (m *member) followFeed(ctx context.Context) {
+	var at position
+	avoid := cluster.NodeID("")
+	for ctx.Err() == nil {
+		var err error
+		var from cluster.NodeID
+		if v := m.voter.Load(); v != nil && avoid != m.self {
+			from = m.self
+			err = m.followSelf(ctx, v, &at)
+		} else if from = m.pickVoter(avoid); from != "" {
+			err = m.followPeer(ctx, from, &at)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			m.log.Debug("leaving a feed", "voter", from, "error", err)
+		}
+		avoid = from
+		sleep(ctx, feedRetry)
+	}
+}
+
+// pickVoter chooses a voter by chance, so that workers spread over them.
+func (m *member) pickVoter(avoid cluster.NodeID) cluster.NodeID {
+	var usable []cluster.NodeID
+	all := m.voters()
+	for _, id := range all {
+		if k, _ := m.member(id); id != m.self && id != avoid && k.Condition != cluster.Down {
+			usable = append(usable, id)
+		}
+	}
+	if len(usable) == 0 {
+		for _, id := range all {
+			if id != m.self {
+				usable = append(usable, id)
+			}
+		}
+	}
+	if len(usable) == 0 {
+		return ""
+	}
+	return usable[rand.IntN(len(usable))]
+}
+
+// followSelf reads this voter's own state until the node stops being a voter or
+// its state stays behind.
+func (m *member) followSelf(ctx context.Context, v *voter, at *position) error {
+	w := v.store.Watch()
+	defer w.Close()
+	frames := server.Frames(m.self)
+	tick := time.NewTicker(feedLag / 2)
+	defer tick.Stop()
+	var lag lagging
+	for m.voter.Load() == v {
+		w.Take()
+		view := v.store.View()
+		if view.Epoch() > 0 {
+			m.takeFrame(frames(view, m.LeaderID()), at)
+		}
+		if lag.tooLong(m.uplink.behind(position{view.Epoch(), view.Index()})) {
+			return fmt.Errorf("this voter's state is behind the leader's")
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.C():
+		case <-m.rolled:
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// followPeer reads the stream of another voter.
+func (m *member) followPeer(ctx context.Context, from cluster.NodeID, at *position) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watchdog := time.AfterFunc(feedSilence, cancel)
+	defer watchdog.Stop()
+	body, err := m.peers.Stream(ctx, from, http.MethodGet, "/v1/node/feed", nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	dec := json.NewDecoder(body)
+	var lag lagging
+	for first := true; m.voter.Load() == nil || !first; first = false {
+		var f api.Feed
+		if err := dec.Decode(&f); err != nil {
+			return fmt.Errorf("read the feed: %w", err)
+		}
+		watchdog.Reset(feedSilence)
+		here := position{f.Epoch, f.Index}
+		if first && here.before(*at) {
+			return fmt.Errorf("the voter is behind what this node knows already")
+		}
+		m.takeFrame(f, at)
+		if lag.tooLong(m.uplink.behind(here)) {
+			return fmt.Errorf("the voter is behind the leader")
+		}
+		if m.voter.Load() != nil && !m.uplink.behind(m.selfPosition()) {
+			return nil // this node's own state serves again
+		}
+	}
+	return nil
+}
+
+func (m *member) selfPosition() position {
+	if v := m.voter.Load(); v != nil {
+		view := v.store.View()
+		return position{view.Epoch(), view.Index()}
+	}
+	return position{}
+}
+
+// lagging notices that a source stays behind.
+type lagging struct{ since time.Time }
+
+func (l *lagging) tooLong(behind bool) bool {
+	if !behind {
+		l.since = time.Time{}
+		return false
+	}
+	if l.since.IsZero() {
+		l.since = time.Now()
+	}
+	return time.Since(l.since) > feedLag
+}
+
+// takeFrame spreads a frame's news. A frame older than what is known is dropped.
+func (m *member) takeFrame(f api.Feed, at *position) {
+	here := position{f.Epoch, f.Index}
+	if here.before(*at) {
+		return
+	}
+	*at = here
+	if m.setLeader(f.Leader) {
+		m.uplink.leaderChanged()
+	}
+	if f.Members != nil {
+		if err := m.setMembers(f.Members); err != nil {
+			m.log.Warn("the members could not be written to disk", "error", err)
+		}
+	}
+	if f.Assignments != nil {
+		set := worker.Set{Epoch: f.Epoch, Index: f.Index}
+		for _, a := range *f.Assignments {
+			set.Assignments = append(set.Assignments, worker.Assignment{Task: a.Task, Template: a.Template, Stack: a.Task.Service.Stack()})
+		}
+		m.worker.Assign(set)
+	}
+	if f.Table != nil {
+		m.setTable(*f.Table)
+		m.proxy.Set(lb.Build(*f.Table))
+	}
+}
+
+// conflicts are the published ports that two services want.
+func (m *member) conflicts() []string {
+	var out []string
+	for _, c := range lb.Build(m.Table()).Conflicts {
+		out = append(out, c.String())
+	}
+	return out
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,114 @@
+package agent
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/musterhq/muster/agent/gossip"
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/lb"
+)
+
+// known is what this node was told of the cluster: enough to reach the others
+// and to serve traffic, also when it holds no replicated state.
+type known struct {
+	data *dataDir
+
+	mu      sync.RWMutex
+	members []api.Member
+	leader  cluster.NodeID // as the last feed or heartbeat said
+	table   lb.Input
+}
+
+const membersFile = "members.json"
+
+// loadKnown starts from the members that were written last.
+func loadKnown(data *dataDir) (*known, error) {
+	k := &known{data: data}
+	if _, err := data.readJSON(membersFile, &k.members); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *known) setMembers(m []api.Member) error {
+	k.mu.Lock()
+	k.members = m
+	k.mu.Unlock()
+	return k.data.writeJSON(membersFile, m)
+}
+
+func (k *known) setLeader(id cluster.NodeID) (changed bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	changed, k.leader = k.leader != id, id
+	return changed
+}
+
+func (k *known) setTable(t lb.Input) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.table = t
+}
+
+// Members are all nodes, by ID.
+func (k *known) Members() []api.Member {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return slices.Clone(k.members)
+}
+
+func (k *known) leaderID() cluster.NodeID {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.leader
+}
+
+// Table is the newest input of the balancers' table.
+func (k *known) Table() lb.Input {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.table
+}
+
+func (k *known) member(id cluster.NodeID) (api.Member, bool) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	i := slices.IndexFunc(k.members, func(m api.Member) bool { return m.ID == id })
+	if i < 0 {
+		return api.Member{}, false
+	}
+	return k.members[i], true
+}
+
+// Address is where a node's API answers.
+func (k *known) Address(id cluster.NodeID) (string, bool) {
+	m, ok := k.member(id)
+	return m.HostPort(), ok
+}
+
+// voters are the members that hold replicated state, those that are not known
+// to be down first.
+func (k *known) voters() []cluster.NodeID {
+	var up, down []cluster.NodeID
+	for _, m := range k.Members() {
+		switch {
+		case !m.Voter:
+		case m.Condition == cluster.Down:
+			down = append(down, m.ID)
+		default:
+			up = append(up, m.ID)
+		}
+	}
+	return append(up, down...)
+}
+
+// gossipPeers are the members for gossip's rejoin loop.
+func (k *known) gossipPeers() []gossip.Peer {
+	var out []gossip.Peer
+	for _, m := range k.Members() {
+		out = append(out, gossip.Peer{ID: string(m.ID), Addr: gossipAddr(m)})
+	}
+	return out
+}

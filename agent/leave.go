@@ -1,0 +1,107 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+)
+
+const leaveTimeout = 50 * time.Second
+
+// Leave takes this host out of its cluster: its tasks are moved, it hands over
+// leadership and its vote, it is removed, and its identity is wiped. With Force
+// nothing is waited for.
+func (a *Agent) Leave(ctx context.Context, l api.Leave) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m := a.member
+	if m == nil {
+		return api.Errorf(api.CodeNotMember, "this host is in no cluster")
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	if len(m.Members()) > 1 {
+		if err := m.depart(ctx); err != nil && !l.Force {
+			return api.Errorf(api.CodeConflict, "leave the cluster: %v", err).
+				WithHint("run it again to go on waiting, or add --force to leave at once")
+		}
+	}
+	m.stop()
+	a.member = nil
+	m.removeContainers()
+	a.forget()
+	a.log.Info("this host left its cluster")
+	return nil
+}
+
+// depart drains this node, hands over leadership and asks to be removed.
+func (m *member) depart(ctx context.Context) error {
+	drain := api.SetAvailability{Availability: cluster.Drained}
+	if err := m.userCall(ctx, http.MethodPost, "/v1/nodes/"+url.PathEscape(string(m.self))+"/availability", drain, nil); err != nil {
+		return fmt.Errorf("drain this node: %w", err)
+	}
+	for {
+		var d api.NodeDetail
+		if err := m.userCall(ctx, http.MethodGet, "/v1/nodes/"+url.PathEscape(string(m.self)), nil, &d); err != nil {
+			return fmt.Errorf("look at this node: %w", err)
+		}
+		if len(d.TaskList) == 0 {
+			break
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d tasks are still here, the first is %s slot %d: %s", len(d.TaskList), d.TaskList[0].Service, d.TaskList[0].Slot, d.TaskList[0].State)
+		}
+		sleep(ctx, heartbeatEvery)
+	}
+	if v := m.voter.Load(); v != nil {
+		if _, me := v.store.Leader(); me {
+			if err := v.store.TransferLeadership(ctx, ""); err != nil {
+				return fmt.Errorf("hand over leadership: %w", err)
+			}
+		}
+	}
+	for {
+		err := m.uplink.call(ctx, "/v1/node/leave", struct{}{}, nil)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		sleep(ctx, heartbeatRetry)
+	}
+}
+
+// userCall sends a user's call to the leader on behalf of this host.
+func (m *member) userCall(ctx context.Context, method, path string, in, out any) error {
+	leader := m.LeaderID()
+	if leader == "" {
+		return errNoVoter
+	}
+	return m.peers.Call(ctx, leader, method, path, in, out)
+}
+
+// removeContainers takes down what the cluster ran here.
+func (m *member) removeContainers() {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	clusterID := m.identity.Load().ClusterID
+	list, err := m.a.engine.List(ctx, clusterID)
+	if err != nil {
+		m.log.Warn("the cluster's containers could not be listed", "error", err)
+		return
+	}
+	for _, c := range list {
+		if err := m.a.engine.Stop(ctx, c.ID, cluster.DefaultStopGrace); err != nil {
+			m.log.Warn("a container could not be stopped", "container", c.Name, "error", err)
+		}
+		if err := m.a.engine.Remove(ctx, c.ID); err != nil {
+			m.log.Warn("a container could not be removed", "container", c.Name, "error", err)
+		}
+	}
+	if err := m.a.engine.RemoveNetworks(ctx, clusterID, nil); err != nil {
+		m.log.Warn("the cluster's networks could not be removed", "error", err)
+	}
+}

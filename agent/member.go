@@ -1,0 +1,219 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/musterhq/muster/agent/gossip"
+	"github.com/musterhq/muster/agent/images"
+	"github.com/musterhq/muster/agent/peer"
+	"github.com/musterhq/muster/agent/worker"
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/api/server"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/lb/proxy"
+	"github.com/musterhq/muster/security"
+)
+
+// member is what runs while this host is in a cluster.
+type member struct {
+	*known
+	a        *Agent
+	log      *slog.Logger
+	self     cluster.NodeID
+	address  string // IP that the others reach this host at
+	identity atomic.Pointer[security.Identity]
+	voter    atomic.Pointer[voter] // nil on a worker
+	voting   sync.Mutex            // held while the node becomes a voter or ceases to be one
+	rolled   chan struct{}         // wakes the feed when it did
+
+	peers  *peer.Pool
+	mux    *security.Mux
+	gossip *gossip.Gossip
+	images *images.Fetcher
+	worker *worker.Worker
+	proxy  *proxy.Proxy
+	uplink *uplink
+
+	engine  engineWatch
+	sampled sampledUsage
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	jobs    sync.WaitGroup
+	closers []func() // in the order of starting; run in reverse
+}
+
+// startMember starts everything that a member runs, in the order in which the
+// parts need each other.
+func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *member, err error) {
+	k, err := loadKnown(a.data)
+	if err != nil {
+		return nil, err
+	}
+	m = &member{known: k, a: a, log: a.log, self: a.nodeID, rolled: make(chan struct{}, 1)}
+	m.engine.changed = make(chan struct{}, 1)
+	m.identity.Store(id)
+	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			m.stop()
+			m = nil
+		}
+	}()
+	if m.address, err = a.advertise(k.Members()); err != nil {
+		return m, err
+	}
+	m.peers = peer.New(m.identity.Load, m.verify(), m.known, nil)
+	m.onStop(m.peers.Close)
+	if err = m.listen(); err != nil {
+		return m, err
+	}
+	if err = m.startGossip(); err != nil {
+		return m, err
+	}
+	m.startHost()
+	m.uplink = newUplink(m)
+	a.server.Attach(m.backend())
+	m.onStop(func() { a.server.Attach(nil) })
+	if err = m.resumeVoter(); err != nil {
+		return m, err
+	}
+	stopHTTP := a.serve(m.mux.HTTP(), a.server.NodeHandler())
+	m.onStop(stopHTTP)
+	m.jobs.Go(func() { m.followFeed(m.ctx) })
+	m.jobs.Go(func() { m.uplink.run(m.ctx) })
+	m.jobs.Go(func() { m.watchEngine(m.ctx) })
+	m.jobs.Go(func() { m.watchGossip(m.ctx) })
+	return m, nil
+}
+
+// onStop registers what undoes a step.
+func (m *member) onStop(f func()) { m.closers = append(m.closers, f) }
+
+// stop ends the member's parts in reverse order. Containers run on.
+func (m *member) stop() {
+	m.cancel()
+	m.stopVoter()
+	for i := len(m.closers) - 1; i >= 0; i-- {
+		m.closers[i]()
+	}
+	m.jobs.Wait()
+}
+
+// verify lets a member whose certificate expired be recognised by its recorded
+// key, for what security.Authorise then allows it.
+func (m *member) verify() security.VerifyOptions {
+	return security.VerifyOptions{AllowExpired: func(nodeID, pubKeyHash string) bool {
+		k, ok := m.member(cluster.NodeID(nodeID))
+		return ok && k.PublicKey != "" && k.PublicKey == pubKeyHash
+	}}
+}
+
+// listen opens the one TLS port for raft and HTTP.
+func (m *member) listen() error {
+	l, err := net.Listen("tcp", ":"+strconv.Itoa(m.a.cfg.Port))
+	if err != nil {
+		return fmt.Errorf("open the API port: %w; stop what uses it or start the agent with another --port", err)
+	}
+	m.mux = security.NewMux(l, security.ServerTLS(m.identity.Load, m.verify()), m.log.With("part", "tls"))
+	m.onStop(func() { _ = m.mux.Close() })
+	return nil
+}
+
+const gossipKeyFile = "gossip.key"
+
+func (m *member) startGossip() error {
+	key, err := m.a.data.read(gossipKeyFile)
+	if err != nil {
+		return err
+	}
+	m.gossip, err = gossip.Start(gossip.Config{
+		NodeID: string(m.self), ClusterID: m.identity.Load().ClusterID,
+		BindPort: m.a.cfg.GossipPort, AdvertiseAddr: m.address, AdvertisePort: m.a.cfg.GossipPort,
+		Keys:  [][]byte{key},
+		Meta:  gossip.Meta{APIPort: uint16(m.a.cfg.Port), Version: m.a.version, Incarnation: uint64(time.Now().UnixMilli())},
+		Peers: m.gossipPeers, Logger: m.log.With("part", "gossip"),
+	})
+	if err != nil {
+		return fmt.Errorf("start gossip on port %d: %w; stop what uses the port or start the agent with another --gossip-port", m.a.cfg.GossipPort, err)
+	}
+	m.onStop(func() { _ = m.gossip.Close() })
+	return nil
+}
+
+// startHost starts what serves on this host: containers, images, ports.
+func (m *member) startHost() {
+	m.proxy = proxy.New(proxy.Config{NodeID: m.self, Logger: m.log.With("part", "proxy")})
+	m.onStop(m.proxy.Close)
+	m.images = images.New(images.Config{
+		Self: m.self, Engine: m.a.engine, Peers: m.peers, Members: m.Members, Login: m.login, Logger: m.log.With("part", "images"),
+	})
+	m.worker = worker.New(worker.Config{
+		Driver: m.a.engine, ClusterID: m.identity.Load().ClusterID, NodeID: m.self, NodeName: m.a.name,
+		HostAddress: m.address, DataDir: m.a.data.path, Images: m.images, Report: m.report, Logger: m.log.With("part", "worker"),
+	})
+	m.jobs.Go(func() { m.worker.Run(m.ctx) })
+}
+
+// report sends what the worker saw to the leader.
+func (m *member) report(ctx context.Context, seen []worker.Observation) error {
+	batch := api.ObserveBatch{Node: m.self}
+	for _, o := range seen {
+		batch.Tasks = append(batch.Tasks, api.TaskObserved{Task: o.Task, Observed: o.Observed})
+	}
+	return m.uplink.call(ctx, "/v1/node/observe", batch, nil)
+}
+
+// backend introduces the parts to the API server.
+func (m *member) backend() *server.Backend {
+	return &server.Backend{
+		Self: m.self, State: stateOf{m}, Nodes: m, Peers: peersOf{m.peers}, Leader: leaderOf{m},
+		Engine: m.a.engine, Images: m.images, Trust: trustOf{m}, Local: m,
+	}
+}
+
+// LeaderID is the leader as this node knows it: from raft on a voter, as told
+// on a worker.
+func (m *member) LeaderID() cluster.NodeID {
+	if v := m.voter.Load(); v != nil {
+		id, _ := v.store.Leader()
+		return id
+	}
+	return m.leaderID()
+}
+
+// Problems are the troubles of this node that status shows.
+func (m *member) Problems() []string {
+	var out []string
+	for _, p := range m.proxy.Problems() {
+		out = append(out, fmt.Sprintf("node %s: %s", m.a.name, p.Message))
+	}
+	return append(out, m.conflicts()...)
+}
+
+// watchGossip passes gossip's word about the dead to the leader's detector.
+func (m *member) watchGossip(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.gossip.Events():
+		}
+		v := m.voter.Load()
+		if v == nil {
+			continue
+		}
+		for _, g := range m.gossip.Members() {
+			if !g.Alive {
+				v.ctrl.GossipDead(cluster.NodeID(g.ID))
+			}
+		}
+	}
+}

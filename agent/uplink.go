@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/health"
+)
+
+// Pace of the heartbeat.
+const (
+	heartbeatEvery   = 500 * time.Millisecond
+	heartbeatTimeout = time.Second
+	heartbeatRetry   = 100 * time.Millisecond
+	// unanswered is when a heartbeat that got no answer makes this node dial
+	// the leader's host, so that it knows the result should it be elected.
+	unanswered = 500 * time.Millisecond
+)
+
+// uplink is this node's line to the leader, directly or through another voter.
+type uplink struct {
+	m    *member
+	wake chan struct{} // the leader changed
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // of the heartbeat in flight
+	told   position           // the newest index that a leader named for this node
+	dials  map[cluster.NodeID]health.ProbeResult
+	dialed map[cluster.NodeID]bool // dial in flight
+}
+
+func newUplink(m *member) *uplink {
+	return &uplink{m: m, wake: make(chan struct{}, 1), dials: map[cluster.NodeID]health.ProbeResult{}, dialed: map[cluster.NodeID]bool{}}
+}
+
+// leaderChanged ends a heartbeat that may be waiting for a dead leader.
+func (u *uplink) leaderChanged() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.cancel != nil {
+		u.cancel()
+	}
+	select {
+	case u.wake <- struct{}{}:
+	default:
+	}
+}
+
+// behind reports whether a source of state lags behind what a leader said.
+func (u *uplink) behind(p position) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return p.before(u.told)
+}
+
+// run sends heartbeats until ctx ends.
+func (u *uplink) run(ctx context.Context) {
+	u.m.jobs.Go(func() { u.announce(ctx) })
+	for ctx.Err() == nil {
+		next := heartbeatEvery
+		if !u.beat(ctx) {
+			next = heartbeatRetry
+		}
+		t := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+		case <-u.wake:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// beat sends one heartbeat; a new leader's first one makes the worker report
+// everything again.
+func (u *uplink) beat(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, heartbeatTimeout)
+	defer cancel()
+	u.mu.Lock()
+	u.cancel = cancel
+	u.mu.Unlock()
+	leader := u.m.LeaderID()
+	watch := time.AfterFunc(unanswered, func() { u.dialHost(leader) })
+	defer watch.Stop()
+	var reply api.HeartbeatReply
+	if err := u.call(ctx, "/v1/node/heartbeat", api.Heartbeat{Node: u.m.self, Usage: u.m.usage()}, &reply); err != nil {
+		u.m.log.Debug("heartbeat", "error", err)
+		u.m.peers.Drop(leader)
+		return false
+	}
+	u.mu.Lock()
+	if told := (position{reply.Epoch, reply.Index}); u.told.before(told) {
+		u.told = told
+	}
+	u.mu.Unlock()
+	if u.m.setLeader(reply.Leader) {
+		u.m.worker.ResendAll()
+	}
+	return true
+}
+
+// call posts to the leader, or to another voter that passes it on.
+func (u *uplink) call(ctx context.Context, path string, in, out any) error {
+	err := error(errNoVoter)
+	leader := u.m.LeaderID()
+	if leader != "" {
+		if err = u.m.peers.Call(ctx, leader, http.MethodPost, path, in, out); err == nil || isAnswer(err) {
+			return err
+		}
+	}
+	for _, id := range u.m.voters() {
+		if id == leader || id == u.m.self || ctx.Err() != nil {
+			continue
+		}
+		if err = u.m.peers.Call(ctx, id, http.MethodPost, path, in, out); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// dialHost finds out whether the leader's host is alive, and keeps the result.
+func (u *uplink) dialHost(leader cluster.NodeID) {
+	addr, ok := u.m.Address(leader)
+	u.mu.Lock()
+	busy := u.dialed[leader]
+	u.dialed[leader] = true
+	u.mu.Unlock()
+	if !ok || busy || leader == u.m.self {
+		return
+	}
+	result := health.ProbeResult{Node: leader, By: u.m.self, Outcome: dialTries(u.m.ctx, addr, probeTries), At: time.Now()}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	result.At = time.Now()
+	u.dials[leader] = result
+	delete(u.dialed, leader)
+}
+
+// recentDials are the results of dialling leaders that did not answer.
+func (u *uplink) recentDials() []health.ProbeResult {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var out []health.ProbeResult
+	for _, r := range u.dials {
+		out = append(out, r)
+	}
+	return out
+}

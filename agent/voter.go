@@ -1,0 +1,265 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/health"
+	"github.com/musterhq/muster/consensus"
+	"github.com/musterhq/muster/controller"
+	"github.com/musterhq/muster/security"
+)
+
+// voter is what runs besides on a member of raft's configuration.
+type voter struct {
+	store  *consensus.Store
+	ctrl   *controller.Controller
+	key    security.ClusterKey
+	log    *slog.Logger
+	cancel context.CancelFunc
+	jobs   sync.WaitGroup
+}
+
+// resumeVoter opens the store of a node that was a voter when it stopped.
+func (m *member) resumeVoter() error {
+	key, err := security.LoadClusterKey(m.a.data.identityDir())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // a worker
+	}
+	if err != nil {
+		return err
+	}
+	err = m.startVoter(key)
+	if errors.Is(err, consensus.ErrStoreBroken) {
+		// The files were set aside: the node goes on as a worker, and the
+		// leader makes a voter of it again when it is needed.
+		m.log.Error("this node's part of the replicated log is lost; going on as a worker", "error", err)
+		return security.RemoveClusterKey(m.a.data.identityDir())
+	}
+	return err
+}
+
+// startVoter opens the store and follows its leadership.
+func (m *member) startVoter(key security.ClusterKey) error {
+	dir := m.a.data.consensusDir()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the log's directory: %w", err)
+	}
+	fsync, err := consensus.MeasureFsync(dir)
+	if err != nil {
+		return err
+	}
+	if fsync > slowDisk {
+		m.log.Warn("the disk is slow: elections and writes take longer", "fsync", fsync, "directory", dir)
+	}
+	v := &voter{key: key, log: m.log.With("part", "raft")}
+	v.store, err = consensus.Open(consensus.Config{
+		NodeID: m.self, DataDir: dir, Listener: &raftListener{Listener: m.mux.Raft(), m: m},
+		Dial: m.dialRaft, Addr: m.Address, Tuning: consensus.TuningFor(fsync), Logger: v.log,
+	})
+	if err != nil {
+		return err
+	}
+	v.ctrl = controller.New(controller.Config{
+		Self: m.self, Store: storeOf{v.store}, Prober: prober{m: m}, Evidence: m.evidence,
+		Voters: votersOf{m, v.store}, Logger: m.log.With("part", "controller"),
+	})
+	ctx, cancel := context.WithCancel(m.ctx)
+	v.cancel = cancel
+	m.voter.Store(v)
+	v.jobs.Go(func() { m.followLeadership(ctx, v) })
+	m.wakeFeed()
+	return nil
+}
+
+// slowDisk is when a voter warns about its disk.
+const slowDisk = 50 * time.Millisecond
+
+func (m *member) wakeFeed() {
+	select {
+	case m.rolled <- struct{}{}:
+	default:
+	}
+}
+
+// stopVoter closes the store; the files stay.
+func (m *member) stopVoter() {
+	v := m.voter.Swap(nil)
+	if v == nil {
+		return
+	}
+	v.cancel()
+	v.jobs.Wait()
+	if err := v.store.Close(); err != nil {
+		m.log.Warn("the log was not closed cleanly", "error", err)
+	}
+	m.wakeFeed()
+}
+
+// followLeadership runs the controller while this node leads, tells the uplink
+// of every new leader, and ends the process when the store cannot go on.
+func (m *member) followLeadership(ctx context.Context, v *voter) {
+	changes, stop := v.store.LeadershipChanges()
+	defer stop()
+	var end func()
+	var term uint64
+	defer func() {
+		if end != nil {
+			end()
+		}
+	}()
+	for {
+		id, me := v.store.Leader()
+		if end != nil && (!me || v.store.Term() != term) {
+			end()
+			end = nil
+		}
+		if me && end == nil {
+			term = v.store.Term()
+			m.log.Info("this node leads", "term", term)
+			end = lead(ctx, v.ctrl)
+		}
+		if id != "" && m.setLeader(id) {
+			m.uplink.leaderChanged()
+			m.worker.ResendAll()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-v.store.Failed():
+			m.a.fail(v.store.Err())
+			return
+		case <-changes:
+		}
+	}
+}
+
+// lead runs the controller until the returned function is called.
+func lead(ctx context.Context, c *controller.Controller) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var job sync.WaitGroup
+	job.Go(func() { c.Lead(ctx) })
+	return func() {
+		cancel()
+		job.Wait()
+	}
+}
+
+// evidence is what this node knows of the others when it is elected.
+func (m *member) evidence() health.Evidence {
+	var e health.Evidence
+	for _, k := range m.Members() {
+		if at := m.gossip.LastAck(string(k.ID)); !at.IsZero() {
+			e.Contacts = append(e.Contacts, health.Contact{Node: k.ID, At: at})
+		}
+	}
+	e.Probes = m.uplink.recentDials()
+	return e
+}
+
+// dialRaft opens a raft stream to a node.
+func (m *member) dialRaft(ctx context.Context, node cluster.NodeID, _ string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return m.peers.DialTLS(ctx, node, security.ALPNRaft)
+}
+
+// raftListener lets in only raft streams of voters.
+type raftListener struct {
+	net.Listener
+	m *member
+}
+
+func (l *raftListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if p, ok := security.ConnPeer(conn); ok && l.m.maySendRaft(p) {
+			return conn, nil
+		}
+		_ = conn.Close()
+	}
+}
+
+// maySendRaft looks the peer up by its ID, in replicated state and in what other
+// voters said: a voter that slept does not know its leader yet from its own log.
+func (m *member) maySendRaft(p security.Peer) bool {
+	id := cluster.NodeID(p.NodeID)
+	if k, ok := m.member(id); ok && k.Voter && k.PublicKey == p.PublicKeyHash {
+		return true
+	}
+	v := m.voter.Load()
+	if v == nil {
+		return false
+	}
+	n, ok := v.store.View().Node(id)
+	return ok && n.Voter && n.PublicKey == p.PublicKeyHash
+}
+
+// Promote makes this node a member of raft's configuration on a voter's word.
+func (m *member) Promote(_ context.Context, p api.Promote) error {
+	m.voting.Lock()
+	defer m.voting.Unlock()
+	if m.voter.Load() != nil {
+		return nil
+	}
+	key, err := security.ParseClusterKey(p.ClusterKey)
+	if err != nil {
+		return err
+	}
+	m.learnVoters(p.Voters)
+	// What an earlier membership left behind belongs to another configuration.
+	if err := m.a.data.remove("consensus"); err != nil {
+		return err
+	}
+	if err := security.SaveClusterKey(m.a.data.identityDir(), key); err != nil {
+		return err
+	}
+	m.log.Info("this node becomes a voter")
+	return m.startVoter(key)
+}
+
+// learnVoters takes in the voters of a promotion, which this node's feed may
+// not have told it yet.
+func (m *member) learnVoters(voters []api.Member) {
+	members := m.Members()
+	for _, v := range voters {
+		found := false
+		for i := range members {
+			if members[i].ID == v.ID {
+				members[i], found = v, true
+			}
+		}
+		if !found {
+			members = append(members, v)
+		}
+	}
+	if err := m.setMembers(members); err != nil {
+		m.log.Warn("the members could not be written to disk", "error", err)
+	}
+}
+
+// Demote makes this node a worker again.
+func (m *member) Demote(context.Context) error {
+	m.voting.Lock()
+	defer m.voting.Unlock()
+	if m.voter.Load() == nil {
+		return nil
+	}
+	m.log.Info("this node becomes a worker")
+	m.stopVoter()
+	if err := security.RemoveClusterKey(m.a.data.identityDir()); err != nil {
+		return err
+	}
+	return m.a.data.remove("consensus")
+}

@@ -1,0 +1,112 @@
+package controller
+
+import (
+	"hash/fnv"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/rollout"
+	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/placement"
+)
+
+// Decision is what the leader proposes next.
+type Decision struct {
+	state.Reconcile
+	// Wake is when to decide again if nothing changes before; zero: never.
+	Wake time.Time
+}
+
+// Decide is the leader's whole decision as a pure function: the conditions that
+// health found are taken as given, rollout says what should exist, placement
+// says where, and all of it becomes one command. newID must give IDs in
+// ascending order.
+func Decide(v state.View, conditions []state.NodeCondition, quarantine map[cluster.NodeID]time.Time, now time.Time, newID func() cluster.TaskID) Decision {
+	scratch := v.Fork()
+	apply := func(r state.Reconcile) state.View {
+		scratch.Apply(v.Index()+1, state.Command{At: now, Body: r})
+		return scratch.View()
+	}
+	judged := v
+	if len(conditions) > 0 {
+		judged = apply(state.Reconcile{Conditions: conditions})
+	}
+	what, wake := rollout.Step(judged, now, newID, rollout.Options{})
+	d := Decision{Reconcile: what, Wake: wake}
+	d.Conditions = append(conditions, what.Conditions...)
+
+	wanted := judged
+	if !what.Empty() {
+		wanted = apply(what)
+	}
+	reqs := pending(wanted)
+	if len(reqs) == 0 {
+		return d
+	}
+	plan := placement.Place(placement.FromView(wanted, quarantined(quarantine, now)), reqs, seed(reqs))
+	d.merge(wanted, plan)
+	return d
+}
+
+// pending are the tasks that wait for a node, oldest first.
+func pending(v state.View) []placement.Request {
+	var out []placement.Request
+	for t := range v.Tasks() {
+		if t.Node != "" || t.Desired != cluster.Running {
+			continue
+		}
+		s, ok := v.Service(t.Service)
+		if !ok || s.Removing || s.SetAside != "" {
+			continue
+		}
+		if tpl, ok := s.Template(t.Generation); ok {
+			out = append(out, placement.RequestOf(t, s, tpl))
+		}
+	}
+	return out
+}
+
+// merge puts the places into the tasks that this decision creates, and assigns
+// or explains those that were pending before.
+func (d *Decision) merge(v state.View, plan placement.Plan) {
+	created := make(map[cluster.TaskID]*cluster.Task, len(d.Create))
+	for i := range d.Create {
+		created[d.Create[i].ID] = &d.Create[i]
+	}
+	for _, c := range plan.Assign {
+		if t, ok := created[c.Task]; ok {
+			t.Node = c.Node
+			continue
+		}
+		if t, ok := v.Task(c.Task); ok {
+			d.Assign = append(d.Assign, state.Assign{Task: c.Task, Generation: t.Generation, Node: c.Node})
+		}
+	}
+	for _, p := range plan.Pending {
+		if t, ok := created[p.Task]; ok {
+			t.Reason = p.Reason
+			continue
+		}
+		if t, ok := v.Task(p.Task); ok && t.Reason != p.Reason {
+			d.Explain = append(d.Explain, state.Explain{Task: p.Task, Reason: p.Reason})
+		}
+	}
+	d.SetAside = append(d.SetAside, plan.SetAside...)
+}
+
+func quarantined(until map[cluster.NodeID]time.Time, now time.Time) map[cluster.NodeID]bool {
+	out := map[cluster.NodeID]bool{}
+	for id, t := range until {
+		if now.Before(t) {
+			out[id] = true
+		}
+	}
+	return out
+}
+
+// seed makes tie-breaks differ between decisions but not between replays.
+func seed(reqs []placement.Request) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(reqs[0].Task))
+	return h.Sum64()
+}
