@@ -1,0 +1,84 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// A task whose agent gave up is followed by another in its seat after a delay
+// that grows with the failures that the state remembers.
+const (
+	retryMin    = 10 * time.Second
+	retryMax    = 5 * time.Minute
+	retryMemory = time.Hour // older failures are forgotten
+)
+
+// completed reports whether the task is of the current generation and ended
+// well under a policy that does not restart such: its seat needs no other.
+func (w *work) completed(t *cluster.Task) bool {
+	if t.Generation != w.svc.Generation || !finished(t) || t.Observed.ExitCode != 0 || t.Observed.Error != "" {
+		return false
+	}
+	c := w.svc.Spec.Template.Restart.Condition
+	return c == cluster.RestartOnFailure || c == cluster.RestartNever
+}
+
+func finished(t *cluster.Task) bool {
+	return t.Observed.Phase == cluster.PhaseExited && t.Observed.Final
+}
+
+// failures are the tasks of the current generation that gave up in the seat,
+// since its holder if it has one, oldest first.
+func (w *work) failures(s *seat) []*cluster.Task {
+	var out []*cluster.Task
+	for _, t := range s.tasks {
+		switch {
+		case t == s.holder:
+			out = nil
+		case t.Generation == w.svc.Generation && finished(t) && !w.completed(t):
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// failed is the seat's newest failure that no task has followed yet.
+func (w *work) failed(s *seat) *cluster.Task {
+	if f := w.failures(s); len(f) > 0 && f[len(f)-1].Desired == cluster.Running {
+		return f[len(f)-1]
+	}
+	return nil
+}
+
+// resting reports whether the seat's last failure forbids another try now, or
+// for ever because the restart policy is "none".
+func (w *work) resting(s *seat) bool {
+	last := w.failed(s)
+	if last == nil {
+		return false
+	}
+	if w.svc.Spec.Template.Restart.Condition == cluster.RestartNever {
+		return true
+	}
+	recent := 0
+	for _, t := range w.failures(s) {
+		if w.now.Sub(t.Updated) < retryMemory {
+			recent++
+		}
+	}
+	next := last.Updated.Add(retryDelay(recent))
+	w.wakeAt(next)
+	return next.After(w.now)
+}
+
+// retryDelay is the pause after the given number of failures.
+func retryDelay(failures int) time.Duration {
+	d := retryMin
+	for range failures - 1 {
+		if d = 2 * d; d >= retryMax {
+			return retryMax
+		}
+	}
+	return d
+}

@@ -1,0 +1,238 @@
+package rollout
+
+import (
+	"fmt"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// seat is a place that the service fills.
+type seat struct {
+	slot  int
+	pin   cluster.NodeID  // of a global service; else ""
+	tasks []*cluster.Task // oldest first, ended ones included
+
+	holder, successor *cluster.Task // live; see the package's comment
+}
+
+// arrange finds the seat's holder and successor among its live tasks and stops
+// any other.
+func (w *work) arrange(s *seat) {
+	alive := map[cluster.TaskID]bool{}
+	for _, t := range s.tasks {
+		if live(t) {
+			alive[t.ID] = true
+		}
+	}
+	for _, t := range s.tasks {
+		if alive[t.ID] && !alive[t.Replaces] && (s.holder == nil || w.rank(t) > w.rank(s.holder)) {
+			s.holder = t
+		}
+	}
+	for _, t := range s.tasks {
+		if alive[t.ID] && s.holder != nil && t.Replaces == s.holder.ID &&
+			(s.successor == nil || w.rank(t) >= w.rank(s.successor)) {
+			s.successor = t
+		}
+	}
+	for _, t := range s.tasks {
+		if alive[t.ID] && t != s.holder && t != s.successor {
+			w.stop(t, "another task holds its slot")
+		}
+	}
+}
+
+// rank orders tasks that contend for a seat: better ones are higher.
+func (w *work) rank(t *cluster.Task) int {
+	r := 0
+	if w.ready(t) {
+		r += 2
+	}
+	if t.Generation == w.svc.Generation {
+		r++
+	}
+	return r
+}
+
+// settle decides about one seat what needs no budget, counts it when it is in
+// transition, and queues it when its running holder has to move.
+func (w *work) settle(s *seat) {
+	w.arrange(s)
+	w.handOver(s)
+	for s.holder != nil && w.gone(s.holder) {
+		w.stop(s.holder, w.whyMove(s.holder))
+		s.holder, s.successor = s.successor, nil
+	}
+	switch {
+	case s.holder == nil:
+		w.fill(s)
+	case s.successor != nil:
+		w.tend(s)
+	case w.lost(s.holder):
+		w.replaceLost(s)
+	case w.whyMove(s.holder) != "":
+		w.queueMove(s)
+	default:
+		w.count(s.holder)
+	}
+}
+
+// handOver stops a holder whose successor is ready or has completed.
+func (w *work) handOver(s *seat) {
+	if s.holder == nil {
+		return
+	}
+	if s.successor != nil {
+		if w.ready(s.successor) {
+			w.stop(s.holder, w.whyStopped(s.holder))
+			s.holder, s.successor = s.successor, nil
+		}
+		return
+	}
+	for _, t := range s.tasks {
+		if t.Replaces == s.holder.ID && t.Desired == cluster.Running && w.completed(t) {
+			w.stop(s.holder, w.whyStopped(s.holder))
+			s.holder = nil
+			return
+		}
+	}
+}
+
+// tend looks after a successor that is not ready: it is withdrawn when its
+// holder is well again, and replaced when it cannot become ready.
+func (w *work) tend(s *seat) {
+	why := w.whyMove(s.holder)
+	if why == "" && w.ready(s.holder) {
+		w.stop(s.successor, fmt.Sprintf("withdrawn: node %s is back", w.nodeName(s.holder.Node)))
+		return
+	}
+	if unfit := w.whyMove(s.successor); unfit != "" {
+		w.stop(s.successor, unfit)
+		if why != "" {
+			w.count(w.create(s, s.holder.ID))
+		}
+		return
+	}
+	w.count(s.successor)
+}
+
+// replaceLost makes a successor for a task on a node that is down. The task of
+// a global service waits for its node.
+func (w *work) replaceLost(s *seat) {
+	switch {
+	case s.pin != "":
+	case w.resting(s) || !w.mayReplaceLost():
+		w.moving++
+	default:
+		w.count(w.create(s, s.holder.ID))
+	}
+}
+
+// queueMove prepares the move of a holder on a living node. One that is not
+// running at all is replaced at once: that stops nothing that works.
+func (w *work) queueMove(s *seat) {
+	switch {
+	case s.pin != "" && !w.takesNew(s.pin):
+		// Its successor could not run there either.
+	case w.resting(s):
+		w.moving++
+	case w.failed(s) != nil:
+		w.count(w.create(s, s.holder.ID))
+	case s.holder.Observed.Phase != cluster.PhaseRunning:
+		w.stop(s.holder, w.whyMove(s.holder))
+		w.refill(s, s.holder)
+	default:
+		w.waiting = append(w.waiting, s)
+	}
+}
+
+// fill gives an empty seat a task, unless the last one completed, or failed
+// and must not or not yet be tried again.
+func (w *work) fill(s *seat) {
+	for _, t := range s.tasks {
+		if t.Desired == cluster.Running && w.completed(t) {
+			w.noteMove(t)
+			return
+		}
+	}
+	switch {
+	case s.pin != "" && !w.takesNew(s.pin):
+	case w.resting(s):
+		w.moving++
+	default:
+		w.refill(s, nil)
+	}
+}
+
+// refill creates a task in a seat without a holder; stopped is the one that
+// just lost it. A stop-first service waits until what stopped is over.
+func (w *work) refill(s *seat, stopped *cluster.Task) {
+	var last *cluster.Task
+	for _, t := range s.tasks {
+		if live(t) && t != stopped {
+			continue
+		}
+		if w.order == cluster.StopFirst && !w.over(t) {
+			w.moving++
+			return
+		}
+		if t.Node != "" {
+			last = t
+		}
+	}
+	var replaces cluster.TaskID
+	if last != nil {
+		replaces = last.ID
+	}
+	w.count(w.create(s, replaces))
+}
+
+// count notes whether a live task of the current generation leaves its seat in
+// transition. One that was refused a node (it has a reason) does so only if it
+// follows a task that could be running: room that never was there, or was lost,
+// holds up no update.
+func (w *work) count(t *cluster.Task) {
+	switch {
+	case w.ready(t):
+		w.noteMove(t)
+	case t.Node != "":
+		if !w.lost(t) {
+			w.moving++
+		}
+	default:
+		if prev, ok := w.view.Task(t.Replaces); t.Reason == "" || ok && prev.Node != "" && !w.lost(prev) {
+			w.moving++
+		}
+	}
+}
+
+// noteMove remembers when the newest handover was complete.
+func (w *work) noteMove(t *cluster.Task) {
+	if t.Replaces != "" && t.Updated.After(w.lastMove) {
+		w.lastMove = t.Updated
+	}
+}
+
+// whyMove says why a task cannot keep its seat, or "" when it can.
+func (w *work) whyMove(t *cluster.Task) string {
+	switch {
+	case w.gone(t):
+		return "its node was removed"
+	case w.lost(t):
+		return fmt.Sprintf("node %s is down", w.nodeName(t.Node))
+	case t.Generation != w.svc.Generation:
+		return fmt.Sprintf("updated to generation %d", w.svc.Generation)
+	case (t.Pinned != "") != (w.svc.Spec.Mode == cluster.Global):
+		return fmt.Sprintf("the service became %s", w.svc.Spec.Mode)
+	case w.drained(t):
+		return fmt.Sprintf("node %s is drained", w.nodeName(t.Node))
+	}
+	return ""
+}
+
+func (w *work) whyStopped(holder *cluster.Task) string {
+	if why := w.whyMove(holder); why != "" {
+		return "replaced: " + why
+	}
+	return "replaced"
+}

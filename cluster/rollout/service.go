@@ -1,0 +1,132 @@
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+)
+
+// work is the decision about one service.
+type work struct {
+	*pass
+	svc   *cluster.Service
+	order cluster.Order
+	tasks []*cluster.Task // by slot, then by age
+
+	moving   int       // seats in transition
+	waiting  []*seat   // seats whose running holder must move
+	lastMove time.Time // when the newest handover was complete
+}
+
+func newWork(p *pass, s *cluster.Service) *work {
+	return &work{pass: p, svc: s, order: s.Spec.EffectiveOrder(), tasks: slices.Collect(p.view.TasksOf(s.ID))}
+}
+
+// remove stops all tasks and forgets the service once they are over.
+func (w *work) remove() {
+	over := true
+	for _, t := range w.tasks {
+		if live(t) {
+			w.stop(t, "the service was removed")
+		}
+		over = over && w.over(t)
+	}
+	if over {
+		w.out.Forget = append(w.out.Forget, w.svc.ID)
+	}
+}
+
+// decide settles every seat, and then starts as many moves as the update
+// policy allows.
+func (w *work) decide() error {
+	seats, err := w.seats()
+	if err != nil {
+		return err
+	}
+	for _, s := range seats {
+		w.settle(s)
+	}
+	w.startMoves()
+	return nil
+}
+
+func (w *work) seats() ([]*seat, error) {
+	if w.svc.Spec.Mode == cluster.Global {
+		return w.globalSeats()
+	}
+	return w.replicatedSeats(), nil
+}
+
+// replicatedSeats are the slots from 1 to the number of replicas. What is in a
+// higher slot stops.
+func (w *work) replicatedSeats() []*seat {
+	seats := make([]*seat, max(w.svc.Spec.Replicas, 0))
+	for i := range seats {
+		seats[i] = &seat{slot: i + 1}
+	}
+	for _, t := range w.tasks {
+		if t.Slot >= 1 && t.Slot <= len(seats) {
+			seats[t.Slot-1].tasks = append(seats[t.Slot-1].tasks, t)
+		} else if t.Desired == cluster.Running {
+			w.stop(t, fmt.Sprintf("scaled to %d", len(seats)))
+		}
+	}
+	return seats
+}
+
+// startMoves hands over the seats of running holders, those that are not ready
+// first, while fewer than the service's parallelism are in transition. A new
+// task that does not become ready keeps its seat in transition, so that it
+// costs no further healthy task.
+func (w *work) startMoves() {
+	slices.SortStableFunc(w.waiting, func(a, b *seat) int {
+		if x, y := w.ready(a.holder), w.ready(b.holder); x != y {
+			if y {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.slot, b.slot)
+	})
+	if next := w.lastMove.Add(w.svc.Spec.Update.Delay); next.After(w.now) && len(w.waiting) > 0 {
+		w.wakeAt(next)
+		return
+	}
+	for _, s := range w.waiting {
+		if w.moving >= max(w.svc.Spec.Update.Parallelism, 1) {
+			return
+		}
+		w.moving++
+		if w.order == cluster.StopFirst {
+			w.stop(s.holder, w.whyMove(s.holder))
+		} else {
+			w.create(s, s.holder.ID)
+		}
+	}
+}
+
+// create makes a task of the current generation in the seat. placement gives
+// it a node. Finished tasks that it follows are stopped, so that the state need
+// not keep them all.
+func (w *work) create(s *seat, replaces cluster.TaskID) *cluster.Task {
+	for _, t := range s.tasks {
+		if t.Desired == cluster.Running && finished(t) {
+			w.stop(t, "another task follows")
+		}
+	}
+	t := &w.svc.Spec.Template
+	w.out.Create = append(w.out.Create, cluster.Task{
+		ID: w.newID(), Service: w.svc.ID, Slot: s.slot, Generation: w.svc.Generation,
+		Pinned: s.pin, Replaces: replaces, Desired: cluster.Running,
+		Resources: t.Reservations, HostPorts: t.HostPorts(), Created: w.now, Updated: w.now,
+	})
+	return &w.out.Create[len(w.out.Create)-1]
+}
+
+func (w *work) stop(t *cluster.Task, reason string) {
+	w.out.Stop = append(w.out.Stop, state.StopTask{Task: t.ID, Reason: reason})
+}

@@ -1,0 +1,137 @@
+package rollout
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+)
+
+// Options are what Step needs besides the state.
+type Options struct {
+	// Quarantine names the nodes that take no new task until the given time
+	// although the state says that they are ready.
+	Quarantine map[cluster.NodeID]time.Time
+	// LossRate is how many tasks of lost nodes are replaced a second, all
+	// services together; 0 sets no limit.
+	LossRate int
+}
+
+// Step compares what exists with what the services ask for and returns the
+// tasks to create, unplaced, and to stop. wake is when to step again if nothing
+// changes before; zero means never. newID must give IDs that grow.
+func Step(view state.View, now time.Time, newID func() cluster.TaskID, opts Options) (out state.Reconcile, wake time.Time) {
+	p := &pass{view: view, now: now, newID: newID, opts: opts}
+	p.countLosses()
+	for s := range view.Services() {
+		p.decide(s, (*work).decide)
+	}
+	return p.out, p.wake
+}
+
+// pass is one call of Step.
+type pass struct {
+	view  state.View
+	now   time.Time
+	newID func() cluster.TaskID
+	opts  Options
+
+	losses int // replacements made within the last second
+	out    state.Reconcile
+	wake   time.Time
+}
+
+// decide runs one service's decision. If that panics, the service is set aside
+// and the leader decides on for the others.
+func (p *pass) decide(s *cluster.Service, with func(*work) error) {
+	creates, stops := len(p.out.Create), len(p.out.Stop)
+	setAside := func(reason string) {
+		p.out.Create, p.out.Stop = p.out.Create[:creates], p.out.Stop[:stops]
+		p.out.SetAside = append(p.out.SetAside, state.SetAside{Service: s.ID, Reason: reason})
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			setAside(fmt.Sprintf("deciding what tasks it needs failed: %v", r))
+		}
+	}()
+	switch w := newWork(p, s); {
+	case s.Removing:
+		w.remove()
+	case s.SetAside == "":
+		if err := with(w); err != nil {
+			setAside(err.Error())
+		}
+	}
+}
+
+func (p *pass) wakeAt(at time.Time) {
+	if at.After(p.now) && (p.wake.IsZero() || at.Before(p.wake)) {
+		p.wake = at
+	}
+}
+
+// countLosses finds how much of the last second's LossRate is used. Tasks that
+// replace others for other reasons count too: they use the same hosts.
+func (p *pass) countLosses() {
+	if p.opts.LossRate <= 0 {
+		return
+	}
+	for t := range p.view.Tasks() {
+		if t.Replaces != "" && p.now.Sub(t.Created) < time.Second {
+			p.losses++
+		}
+	}
+}
+
+// mayReplaceLost takes one from the LossRate.
+func (p *pass) mayReplaceLost() bool {
+	if p.opts.LossRate > 0 && p.losses >= p.opts.LossRate {
+		p.wakeAt(p.now.Add(time.Second))
+		return false
+	}
+	p.losses++
+	return true
+}
+
+// live reports whether the task is wanted and not over.
+func live(t *cluster.Task) bool { return t.Desired == cluster.Running && !t.Ended() }
+
+// gone reports whether the task's node has left the cluster.
+func (p *pass) gone(t *cluster.Task) bool { return t.Node != "" && p.view.Condition(t.Node) == "" }
+
+// lost reports whether the task's node is down or has left.
+func (p *pass) lost(t *cluster.Task) bool {
+	if t.Node == "" {
+		return false
+	}
+	c := p.view.Condition(t.Node)
+	return c == cluster.Down || c == ""
+}
+
+// over reports whether nothing of the task can be running where anybody sees
+// it, given that it is wanted no more.
+func (p *pass) over(t *cluster.Task) bool { return t.Ended() || t.Node == "" || p.lost(t) }
+
+// ready reports whether the task does its work, as far as the leader can know.
+func (p *pass) ready(t *cluster.Task) bool {
+	return t.Ready() && p.view.Condition(t.Node) == cluster.Ready
+}
+
+func (p *pass) drained(t *cluster.Task) bool {
+	n, ok := p.view.Node(t.Node)
+	return ok && n.Availability == cluster.Drained
+}
+
+// takesNew reports whether the node may be given a task.
+func (p *pass) takesNew(id cluster.NodeID) bool {
+	n, ok := p.view.Node(id)
+	return ok && n.Unschedulable() == "" && !p.opts.Quarantine[id].After(p.now)
+}
+
+func (p *pass) nodeName(id cluster.NodeID) string {
+	if n, ok := p.view.Node(id); ok {
+		return n.Name
+	}
+	return string(id)
+}
