@@ -1,0 +1,37 @@
+// Command muster is the agent and the command line that talks to it.
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/musterhq/muster/cli"
+	"github.com/musterhq/muster/configs"
+)
+
+// version is set by the linker of a release.
+var version = "devel"
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	return cli.New(cli.Deps{
+		RunAgent: runAgent,
+		Version:  version,
+		Stdin:    os.Stdin,
+		Stdout:   os.Stdout,
+		Stderr:   os.Stderr,
+	}).Run(ctx, os.Args[1:])
+}
+
+func runAgent(context.Context, configs.Config, *slog.Logger) error {
+	return errors.New("this build has no agent")
+}
