@@ -1,0 +1,179 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/musterhq/muster/integration/lab"
+)
+
+// pidFile is locked by the process that holds what -up left, and has its number.
+// That process keeps the lab's lock, so that no other lab sweeps the demo away,
+// and feeds the hosts with their load.
+const pidFile = "/run/muster-demo.pid"
+
+// leaveUp starts the holder and shows what it says until the cluster is up.
+func leaveUp(ctx context.Context) error {
+	if err := stopKeeper(ctx); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	ready, report, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer ready.Close()
+	said, speak, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer said.Close()
+	cmd := exec.Command(self, "-keep")
+	cmd.Stdout, cmd.Stderr = speak, speak
+	cmd.ExtraFiles = []*os.File{report}
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	report.Close()
+	speak.Close()
+	if err != nil {
+		return fmt.Errorf("start the process that holds the demo: %w", err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(unix.SIGTERM) })()
+	_, _ = io.Copy(os.Stdout, said)
+	if word, _ := io.ReadAll(ready); len(word) == 0 {
+		return errors.Join(ctx.Err(), cmd.Wait())
+	}
+	return cmd.Process.Release()
+}
+
+// holdUp is the holder: it lives until -down, or until it is told to end.
+func holdUp(ctx context.Context) error {
+	lock, err := os.OpenFile(pidFile, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("hold the demo: %s is locked: %w", pidFile, err)
+	}
+	if err := errors.Join(lock.Truncate(0), writeAt(lock, strconv.Itoa(os.Getpid()))); err != nil {
+		return err
+	}
+	fmt.Println(intro)
+	s, err := begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.deploy(ctx); err != nil {
+		return errors.Join(err, s.fleet.Lab.Close())
+	}
+	s.howToTalk()
+	if err := s.letGo(); err != nil {
+		return errors.Join(err, s.fleet.Lab.Close())
+	}
+	<-ctx.Done()
+	return s.fleet.Lab.Close()
+}
+
+func writeAt(f *os.File, text string) error {
+	_, err := f.WriteAt([]byte(text), 0)
+	return err
+}
+
+// letGo says that the cluster is up, and gives the caller's terminal back.
+func (s *story) letGo() error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	report := os.NewFile(3, "report")
+	defer report.Close()
+	if _, err := report.WriteString("up"); err != nil {
+		return err
+	}
+	for _, fd := range []int{1, 2} {
+		if err := unix.Dup3(int(null.Fd()), fd, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *story) howToTalk() {
+	first := s.fleet.Hosts[0]
+	s.title("It stays up. Talk to it:")
+	s.say("export MUSTER_HOST=unix://%s    # the agent of %s", first.Socket, first.Name)
+	s.say("bin/muster status")
+	s.say("bin/muster ps")
+	s.say("bin/muster scale %s=9", service)
+	s.say("bin/muster logs -f %s", service)
+	s.say("curl http://%s:%d/", first.Addr, port)
+	s.say("docker -H unix://%s ps", first.DockerSocket)
+	s.say("make demo-down")
+}
+
+// takeDown ends what -up left, and sweeps up after demos that were killed.
+func takeDown(ctx context.Context) error {
+	if err := stopKeeper(ctx); err != nil {
+		return err
+	}
+	if err := lab.Sweep(ctx); err != nil {
+		return err
+	}
+	fmt.Println("The demo is down; nothing of it is left.")
+	return nil
+}
+
+// stopKeeper ends the holder of an earlier -up, if there is one, and waits until
+// it has taken its hosts down.
+func stopKeeper(ctx context.Context) error {
+	lock, err := os.OpenFile(pidFile, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return fmt.Errorf("look for an earlier demo: %w", err)
+	}
+	defer lock.Close()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for told := false; unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil; {
+		if !told {
+			told = true
+			if err := terminate(lock); err != nil {
+				return err
+			}
+			fmt.Println("Taking down the demo that was left up.")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func terminate(lock *os.File) error {
+	b, err := io.ReadAll(lock)
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return fmt.Errorf("%s does not name the process that holds the demo: %w", pidFile, err)
+	}
+	return unix.Kill(pid, unix.SIGTERM)
+}
