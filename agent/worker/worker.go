@@ -1,0 +1,145 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/runtime"
+)
+
+// Engine is what the worker asks of a container engine; see runtime.Driver for
+// the contracts.
+type Engine interface {
+	List(ctx context.Context, cluster string) ([]runtime.Container, error)
+	Inspect(ctx context.Context, id string) (runtime.Container, error)
+	Create(ctx context.Context, c runtime.Create) (id string, err error)
+	Start(ctx context.Context, id string) error
+	Stop(ctx context.Context, id string, grace time.Duration) error
+	Remove(ctx context.Context, id string) error
+	Events(ctx context.Context, cluster string) (<-chan runtime.Event, error)
+	RemoveNetworks(ctx context.Context, cluster string, keep map[string]bool) error
+}
+
+// ImageFetcher gets an image onto this host, from its registry or a peer.
+type ImageFetcher interface {
+	Fetch(ctx context.Context, digest string) error
+}
+
+// Config is what a worker is made of.
+type Config struct {
+	Engine  Engine
+	Images  ImageFetcher
+	Host    Host
+	Address string // of this host, reported with running tasks
+	DataDir string // holds the last set; it exists
+	// Report hands observations on; an error means that they were not
+	// accepted and are to be sent again.
+	Report func(context.Context, []Observation) error
+	Logger *slog.Logger
+	Limits Limits // the zero value: DefaultLimits
+}
+
+// Worker runs this host's containers. Its methods are safe for concurrent use;
+// Run is called once.
+type Worker struct {
+	config   Config
+	log      *slog.Logger
+	view     *view
+	reporter *reporter
+	keeper   *keeper
+	changed  chan struct{} // holds a token when there is a new set
+
+	mu       sync.Mutex
+	set      Set
+	known    bool
+	snapshot Snapshot
+}
+
+// Snapshot is what a worker knows and does.
+type Snapshot struct {
+	Epoch, Index uint64 // of the set that it acts on
+	EngineUp     bool
+	EngineError  string // why the engine is not up; "" before the first answer
+	Observed     []Observation
+	Containers   []runtime.Container // of this cluster, ended ones too
+	Actions      []Action            // under way
+}
+
+// New makes a worker and loads the last set from disk. A set that cannot be
+// read is no error: the cluster will send another.
+func New(c Config) (*Worker, error) {
+	if c.Engine == nil || c.Images == nil || c.Report == nil || c.Host.ClusterID == "" || c.DataDir == "" {
+		return nil, errors.New("worker: Engine, Images, Report, DataDir and Host.ClusterID are required")
+	}
+	c.Limits = cmp.Or(c.Limits, DefaultLimits)
+	log := cmp.Or(c.Logger, slog.Default())
+	w := &Worker{
+		config: c, log: log, view: newView(), changed: make(chan struct{}, 1),
+		reporter: newReporter(c.Report, log), keeper: newKeeper(c.DataDir, log),
+	}
+	set, ok, err := load(c.DataDir)
+	if err != nil {
+		log.Warn("starting without the last assignments; running containers are left alone until the cluster sends some", "error", err)
+	}
+	w.set, w.known = set, ok
+	w.snapshot.Epoch, w.snapshot.Index = set.Epoch, set.Index
+	return w, nil
+}
+
+// Assign replaces what is assigned; a set that is not newer than the current
+// one is ignored. The caller no longer changes s.
+func (w *Worker) Assign(s Set) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.known && !s.Newer(w.set) {
+		return
+	}
+	w.set, w.known = s, true
+	w.keeper.keep(s)
+	signal(w.changed)
+}
+
+// ResendAll reports everything again, to a leader that may not have it.
+func (w *Worker) ResendAll() { w.reporter.resend() }
+
+// Snapshot returns what the worker knows; its contents are not to be changed.
+func (w *Worker) Snapshot() Snapshot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.snapshot
+}
+
+// Run works until ctx ends, and returns when everything it started has ended.
+// It stops no container.
+func (w *Worker) Run(ctx context.Context) {
+	l := newLoop(w)
+	var running sync.WaitGroup
+	running.Go(func() { w.reporter.run(ctx) })
+	running.Go(func() { w.keeper.run(ctx) })
+	running.Go(func() { l.follow(ctx) })
+	l.run(ctx)
+	running.Wait()
+	l.running.Wait()
+}
+
+func (w *Worker) current() (Set, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.set, w.known
+}
+
+// assigned reports whether the task is in the current set.
+func (w *Worker) assigned(id cluster.TaskID) bool {
+	set, _ := w.current()
+	for i := range set.Assignments {
+		if set.Assignments[i].Task.ID == id {
+			return true
+		}
+	}
+	return false
+}
