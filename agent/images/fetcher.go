@@ -1,0 +1,132 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/distribution/reference"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/runtime"
+)
+
+// Engine is this host's image store.
+type Engine interface {
+	HasImage(ctx context.Context, digest string) (bool, error)
+	Pull(ctx context.Context, digest string, login *runtime.Login) error
+	Load(ctx context.Context, r io.Reader) (ids []string, err error)
+	Tag(ctx context.Context, id, ref string) error
+}
+
+// Peers reaches other nodes.
+type Peers interface {
+	Call(ctx context.Context, node cluster.NodeID, method, path string, in, out any) error
+	Stream(ctx context.Context, node cluster.NodeID, method, path string, body io.Reader) (io.ReadCloser, error)
+}
+
+// Config is what a Fetcher works with.
+type Config struct {
+	Self    cluster.NodeID
+	Engine  Engine
+	Peers   Peers
+	Members func() []api.Member
+	// Login is the credential for a registry, by the domain of its references;
+	// nil for none.
+	Login  func(ctx context.Context, server string) *runtime.Login
+	Logger *slog.Logger // nil: none
+}
+
+// Fetcher brings images to this host. It is safe for concurrent use.
+type Fetcher struct {
+	cfg Config
+	log *slog.Logger
+
+	mu      sync.Mutex
+	flights map[string]*flight // by digest
+}
+
+// New makes a Fetcher.
+func New(c Config) *Fetcher {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Fetcher{cfg: c, log: c.Logger, flights: map[string]*flight{}}
+}
+
+// Fetch brings the image of a repository digest ("name@sha256:...") or an image
+// ID ("sha256:..."): nothing is done when it is here, a repository digest is
+// pulled, and what the registry does not give comes from a node that has it.
+// References that such a node has for the image are given to it here, too,
+// unless they are in use. While every node that has the image is busy, Fetch
+// tries again until ctx ends. The error is runtime.ErrNotFound when the
+// registry and every ready node said that they do not have the image.
+func (f *Fetcher) Fetch(ctx context.Context, digest string) error {
+	return f.together(ctx, digest, func() error { return f.bring(ctx, digest, "") })
+}
+
+// Copy brings the image from the given node, without asking the registry first,
+// or else as Fetch does, and moves the reference ref to it; "" for none.
+func (f *Fetcher) Copy(ctx context.Context, digest string, from cluster.NodeID, ref string) error {
+	if err := f.together(ctx, digest, func() error { return f.bring(ctx, digest, from) }); err != nil || ref == "" {
+		return err
+	}
+	err := f.cfg.Engine.Tag(ctx, digest, ref)
+	if errors.Is(err, runtime.ErrNotFound) && isRepository(digest) {
+		err = f.cfg.Engine.Tag(ctx, runtime.PeerTag(digest), ref)
+	}
+	if err != nil {
+		return fmt.Errorf("tag image %s as %s: %w", digest, ref, err)
+	}
+	return nil
+}
+
+func (f *Fetcher) bring(ctx context.Context, digest string, from cluster.NodeID) error {
+	here, err := f.cfg.Engine.HasImage(ctx, digest)
+	if err != nil {
+		return fmt.Errorf("bring image %s to this node: %w", digest, err)
+	}
+	if here {
+		return nil
+	}
+	s := &search{Fetcher: f, digest: digest, preferred: from}
+	if from != "" {
+		if done, err := s.peers(ctx, true); done {
+			return err
+		}
+	}
+	if isRepository(digest) {
+		if done, err := s.registry(ctx); done {
+			return err
+		}
+	}
+	_, err = s.peers(ctx, false)
+	return err
+}
+
+// registry pulls; done is false when it is worth asking peers.
+func (s *search) registry(ctx context.Context) (done bool, err error) {
+	var login *runtime.Login
+	if named, err := reference.ParseNormalizedNamed(s.digest); err == nil && s.cfg.Login != nil {
+		login = s.cfg.Login(ctx, reference.Domain(named))
+	}
+	err = s.cfg.Engine.Pull(ctx, s.digest, login)
+	switch {
+	case err == nil:
+		return true, nil
+	case ctx.Err() != nil, errors.Is(err, runtime.ErrEngine):
+		return true, fmt.Errorf("bring image %s to this node: %w", s.digest, err)
+	}
+	s.log.Debug("the registry does not give an image, asking nodes", "image", s.digest, "error", err)
+	s.unsure = s.unsure || !errors.Is(err, runtime.ErrNotFound)
+	s.note("the registry", err)
+	return false, nil
+}
+
+// isRepository tells a repository digest from an image ID.
+func isRepository(digest string) bool { return strings.Contains(digest, "@") }

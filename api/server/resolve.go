@@ -1,0 +1,157 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/runtime"
+)
+
+// resolveAtOnce is how many references of one deploy are resolved at a time.
+const resolveAtOnce = 4
+
+// resolveImages fills in what every node shall run for each image: what the
+// reference says itself, else what the registry says, else what this host has,
+// else what another node has. A digest that is there already is kept.
+func (c *call) resolveImages(services []api.NamedSpec) error {
+	resolved := map[string]*resolution{}
+	var g errgroup.Group
+	g.SetLimit(resolveAtOnce)
+	for _, s := range services {
+		i := s.Spec.Template.Container.Image
+		if i.Digest != "" || resolved[i.Ref] != nil {
+			continue
+		}
+		r := &resolution{ref: i.Ref}
+		resolved[i.Ref] = r
+		g.Go(func() error {
+			r.digest, r.err = c.resolve(r.ref)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	for n := range services {
+		i := &services[n].Spec.Template.Container.Image
+		if i.Digest != "" {
+			continue
+		}
+		r := resolved[i.Ref]
+		if r.err != nil {
+			e := *asError(r.err)
+			e.Field = "services." + services[n].Name + ".image"
+			return &e
+		}
+		i.Digest = r.digest
+	}
+	return nil
+}
+
+type resolution struct {
+	ref, digest string
+	err         error
+}
+
+// resolve turns one reference into a digest. Its errors have no field yet.
+func (c *call) resolve(ref string) (string, error) {
+	w, err := parseImage("image", ref)
+	if err != nil {
+		return "", err
+	}
+	if d, ok := w.digest(); ok {
+		return d, nil
+	}
+	digest, notHere := c.Engine.Resolve(c.ctx, ref, c.login(w.registry()))
+	switch {
+	case notHere == nil:
+		return digest, nil
+	case errors.Is(notHere, runtime.ErrInvalid):
+		return "", api.Errorf(api.CodeInvalid, "%v", notHere)
+	case !errors.Is(notHere, runtime.ErrNotFound):
+		return "", api.Errorf(api.CodeUnavailable, "resolve %q: %v", ref, notHere).
+			WithHint("check the container engine of this host, or deploy through another node")
+	}
+	other, silent, err := c.elsewhere(ref)
+	if err == nil && other.digest == "" {
+		err = api.Errorf(api.CodeInvalid, "%s and no registry gives it", onNoNode(ref, silent)).
+			WithHint(fmt.Sprintf("build it and run `muster image push %s`, or check the name (%v)", ref, notHere))
+	}
+	return other.digest, err
+}
+
+// onNoNode words that no node has an image; silent are those that were asked
+// in vain.
+func onNoNode(ref string, silent []string) string {
+	if len(silent) > 0 {
+		return fmt.Sprintf("%q is on no node that answers (%s did not)", ref, strings.Join(silent, ", "))
+	}
+	return fmt.Sprintf("%q is on no node", ref)
+}
+
+// place is an image on a node.
+type place struct {
+	node   cluster.NodeID
+	digest string
+}
+
+// elsewhere asks the other members what a reference is on their hosts. The
+// place is empty when nobody has the image; silent names the members that did
+// not answer. It is an error when the nodes disagree.
+func (c *call) elsewhere(ref string) (found place, silent []string, err error) {
+	var said []string
+	for _, a := range ask[api.Resolved](c, "/v1/node/resolve?ref="+url.QueryEscape(ref)) {
+		switch {
+		case a.err == nil:
+			said = append(said, a.Name+" has "+short(a.value.Digest))
+			if found.digest == "" {
+				found = place{a.ID, a.value.Digest}
+			}
+			if a.value.Digest != found.digest {
+				return place{}, nil, api.Errorf(api.CodeConflict, "%q is not the same image on all nodes: %s", ref, strings.Join(said, ", ")).
+					WithHint(fmt.Sprintf("run `muster image push %s` on the node that has the right one", ref))
+			}
+		case asError(a.err).Code != api.CodeNotFound:
+			silent = append(silent, a.Name)
+		}
+	}
+	return found, silent, nil
+}
+
+// short is a digest for people.
+func short(digest string) string {
+	if at := strings.LastIndex(digest, ":"); len(digest) > at+13 {
+		return digest[:at+13]
+	}
+	return digest
+}
+
+// nodeResolve answers what a reference is on this host, without a registry.
+func nodeResolve(c *call) (any, error) {
+	w, err := parseImage("ref", c.r.URL.Query().Get("ref"))
+	if err != nil {
+		return nil, err
+	}
+	digest, err := c.ownDigest(w)
+	if err != nil {
+		return nil, err
+	}
+	return api.Resolved{Digest: digest}, nil
+}
+
+// ownDigest is what other nodes shall know an image of this host as.
+func (c *call) ownDigest(w wanted) (string, error) {
+	all, err := c.Engine.ListImages(c.ctx)
+	if err != nil {
+		return "", fmt.Errorf("look for image %s: %w", w, err)
+	}
+	if at := slices.IndexFunc(all, w.matches); at >= 0 {
+		return w.digestOf(all[at]), nil
+	}
+	return "", api.Errorf(api.CodeNotFound, "this node has no image %s", w)
+}
