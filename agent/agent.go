@@ -8,19 +8,15 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	goruntime "runtime"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/musterhq/muster/agent/hoststats"
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/server"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/configs"
-	"github.com/musterhq/muster/runtime"
-	"github.com/musterhq/muster/runtime/docker"
 	"github.com/musterhq/muster/security"
 )
 
@@ -35,8 +31,7 @@ type Agent struct {
 	data    *dataDir
 	nodeID  cluster.NodeID
 	name    string
-	engine  runtime.Driver
-	stats   *hoststats.Sampler
+	host    Host
 	server  *server.Server
 	failed  chan error // the first reason why the process must leave
 
@@ -47,54 +42,47 @@ type Agent struct {
 // Run runs the agent until ctx ends or it cannot go on. Containers are left
 // running: the next agent adopts them.
 func Run(ctx context.Context, cfg configs.Config, version string, log *slog.Logger) error {
+	host, err := thisHost(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = host.Engine.Close() }()
+	raisePriority(log)
+	return RunOn(ctx, host, cfg, version, log)
+}
+
+// RunOn is Run on a host of the caller's.
+func RunOn(ctx context.Context, host Host, cfg configs.Config, version string, log *slog.Logger) error {
 	data, err := openData(cfg.DataDir)
 	if err != nil {
 		return err
 	}
 	defer data.close()
-	a := &Agent{cfg: cfg, version: version, log: log, data: data, failed: make(chan error, 1)}
-	if err := a.prepare(ctx); err != nil {
+	a := &Agent{cfg: cfg, version: version, log: log, data: data, host: host, failed: make(chan error, 1)}
+	if a.nodeID, err = data.nodeID(); err != nil {
 		return err
 	}
-	defer func() { _ = a.engine.Close() }()
-	stopSocket, err := a.serveSocket()
+	if a.name, err = nodeName(cfg.Name); err != nil {
+		return err
+	}
+	a.server = server.New(a.apiVersion(), a, log.With("part", "api"))
+	socket, err := host.Listen("unix", cfg.Socket)
 	if err != nil {
 		return err
 	}
-	defer stopSocket()
-	raisePriority(log)
+	defer a.serve(socket, a.server.LocalHandler())()
 	if err := a.resume(ctx); err != nil {
 		return err
 	}
 	defer a.stopMember()
-	a.log.Info("agent is up", "node", a.nodeID, "name", a.name, "version", version)
+	log.Info("agent is up", "node", a.nodeID, "name", a.name, "version", version)
 	select {
 	case <-ctx.Done():
-		a.log.Info("agent stops; containers run on")
+		log.Info("agent stops; containers run on")
 		return nil
 	case err := <-a.failed:
 		return fmt.Errorf("the agent cannot go on: %w", err)
 	}
-}
-
-// prepare makes what an idle agent needs.
-func (a *Agent) prepare(ctx context.Context) error {
-	var err error
-	if a.nodeID, err = a.data.nodeID(); err != nil {
-		return err
-	}
-	if a.name, err = nodeName(a.cfg.Name); err != nil {
-		return err
-	}
-	a.engine, err = docker.New(docker.Config{Host: a.cfg.DockerHost, Protected: []string{a.cfg.DataDir, a.cfg.Socket}})
-	if err != nil {
-		return err
-	}
-	if a.stats, err = hoststats.New(ctx); err != nil {
-		return err
-	}
-	a.server = server.New(a.apiVersion(), a, a.log.With("part", "api"))
-	return nil
 }
 
 func (a *Agent) apiVersion() api.Version {
@@ -114,30 +102,6 @@ func nodeName(name string) (string, error) {
 		return "", err
 	}
 	return name, nil
-}
-
-// serveSocket opens the local API. The socket's mode is its access control.
-func (a *Agent) serveSocket() (stop func(), err error) {
-	path := a.cfg.Socket
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("open the local socket: %w", err)
-	}
-	// The data directory's lock is held: a socket that is there is a leftover,
-	// unless an agent with another data directory listens on it.
-	if conn, err := net.Dial("unix", path); err == nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("open the local socket: another agent listens on %s; stop it or use another --socket", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("open the local socket: %w", err)
-	}
-	old := umask(0o177)
-	l, err := net.Listen("unix", path)
-	umask(old)
-	if err != nil {
-		return nil, fmt.Errorf("open the local socket: %w", err)
-	}
-	return a.serve(l, a.server.LocalHandler()), nil
 }
 
 // serve runs an HTTP server on l; stop ends it and waits.

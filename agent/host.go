@@ -2,199 +2,82 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
-	"net/http"
-	"net/url"
-	"reflect"
-	"sync"
-	"time"
+	"os"
+	"path/filepath"
 
-	"github.com/musterhq/muster/api"
-	"github.com/musterhq/muster/cluster"
-	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/agent/gossip"
+	"github.com/musterhq/muster/agent/hoststats"
+	"github.com/musterhq/muster/agent/peer"
+	"github.com/musterhq/muster/configs"
+	"github.com/musterhq/muster/consensus"
 	"github.com/musterhq/muster/runtime"
+	"github.com/musterhq/muster/runtime/docker"
 )
 
-// Pace of watching this host.
-const (
-	engineEvery  = 2 * time.Second
-	engineMisses = 3 // pings in a row until the engine counts as failed
-	usageEvery   = 2 * time.Second
-	infoTimeout  = 10 * time.Second
-)
+// Host is what an agent touches of the machine it runs on. Tests that run in
+// virtual time give one of their own.
+type Host struct {
+	Engine runtime.Driver
+	Stats  Stats
+	// Listen opens the local socket ("unix") and the API port ("tcp").
+	Listen func(network, address string) (net.Listener, error)
+	Dial   peer.Dialer       // nil: the network
+	Gossip gossip.Transport  // nil: the network
+	Log    *consensus.Memory // nil: the data directory
+}
 
-// describe is this host as its agent knows it.
-func (a *Agent) describe(ctx context.Context, address string) (cluster.Node, error) {
-	n := cluster.Node{
-		ID: a.nodeID, Name: a.name, Address: address, APIPort: a.cfg.Port, GossipPort: a.cfg.GossipPort,
-		Labels: a.cfg.Labels, Version: a.version, Commands: state.Version,
-	}
-	milli, mem, err := a.stats.Capacity(ctx)
+// Stats measures a host.
+type Stats interface {
+	Capacity(ctx context.Context) (milliCPU, memBytes int64, err error)
+	Sample(ctx context.Context) (hoststats.Usage, error)
+}
+
+// thisHost is the machine that the process runs on.
+func thisHost(ctx context.Context, cfg configs.Config) (Host, error) {
+	engine, err := docker.New(docker.Config{Host: cfg.DockerHost, Protected: []string{cfg.DataDir, cfg.Socket}})
 	if err != nil {
-		return n, fmt.Errorf("measure this host: %w", err)
+		return Host{}, err
 	}
-	n.Capacity = cluster.Resources{MilliCPU: milli, Memory: mem}
-	if a.cfg.CPUs > 0 {
-		n.Capacity.MilliCPU = int64(a.cfg.CPUs * 1000)
-	}
-	if a.cfg.Memory > 0 {
-		n.Capacity.Memory = int64(a.cfg.Memory)
-	}
-	ctx, cancel := context.WithTimeout(ctx, infoTimeout)
-	defer cancel()
-	info, err := a.engine.Info(ctx)
+	stats, err := hoststats.New(ctx)
 	if err != nil {
-		n.EngineError = "does not answer: " + err.Error()
-		return n, nil
+		return Host{}, err
 	}
-	n.OS, n.Arch, n.EngineVersion, n.EngineLabels = info.OS, info.Arch, info.EngineVersion, info.Labels
-	return n, nil
+	return Host{Engine: engine, Stats: stats, Listen: listen}, nil
 }
 
-// advertise is the IP that others reach this host at: the configured one, or
-// the one that the kernel would use towards the given members.
-func (a *Agent) advertise(members []api.Member) (string, error) {
-	if a.cfg.Advertise != "" {
-		return a.cfg.Advertise, nil
+func listen(network, address string) (net.Listener, error) {
+	if network == "unix" {
+		return listenSocket(address)
 	}
-	for _, m := range members {
-		if m.ID != a.nodeID {
-			return sourceTo(m.HostPort())
-		}
-	}
-	for _, m := range members {
-		if m.ID == a.nodeID {
-			return m.Address, nil
-		}
-	}
-	return sourceTo("192.0.2.1:9") // TEST-NET-1 (RFC 5737): the default route's address; nothing is sent
-}
-
-func sourceTo(hostPort string) (string, error) {
-	conn, err := net.Dial("udp", hostPort)
+	l, err := net.Listen(network, address)
 	if err != nil {
-		return "", fmt.Errorf("find this host's address: %w; start the agent with --advertise IP", err)
+		return nil, fmt.Errorf("open the API port: %w; stop what uses it or start the agent with another --port", err)
 	}
-	defer func() { _ = conn.Close() }()
-	return conn.LocalAddr().(*net.UDPAddr).IP.String(), nil
+	return l, nil
 }
 
-// announce tells the leader what this host is, until it has heard it, and again
-// whenever the engine's state changes.
-func (u *uplink) announce(ctx context.Context) {
-	var told cluster.Node
-	for ctx.Err() == nil {
-		n, err := u.m.a.describe(ctx, u.m.address)
-		if err == nil {
-			n.EngineError = u.m.engineError(n.EngineError)
-			if !reflect.DeepEqual(n, told) {
-				err = u.call(ctx, "/v1/node/update", api.NodeUpdate{
-					ID: n.ID, Address: n.Address, APIPort: n.APIPort, GossipPort: n.GossipPort, Labels: n.Labels,
-					EngineLabels: n.EngineLabels, OS: n.OS, Arch: n.Arch, EngineVersion: n.EngineVersion,
-					Version: n.Version, Commands: n.Commands, Capacity: n.Capacity, EngineError: n.EngineError,
-				}, nil)
-			}
-		}
-		if err != nil {
-			u.m.log.Debug("announce this node", "error", err)
-			sleep(ctx, heartbeatEvery)
-			continue
-		}
-		told = n
-		select {
-		case <-ctx.Done():
-		case <-u.m.engine.changed:
-		}
+// listenSocket opens the local socket with a mode that lets only its owner in.
+// The data directory's lock is held: a socket that is there is a leftover,
+// unless an agent with another data directory listens on it.
+func listenSocket(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("open the local socket: %w", err)
 	}
-}
-
-// engineWatch is what is known of the container engine's health.
-type engineWatch struct {
-	mu      sync.Mutex
-	err     string
-	watched bool
-	changed chan struct{}
-}
-
-// engineError prefers the watch's verdict over a single failed call.
-func (m *member) engineError(found string) string {
-	m.engine.mu.Lock()
-	defer m.engine.mu.Unlock()
-	if m.engine.watched {
-		return m.engine.err
+	if conn, err := net.Dial("unix", path); err == nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("open the local socket: another agent listens on %s; stop it or use another --socket", path)
 	}
-	return found
-}
-
-// watchEngine pings the engine; several misses in a row make the node
-// unschedulable, one answer makes it schedulable again.
-func (m *member) watchEngine(ctx context.Context) {
-	misses := 0
-	for ctx.Err() == nil {
-		err := m.a.engine.Ping(ctx)
-		switch {
-		case err == nil:
-			misses = 0
-			m.setEngineError("")
-		case ctx.Err() == nil:
-			if misses++; misses >= engineMisses {
-				m.setEngineError("does not answer: " + err.Error())
-			}
-		}
-		sleep(ctx, engineEvery)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("open the local socket: %w", err)
 	}
-}
-
-func (m *member) setEngineError(s string) {
-	m.engine.mu.Lock()
-	defer m.engine.mu.Unlock()
-	if m.engine.watched && m.engine.err == s {
-		return
-	}
-	m.engine.err, m.engine.watched = s, true
-	select {
-	case m.engine.changed <- struct{}{}:
-	default:
-	}
-}
-
-// usage is what this host uses, measured at most every usageEvery.
-func (m *member) usage() *api.Usage {
-	m.sampled.mu.Lock()
-	defer m.sampled.mu.Unlock()
-	if time.Since(m.sampled.at) < usageEvery {
-		return m.sampled.usage
-	}
-	m.sampled.at = time.Now()
-	ctx, cancel := context.WithTimeout(m.ctx, heartbeatEvery)
-	defer cancel()
-	s, err := m.a.stats.Sample(ctx)
+	old := umask(0o177)
+	defer umask(old)
+	l, err := net.Listen("unix", path)
 	if err != nil {
-		m.log.Debug("measure this host", "error", err)
-		m.sampled.usage = nil
-		return nil
+		return nil, fmt.Errorf("open the local socket: %w", err)
 	}
-	m.sampled.usage = &api.Usage{MilliCPU: s.CPUMilli, Memory: s.MemoryUsed}
-	return m.sampled.usage
-}
-
-// sampledUsage is the newest measurement.
-type sampledUsage struct {
-	mu    sync.Mutex
-	at    time.Time
-	usage *api.Usage
-}
-
-// login asks the leader for a registry's credential; nil where there is none.
-func (m *member) login(ctx context.Context, server string) *runtime.Login {
-	leader := m.LeaderID()
-	if leader == "" || server == "" {
-		return nil
-	}
-	var out api.RegistryLogin
-	if m.peers.Call(ctx, leader, http.MethodGet, "/v1/node/login?server="+url.QueryEscape(server), nil, &out) != nil {
-		return nil
-	}
-	return &runtime.Login{Server: server, Username: out.Username, Password: out.Password, IdentityToken: out.IdentityToken}
+	return l, nil
 }

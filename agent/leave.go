@@ -88,20 +88,20 @@ func (m *member) removeContainers() {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	clusterID := m.identity.Load().ClusterID
-	list, err := m.a.engine.List(ctx, clusterID)
+	list, err := m.a.host.Engine.List(ctx, clusterID)
 	if err != nil {
 		m.log.Warn("the cluster's containers could not be listed", "error", err)
 		return
 	}
 	for _, c := range list {
-		if err := m.a.engine.Stop(ctx, c.ID, cluster.DefaultStopGrace); err != nil {
+		if err := m.a.host.Engine.Stop(ctx, c.ID, cluster.DefaultStopGrace); err != nil {
 			m.log.Warn("a container could not be stopped", "container", c.Name, "error", err)
 		}
-		if err := m.a.engine.Remove(ctx, c.ID); err != nil {
+		if err := m.a.host.Engine.Remove(ctx, c.ID); err != nil {
 			m.log.Warn("a container could not be removed", "container", c.Name, "error", err)
 		}
 	}
-	if err := m.a.engine.RemoveNetworks(ctx, clusterID, nil); err != nil {
+	if err := m.a.host.Engine.RemoveNetworks(ctx, clusterID, nil); err != nil {
 		m.log.Warn("the cluster's networks could not be removed", "error", err)
 	}
 }

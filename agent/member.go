@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -70,7 +69,7 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	if m.address, err = a.advertise(k.Members()); err != nil {
 		return m, err
 	}
-	m.peers = peer.New(m.identity.Load, m.verify(), m.known, nil)
+	m.peers = peer.New(m.identity.Load, m.verify(), m.known, m.a.host.Dial)
 	m.onStop(m.peers.Close)
 	if err = m.listen(); err != nil {
 		return m, err
@@ -78,7 +77,9 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	if err = m.startGossip(); err != nil {
 		return m, err
 	}
-	m.startHost()
+	if err = m.startHost(); err != nil {
+		return m, err
+	}
 	m.uplink = newUplink(m)
 	a.server.Attach(m.backend())
 	m.onStop(func() { a.server.Attach(nil) })
@@ -118,9 +119,9 @@ func (m *member) verify() security.VerifyOptions {
 
 // listen opens the one TLS port for raft and HTTP.
 func (m *member) listen() error {
-	l, err := net.Listen("tcp", ":"+strconv.Itoa(m.a.cfg.Port))
+	l, err := m.a.host.Listen("tcp", ":"+strconv.Itoa(m.a.cfg.Port))
 	if err != nil {
-		return fmt.Errorf("open the API port: %w; stop what uses it or start the agent with another --port", err)
+		return err
 	}
 	m.mux = security.NewMux(l, security.ServerTLS(m.identity.Load, m.verify()), m.log.With("part", "tls"))
 	m.onStop(func() { _ = m.mux.Close() })
@@ -139,7 +140,7 @@ func (m *member) startGossip() error {
 		BindPort: m.a.cfg.GossipPort, AdvertiseAddr: m.address, AdvertisePort: m.a.cfg.GossipPort,
 		Keys:  [][]byte{key},
 		Meta:  gossip.Meta{APIPort: uint16(m.a.cfg.Port), Version: m.a.version, Incarnation: uint64(time.Now().UnixMilli())},
-		Peers: m.gossipPeers, Logger: m.log.With("part", "gossip"),
+		Peers: m.gossipPeers, Transport: m.a.host.Gossip, Logger: m.log.With("part", "gossip"),
 	})
 	if err != nil {
 		return fmt.Errorf("start gossip on port %d: %w; stop what uses the port or start the agent with another --gossip-port", m.a.cfg.GossipPort, err)
@@ -149,17 +150,22 @@ func (m *member) startGossip() error {
 }
 
 // startHost starts what serves on this host: containers, images, ports.
-func (m *member) startHost() {
+func (m *member) startHost() (err error) {
 	m.proxy = proxy.New(proxy.Config{NodeID: m.self, Logger: m.log.With("part", "proxy")})
 	m.onStop(m.proxy.Close)
 	m.images = images.New(images.Config{
-		Self: m.self, Engine: m.a.engine, Peers: m.peers, Members: m.Members, Login: m.login, Logger: m.log.With("part", "images"),
+		Self: m.self, Engine: m.a.host.Engine, Peers: m.peers, Members: m.Members, Login: m.login, Logger: m.log.With("part", "images"),
 	})
-	m.worker = worker.New(worker.Config{
-		Driver: m.a.engine, ClusterID: m.identity.Load().ClusterID, NodeID: m.self, NodeName: m.a.name,
-		HostAddress: m.address, DataDir: m.a.data.path, Images: m.images, Report: m.report, Logger: m.log.With("part", "worker"),
+	m.worker, err = worker.New(worker.Config{
+		Engine: m.a.host.Engine, Images: m.images, Address: m.address, DataDir: m.a.data.path,
+		Host:   worker.Host{ClusterID: m.identity.Load().ClusterID, NodeID: m.self, NodeName: m.a.name},
+		Report: m.report, Logger: m.log.With("part", "worker"),
 	})
+	if err != nil {
+		return err
+	}
 	m.jobs.Go(func() { m.worker.Run(m.ctx) })
+	return nil
 }
 
 // report sends what the worker saw to the leader.
@@ -175,7 +181,7 @@ func (m *member) report(ctx context.Context, seen []worker.Observation) error {
 func (m *member) backend() *server.Backend {
 	return &server.Backend{
 		Self: m.self, State: stateOf{m}, Nodes: m, Peers: peersOf{m.peers}, Leader: leaderOf{m},
-		Engine: m.a.engine, Images: m.images, Trust: trustOf{m}, Local: m,
+		Engine: m.a.host.Engine, Images: m.images, Trust: trustOf{m}, Local: m,
 	}
 }
 

@@ -62,7 +62,7 @@ func (m *member) startVoter(key security.ClusterKey) error {
 	}
 	v := &voter{key: key, log: m.log.With("part", "raft")}
 	v.store, err = consensus.Open(consensus.Config{
-		NodeID: m.self, DataDir: dir, Listener: &raftListener{Listener: m.mux.Raft(), m: m},
+		NodeID: m.self, DataDir: dir, Memory: m.a.host.Log, Listener: &raftListener{Listener: m.mux.Raft(), m: m},
 		Dial: m.dialRaft, Addr: m.Address, Tuning: consensus.TuningFor(fsync), Logger: v.log,
 	})
 	if err != nil {

@@ -28,6 +28,9 @@ const (
 	reclaimAfter = time.Second
 )
 
+// Transport carries gossip between members.
+type Transport = memberlist.Transport
+
 // Config is what a member starts with.
 type Config struct {
 	NodeID    string
@@ -47,7 +50,7 @@ type Config struct {
 	Peers func() []Peer
 
 	// Transport replaces the network; nil for TCP and UDP.
-	Transport memberlist.Transport
+	Transport Transport
 
 	Logger *slog.Logger // nil: silent
 }

@@ -3,12 +3,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/musterhq/muster/agent"
 	"github.com/musterhq/muster/cli"
 	"github.com/musterhq/muster/configs"
 )
@@ -32,6 +32,6 @@ func run() int {
 	}).Run(ctx, os.Args[1:])
 }
 
-func runAgent(context.Context, configs.Config, *slog.Logger) error {
-	return errors.New("this build has no agent")
+func runAgent(ctx context.Context, cfg configs.Config, log *slog.Logger) error {
+	return agent.Run(ctx, cfg, version, log)
 }
