@@ -1,0 +1,123 @@
+package placement
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// maxReasons bounds the groups of nodes that an explanation lists.
+const maxReasons = 5
+
+// explain says why none of the nodes takes the job: "2 nodes: 512 MiB short;
+// 1 node: cordoned". Most frequent reasons come first.
+func (p *plan) explain(j *job) string {
+	if j.Pinned != "" {
+		i, ok := p.snap.index[j.Pinned]
+		if !ok {
+			return fmt.Sprintf("its node %s is not in the cluster", j.Pinned)
+		}
+		var t tally
+		t.add(p.refusal(i, j, false))
+		return fmt.Sprintf("its node %s: %s", p.nodes[i].Name, t.reasons()[0].text)
+	}
+	var t tally
+	for i := range p.nodes {
+		t.add(p.refusal(i, j, false))
+	}
+	return t.String()
+}
+
+// reason is a refusal that some nodes share.
+type reason struct {
+	text  string
+	nodes int
+}
+
+// tally groups refusals. Shortages of the same kinds are one group, whatever
+// their amounts.
+type tally struct {
+	texts  map[string]int
+	shorts [4]shortage // by kind
+}
+
+type shortage struct {
+	nodes       int
+	least, most cluster.Resources
+}
+
+func (t *tally) add(r refusal) {
+	if r.text != "" {
+		if t.texts == nil {
+			t.texts = map[string]int{}
+		}
+		t.texts[r.text]++
+		return
+	}
+	kind := 0
+	if r.short.MilliCPU > 0 {
+		kind |= 1
+	}
+	if r.short.Memory > 0 {
+		kind |= 2
+	}
+	s := &t.shorts[kind]
+	if s.nodes == 0 {
+		s.least, s.most = r.short, r.short
+	}
+	s.nodes++
+	s.least = cluster.Resources{MilliCPU: min(s.least.MilliCPU, r.short.MilliCPU), Memory: min(s.least.Memory, r.short.Memory)}
+	s.most = cluster.Resources{MilliCPU: max(s.most.MilliCPU, r.short.MilliCPU), Memory: max(s.most.Memory, r.short.Memory)}
+}
+
+// reasons are the groups, those with the most nodes first.
+func (t *tally) reasons() []reason {
+	var out []reason
+	for text, n := range t.texts {
+		out = append(out, reason{text, n})
+	}
+	for _, s := range t.shorts[1:] {
+		if s.nodes == 0 {
+			continue
+		}
+		text := s.least.Missing(cluster.Resources{}) + " short"
+		if s.least != s.most {
+			text = "at least " + text
+		}
+		out = append(out, reason{text, s.nodes})
+	}
+	slices.SortFunc(out, func(a, b reason) int {
+		return cmp.Or(cmp.Compare(b.nodes, a.nodes), cmp.Compare(a.text, b.text))
+	})
+	return out
+}
+
+func (t *tally) String() string {
+	all := t.reasons()
+	if len(all) == 0 {
+		return "no nodes"
+	}
+	var parts []string
+	rest := 0
+	for i, r := range all {
+		if i < maxReasons {
+			parts = append(parts, nodes(r.nodes)+": "+r.text)
+		} else {
+			rest += r.nodes
+		}
+	}
+	if rest > 0 {
+		parts = append(parts, nodes(rest)+": other reasons")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func nodes(n int) string {
+	if n == 1 {
+		return "1 node"
+	}
+	return fmt.Sprintf("%d nodes", n)
+}

@@ -1,0 +1,228 @@
+package placement
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+)
+
+// randomWorld has nodes of all kinds, some tasks that are placed and some that
+// wait.
+func randomWorld(rt *rapid.T) *world {
+	draw := func(n int) int { return rapid.IntRange(0, n-1).Draw(rt, "choice") }
+	nodes := make([]cluster.Node, 1+draw(8))
+	for i := range nodes {
+		nodes[i] = cluster.Node{
+			Name:     fmt.Sprintf("n%d", i+1),
+			Labels:   map[string]string{"zone": string(rune('a' + draw(3)))},
+			Capacity: cluster.Resources{MilliCPU: int64(1+draw(4)) * 1000, Memory: int64(1+draw(4)) * gib},
+		}
+	}
+	w := newWorld(rt, nodes...)
+	for s := range 1 + draw(3) {
+		id := cluster.ServiceID(fmt.Sprintf("s%d/web", s))
+		w.service(id, func(spec *cluster.ServiceSpec) {
+			t := &spec.Template
+			t.Reservations = cluster.Resources{MilliCPU: int64(draw(5)) * 250, Memory: int64(draw(5)) * 256 * mib}
+			t.MaxPerNode = draw(3)
+			if draw(3) == 0 {
+				t.Ports = []cluster.Port{{Target: 80, Published: uint16(80 + draw(2)), Protocol: "tcp", Mode: cluster.HostPort}}
+			}
+			if draw(3) == 0 {
+				t.Constraints = []string{"node.labels.zone" + []string{"==", "!="}[draw(2)] + "a"}
+			}
+			if draw(2) == 0 {
+				spec.Preferences = []string{"node.labels.zone"}
+			}
+		})
+		for range draw(6) {
+			w.task(id)
+		}
+		w.apply(w.plan())
+		for t := range w.st.View().TasksOf(id) {
+			if draw(2) == 0 && t.Node != "" {
+				w.task(id, w.replacing(t.ID))
+			}
+		}
+		for range draw(3) {
+			w.task(id, pinned(nodes[draw(len(nodes))].Name))
+		}
+	}
+	for _, n := range nodes {
+		switch draw(8) {
+		case 0:
+			w.do(state.SetAvailability{Node: cluster.NodeID(n.Name), Availability: cluster.Cordoned})
+		case 1:
+			w.do(state.Reconcile{Conditions: []state.NodeCondition{{Node: cluster.NodeID(n.Name), Condition: cluster.Down}}})
+		}
+	}
+	return w
+}
+
+// allowed is what must hold for a task on a node, said a second time and
+// plainly. v already holds the plan's other tasks; those that are leaving do
+// not count against the service's number of tasks on the node.
+func allowed(v state.View, t *cluster.Task, n *cluster.Node, leaving map[cluster.TaskID]bool) bool {
+	s, _ := v.Service(t.Service)
+	tpl := s.Spec.Template
+	cs, _ := cluster.ParseConstraints(tpl.Constraints)
+	for _, c := range cs {
+		if !c.Matches(n) {
+			return false
+		}
+	}
+	same := 0
+	for o := range v.TasksOn(n.ID) {
+		if o.ID == t.ID || !o.Holds() {
+			continue
+		}
+		if o.Service == t.Service && o.ID != t.Replaces && !leaving[o.ID] && o.Desired == cluster.Running && n.Condition != cluster.Down {
+			same++
+		}
+		for _, p := range o.HostPorts {
+			for _, q := range t.HostPorts {
+				if p.Published == q.Published {
+					return false
+				}
+			}
+		}
+	}
+	held := v.Allocated(n.ID).Resources
+	if t.Node == n.ID {
+		held = held.Sub(t.Resources)
+	}
+	return n.Unschedulable() == "" && (t.Pinned == "" || t.Pinned == n.ID) &&
+		t.Resources.Fits(n.Capacity.Sub(held)) && (tpl.MaxPerNode == 0 || same < tpl.MaxPerNode)
+}
+
+// replaced are the tasks whose successors have a node.
+func replaced(v state.View) map[cluster.TaskID]bool {
+	out := map[cluster.TaskID]bool{}
+	for t := range v.Tasks() {
+		if t.Node != "" {
+			out[t.Replaces] = true
+		}
+	}
+	return out
+}
+
+func TestPlansHold(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := randomWorld(rt)
+		before := w.requests()
+		p := w.plan()
+		if len(p.Assign)+len(p.Pending) != len(before) || len(p.SetAside) > 0 {
+			rt.Fatalf("%d requests, plan %+v", len(before), p)
+		}
+		w.apply(p) // refuses what exceeds a capacity or clashes
+		v := w.st.View()
+		for _, c := range p.Assign {
+			task, _ := v.Task(c.Task)
+			n, _ := v.Node(c.Node)
+			if !allowed(v, task, n, replaced(v)) {
+				rt.Fatalf("%s may not be on %s", c.Task, c.Node)
+			}
+		}
+		for _, r := range p.Pending {
+			task, _ := v.Task(r.Task)
+			for n := range v.Nodes() {
+				if allowed(v, task, n, nil) {
+					rt.Fatalf("%s is pending (%s), but may be on %s", r.Task, r.Reason, n.Name)
+				}
+			}
+			if r.Reason == "" {
+				rt.Fatalf("%s is pending without a reason", r.Task)
+			}
+		}
+	})
+}
+
+func TestEqualInputEqualPlanInAnyNodeOrder(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := randomWorld(rt)
+		want := w.plan()
+		if d := cmp.Diff(want, w.plan()); d != "" {
+			rt.Fatalf("two plans of one state differ:\n%s", d)
+		}
+		snap := shuffled(rt, FromView(w.st.View(), nil))
+		if d := cmp.Diff(want, Place(snap, w.requests(), 1)); d != "" {
+			rt.Fatalf("the plan depends on the order of the nodes:\n%s", d)
+		}
+	})
+}
+
+// shuffled is the snapshot with its nodes in another order.
+func shuffled(rt *rapid.T, s Snapshot) Snapshot {
+	order := rapid.Permutation(s.order()).Draw(rt, "order") // new place -> old
+	place := make([]int, len(order))
+	out := Snapshot{
+		index:   map[cluster.NodeID]int{},
+		wanted:  map[cluster.ServiceID]map[int]int{},
+		leaving: map[cluster.TaskID]int{},
+	}
+	for to, from := range order {
+		place[from] = to
+		out.nodes = append(out.nodes, s.nodes[from])
+		out.index[s.nodes[from].ID] = to
+	}
+	for id, on := range s.wanted {
+		out.wanted[id] = map[int]int{}
+		for from, n := range on {
+			out.wanted[id][place[from]] = n
+		}
+	}
+	for id, from := range s.leaving {
+		out.leaving[id] = place[from]
+	}
+	return out
+}
+
+func (s *Snapshot) order() []int {
+	out := make([]int, len(s.nodes))
+	for i := range out {
+		out[i] = i
+	}
+	return slices.Clip(out)
+}
+
+// BenchmarkPlace places a thousand tasks of ten services on ten thousand nodes.
+func BenchmarkPlace(b *testing.B) {
+	snap := Snapshot{index: map[cluster.NodeID]int{}}
+	for i := range 10_000 {
+		n := &cluster.Node{
+			ID: cluster.NodeID(fmt.Sprintf("node-%05d", i)), Labels: map[string]string{"zone": fmt.Sprint(i % 7)},
+			Capacity: cluster.Resources{MilliCPU: 8000, Memory: 32 * gib},
+		}
+		snap.index[n.ID] = i
+		snap.nodes = append(snap.nodes, node{Node: n, capacity: n.Capacity, free: n.Capacity})
+	}
+	for _, kind := range []string{"plain", "zones", "full", "services"} {
+		var reqs []Request
+		for i := range 1000 {
+			r := Request{
+				Task: cluster.TaskID(fmt.Sprintf("t%d", i)), Service: cluster.ServiceID(fmt.Sprintf("s/%d", i/100)),
+				Resources: cluster.Resources{MilliCPU: 500, Memory: gib},
+			}
+			switch kind {
+			case "zones":
+				r.Preferences = []string{"node.labels.zone"}
+			case "full":
+				r.Resources.MilliCPU = 9000
+			case "services":
+				r.Service = cluster.ServiceID(fmt.Sprintf("s/%d", i))
+			}
+			reqs = append(reqs, r)
+		}
+		b.Run(kind, func(b *testing.B) {
+			for b.Loop() {
+				Place(snap, reqs, 1)
+			}
+		})
+	}
+}

@@ -1,0 +1,49 @@
+package placement
+
+import (
+	"slices"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// Request asks for a node for one task.
+type Request struct {
+	Task       cluster.TaskID
+	Service    cluster.ServiceID
+	Generation uint64
+	// Pinned is the only node that may take the task; empty: any.
+	Pinned cluster.NodeID
+	// Replaces is the task that this one takes over from. It does not count
+	// as one of the service's tasks on its node.
+	Replaces    cluster.TaskID
+	Resources   cluster.Resources
+	HostPorts   []cluster.Port
+	Constraints []cluster.Constraint
+	MaxPerNode  int      // tasks of the service on one node; 0: any number
+	Preferences []string // labels to spread over, most important first
+	// Invalid is why the service's spec cannot be read; it is then set aside.
+	Invalid string
+}
+
+// RequestOf asks for a node for the task, whose generation's template is t.
+func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Request {
+	r := Request{
+		Task: task.ID, Service: task.Service, Generation: task.Generation,
+		Pinned: task.Pinned, Replaces: task.Replaces, Resources: task.Resources, HostPorts: task.HostPorts,
+		MaxPerNode: t.MaxPerNode, Preferences: s.Spec.Preferences,
+	}
+	constraints, err := cluster.ParseConstraints(t.Constraints)
+	if err != nil {
+		r.Invalid = err.Error()
+	}
+	r.Constraints = constraints
+	return r
+}
+
+// alike reports whether the two differ in nothing but the task.
+func (r *Request) alike(o *Request) bool {
+	return r.Service == o.Service && r.Generation == o.Generation && r.Pinned == o.Pinned &&
+		r.Resources == o.Resources && r.MaxPerNode == o.MaxPerNode && r.Invalid == o.Invalid &&
+		slices.Equal(r.HostPorts, o.HostPorts) && slices.Equal(r.Constraints, o.Constraints) &&
+		slices.Equal(r.Preferences, o.Preferences)
+}
