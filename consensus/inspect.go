@@ -1,7 +1,6 @@
 package consensus
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	"go.etcd.io/bbolt"
+
+	"github.com/musterhq/muster/consensus/boltcheck"
 )
 
 // span is the range of indexes in a log, zeros when it is empty. exists is
@@ -17,12 +18,10 @@ import (
 type span struct {
 	exists      bool
 	first, last uint64
-	touched     byte // of what was read, so that reading is not optimised away
 }
 
-// inspect walks through a bolt file before it is opened for writing. Opening
-// one for writing rebuilds its freelist in a goroutine of bolt's own, where a
-// damaged page would crash the process; a walk of ours can recover.
+// inspect reads through a bolt file before it is opened for writing: bolt would
+// crash the process on some kinds of damage. A lock is held meanwhile.
 func inspect(path string) (span, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
@@ -32,15 +31,18 @@ func inspect(path string) (span, error) {
 		return span{}, fmt.Errorf("look at the log: %w", err)
 	}
 	found := span{exists: true}
-	err = protect(func() (err error) {
-		db, err := bbolt.Open(path, 0o600, boltOptions(true))
+	err = protect(func() error {
+		db, err := bbolt.Open(path, 0o600, boltOptions(true)) // reads the meta pages only
 		if err != nil {
 			return err
 		}
 		defer db.Close()
-		return db.View(func(tx *bbolt.Tx) error {
-			return tx.ForEach(func(name []byte, b *bbolt.Bucket) error { return walk(name, b, &found) })
-		})
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		return boltcheck.Walk(file, info.Size(), db.Info().PageSize, found.visit)
 	})
 	if err != nil {
 		return span{}, fmt.Errorf("read through %s: %w", path, err)
@@ -48,34 +50,22 @@ func inspect(path string) (span, error) {
 	return found, nil
 }
 
-// walk visits every page of a bucket: keys ascend, and those of the log are
-// indexes without a gap.
-func walk(name []byte, b *bbolt.Bucket, found *span) error {
-	var last []byte
-	logs := string(name) == "logs"
-	return b.ForEach(func(k, v []byte) error {
-		if last != nil && bytes.Compare(last, k) >= 0 {
-			return fmt.Errorf("bucket %q: keys out of order", name)
-		}
-		last = k
-		if len(v) > 0 {
-			found.touched ^= v[len(v)-1] // faults when the file is cut short
-		}
-		if !logs {
-			return nil
-		}
-		if len(k) != 8 {
-			return fmt.Errorf("bucket %q: a key of %d bytes", name, len(k))
-		}
-		index := binary.BigEndian.Uint64(k)
-		if found.first == 0 {
-			found.first = index
-		} else if index != found.last+1 {
-			return fmt.Errorf("the log jumps from entry %d to %d", found.last, index)
-		}
-		found.last = index
+// visit checks that the log's keys are indexes without a gap.
+func (s *span) visit(bucket string, key, _ []byte) error {
+	if bucket != "logs" {
 		return nil
-	})
+	}
+	if len(key) != 8 {
+		return fmt.Errorf("bucket %q: a key of %d bytes", bucket, len(key))
+	}
+	index := binary.BigEndian.Uint64(key)
+	if s.first == 0 {
+		s.first = index
+	} else if index != s.last+1 {
+		return fmt.Errorf("the log jumps from entry %d to %d", s.last, index)
+	}
+	s.last = index
+	return nil
 }
 
 // checkCoverage makes sure that the newest readable snapshot and the log behind

@@ -1,8 +1,6 @@
 package consensus
 
-import (
-	"github.com/hashicorp/raft"
-)
+import "github.com/hashicorp/raft"
 
 // stores are the three places where raft keeps things.
 type stores struct {
@@ -15,15 +13,17 @@ type stores struct {
 // Memory keeps a node's log, votes and snapshots in memory. Like a disk it
 // outlives the Store: the next Open with the same Memory is a restart.
 type Memory struct {
-	store *raft.InmemStore
-	snaps *raft.InmemSnapshotStore
+	log    raft.LogStore
+	stable raft.StableStore
+	snaps  raft.SnapshotStore
 }
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
-	return &Memory{store: raft.NewInmemStore(), snaps: raft.NewInmemSnapshotStore()}
+	store := raft.NewInmemStore()
+	return &Memory{log: store, stable: store, snaps: raft.NewInmemSnapshotStore()}
 }
 
 func (m *Memory) open() *stores {
-	return &stores{log: m.store, stable: m.store, snaps: m.snaps, close: func() error { return nil }}
+	return &stores{log: m.log, stable: m.stable, snaps: m.snaps, close: func() error { return nil }}
 }
