@@ -26,12 +26,16 @@ type round struct {
 	alive   bool             // somebody reported a living host
 }
 
+// report takes in what a prober saw. One that could not be asked saw nothing
+// and is waited for no more.
 func (r *round) report(by cluster.NodeID, o Outcome) {
 	switch {
 	case !slices.Contains(r.by, by):
 	case o.Lives():
 		r.alive = true
-	case o == Silent && !slices.Contains(r.silent, by):
+	case o != Silent:
+		r.by = slices.DeleteFunc(r.by, func(id cluster.NodeID) bool { return id == by })
+	case !slices.Contains(r.silent, by):
 		r.silent = append(r.silent, by)
 	}
 }
@@ -67,10 +71,10 @@ func (t *Tracker) mayBeDead(id cluster.NodeID) bool {
 func (t *Tracker) startRound(id cluster.NodeID, s *signals, probers []cluster.NodeID, now time.Time) (p Probe, ok bool) {
 	t.rounds++
 	r := &round{number: t.rounds, started: now, by: append([]cluster.NodeID{t.self}, t.pick(probers, id)...)}
-	p = Probe{Node: id, Round: r.number, By: r.by, Tries: t.cfg.ProbeTries, Timeout: t.cfg.ProbeTimeout}
+	p = Probe{Node: id, Round: r.number, By: slices.Clone(r.by), Tries: t.cfg.ProbeTries, Timeout: t.cfg.ProbeTimeout}
 	for _, d := range s.dials {
 		if d.By == t.self {
-			p.By, p.Tries = r.by[1:], 1
+			p.By, p.Tries = p.By[1:], 1
 		}
 		r.report(d.By, d.Outcome)
 	}

@@ -126,6 +126,28 @@ func TestDeadProbersAreNotWaitedFor(t *testing.T) {
 	w.within(died, 2100*time.Millisecond, "n2 down", "n3 down")
 }
 
+func TestProbersThatCannotBeAskedAreNotWaitedFor(t *testing.T) {
+	w := newWorld(t, 3)
+	w.run(10 * time.Second)
+	w.host("n3").mute = true
+	w.kill("n2")
+	died := w.now
+	w.run(5 * time.Second)
+	w.within(died, 2100*time.Millisecond, "n2 down")
+}
+
+func TestWithoutTheLeadersOwnDialNothingIsDown(t *testing.T) {
+	w := newWorld(t, 3)
+	w.run(10 * time.Second)
+	w.host("n1").mute = true // it is out of sockets, for example
+	w.kill("n2")
+	w.run(30 * time.Second)
+	w.within(t0, 0)
+	if len(w.last.Suspect) != 1 {
+		t.Errorf("suspects %+v, want n2", w.last.Suspect)
+	}
+}
+
 func TestReasonsSayWhatWasSeen(t *testing.T) {
 	w := newWorld(t, 3)
 	w.run(10 * time.Second)

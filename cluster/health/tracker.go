@@ -9,7 +9,8 @@ import (
 // Outcome is what a host did when it was dialled.
 type Outcome uint8
 
-// Outcomes of a probe.
+// Outcomes of a probe. The zero Outcome is that of a prober that could not be
+// asked.
 const (
 	Silent   Outcome = iota + 1 // nothing came back within the tries
 	Refused                     // the host answered that nobody listens
@@ -141,8 +142,9 @@ func (t *Tracker) GossipDead(node cluster.NodeID, at time.Time) {
 	s.hint = later(s.hint, at)
 }
 
-// Probed records one prober's result for a Probe that Step asked for. Results
-// of a round that is over are ignored.
+// Probed records one prober's result for a Probe that Step asked for, the zero
+// Outcome where it could not be asked. Results of a round that is over are
+// ignored.
 func (t *Tracker) Probed(r ProbeResult) {
 	if s, ok := t.nodes[r.Node]; ok && s.round != nil && s.round.number == r.Round {
 		s.round.report(r.By, r.Outcome)
@@ -154,7 +156,7 @@ func (t *Tracker) Probed(r ProbeResult) {
 // was concluded from the silence is dropped.
 func (t *Tracker) pass(now time.Time) {
 	stalled := !t.wake.IsZero() && now.Sub(later(t.called, t.wake)) >= t.cfg.SuspectAfter
-	t.called = now
+	t.called = later(t.called, now)
 	if !stalled {
 		return
 	}

@@ -20,6 +20,8 @@ type host struct {
 	answers Outcome // to whoever dials it
 	// deaf lists probers whose dials do not reach it.
 	deaf []cluster.NodeID
+	// mute: the leader cannot ask it to dial.
+	mute bool
 	beat time.Duration // phase of its heartbeats
 }
 
@@ -142,7 +144,9 @@ func (w *world) dial(p Probe) {
 			continue // a dead prober never reports
 		}
 		r := ProbeResult{Node: p.Node, By: by, Round: p.Round, Outcome: h.answers, At: w.now.Add(tick)}
-		if h.answers == Silent || slices.Contains(h.deaf, by) {
+		if prober.mute {
+			r.Outcome = 0
+		} else if h.answers == Silent || slices.Contains(h.deaf, by) {
 			r.Outcome, r.At = Silent, w.now.Add(time.Duration(p.Tries)*p.Timeout)
 			if by != w.tracker.self {
 				r.At = r.At.Add(tick)
