@@ -29,7 +29,7 @@ type dataDir struct {
 }
 
 func openData(path string) (*dataDir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(path, "identity"), 0o700); err != nil {
 		return nil, fmt.Errorf("open the data directory: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
