@@ -279,6 +279,10 @@ func TestPlan(t *testing.T) {
 		"after it the stray goes": {
 			actual: []runtime.Container{box("t9", runtime.StatusRunning)}, change: strayFrom(now), want: []string{"remove c-t9"},
 		},
+		"a stray that is being removed is waited for": {
+			actual: []runtime.Container{box("t9", runtime.StatusRunning)},
+			change: func(in *Input) { strayFrom(now)(in); flight(containerKey("c-t9"), Remove)(in) },
+		},
 		"a stray that never started goes too": {
 			actual: []runtime.Container{box("t9", runtime.StatusCreated)}, change: strayFrom(now), want: []string{"remove c-t9"},
 		},
@@ -379,6 +383,24 @@ func TestRestartsAreCountedWhenTheyStart(t *testing.T) {
 	d := Plan(in)
 	if got := []int{d.Memory.Tasks["t1"].Restarts, d.Memory.Tasks["t2"].Restarts}; !slices.Equal(got, []int{1, 0}) {
 		t.Errorf("restarts = %v, want 1 of the one that was admitted", got)
+	}
+}
+
+func TestCountsSurviveTheAgent(t *testing.T) {
+	c := exitedBox("t1", 1, time.Second, time.Second)
+	seen := cluster.Observed{Phase: cluster.PhaseBackoff, Restarts: 3, ContainerID: c.ID, Finished: c.Finished, Started: c.Started}
+	in := input([]Assignment{assign("t1", observed(seen), restart(cluster.RestartPolicy{Condition: cluster.RestartNever}))}, c)
+	d := Plan(in)
+	if l := d.Memory.Tasks["t1"]; l.Restarts != 4 || l.Final {
+		t.Errorf("memory %+v, want the fourth restart, and the exit not counted again", l)
+	}
+}
+
+func TestStrayGraceBeginsAnew(t *testing.T) {
+	in := input([]Assignment{assign("t9")}, box("t9", runtime.StatusRunning))
+	in.Memory.Strays = map[string]time.Time{"c-t9": now}
+	if d := Plan(in); len(d.Memory.Strays) != 0 {
+		t.Errorf("strays %v of an assigned task, want them forgotten", d.Memory.Strays)
 	}
 }
 

@@ -288,10 +288,18 @@ func TestBrokenEventsAreFollowedAgain(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, h *host) {
 		h.assign(assign("t1"))
 		h.engine.BreakEvents()
-		h.pass(followAgain)
-		h.engine.Kill(h.box("t1").ID, 9)
 		synctest.Wait()
-		h.expect("t1", cluster.PhaseBackoff)
+		h.engine.Kill(h.box("t1").ID, 9)
+		h.pass(followAgain)
+		if o := h.observed("t1"); o.Restarts != 1 {
+			t.Errorf("what happened before events are followed again: %+v, want it seen", o)
+		}
+		h.pass(time.Minute)
+		h.engine.Kill(h.box("t1").ID, 10)
+		synctest.Wait()
+		if o := h.expect("t1", cluster.PhaseBackoff); o.ExitCode != 10 {
+			t.Errorf("what happened after it: %+v, want it seen at once", o)
+		}
 	})
 }
 
@@ -382,7 +390,7 @@ func TestFailedPullIsTriedAgain(t *testing.T) {
 func TestStartThatFailedAndSucceeded(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, h *host) {
 		h.engine.Fail(fake.OpStart, fake.Fault{Err: errors.New("internal server error"), After: true, Times: 1})
-		h.assign(assign("t1"))
+		h.assign(assign("t1", restart(cluster.RestartPolicy{Condition: cluster.RestartNever})))
 		if o := h.expect("t1", cluster.PhaseRunning); o.Restarts != 0 {
 			t.Errorf("observed %+v, want no restart", o)
 		}
@@ -530,7 +538,7 @@ func TestOvertakenSetIsIgnored(t *testing.T) {
 		h.worker.Assign(Set{Epoch: 1, Index: 3})
 		h.worker.Assign(Set{Epoch: 0, Index: 99})
 		h.pass(time.Minute)
-		h.expect("t1", cluster.PhaseRunning)
+		h.box("t1")
 		h.worker.Assign(Set{Epoch: 2, Index: 1})
 		h.pass(time.Minute)
 		if got := h.engine.Snapshot(); len(got) != 0 {
