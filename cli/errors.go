@@ -50,7 +50,7 @@ func (c *CLI) report(ctx context.Context, cmd *cobra.Command, err error) int {
 		return 0
 	case errors.As(err, &status):
 		if status.err != nil {
-			c.complain(cmd, status.err)
+			c.complain(cmd, err)
 		}
 		return status.code
 	case errors.As(err, &usage):

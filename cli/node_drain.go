@@ -86,7 +86,7 @@ func (c *CLI) drain(ctx context.Context, cl *client.Client, name string, w waiti
 	case err != nil:
 		return c.detached(err, "the node is drained further; see: muster node inspect "+n.Name)
 	}
-	c.printf("%s is drained", n.Name)
+	c.printf("%s: all of its tasks have moved", n.Name)
 	return nil
 }
 

@@ -32,11 +32,11 @@ func stream[T any](ctx context.Context, c *Client, r call) iter.Seq2[T, error] {
 		decoder := json.NewDecoder(resp.Body)
 		for {
 			v, err := next[T](decoder)
+			if err != nil && ctx.Err() != nil {
+				err = ctx.Err() // a connection that is torn down can look like an end
+			}
 			if errors.Is(err, io.EOF) {
 				return
-			}
-			if err != nil && ctx.Err() != nil {
-				err = ctx.Err()
 			}
 			if !yield(v, err) || err != nil {
 				return
