@@ -25,7 +25,7 @@ const pidFile = "/run/muster-demo.pid"
 
 // leaveUp starts the holder and shows what it says until the cluster is up.
 func leaveUp(ctx context.Context) error {
-	if err := stopKeeper(ctx); err != nil {
+	if err := refuseSecond(); err != nil {
 		return err
 	}
 	self, err := os.Executable()
@@ -62,13 +62,13 @@ func leaveUp(ctx context.Context) error {
 
 // holdUp is the holder: it lives until -down, or until it is told to end.
 func holdUp(ctx context.Context) error {
-	lock, err := os.OpenFile(pidFile, os.O_RDWR|os.O_CREATE, 0o644)
+	lock, free, err := lockPID()
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("hold the demo: %s is locked: %w", pidFile, err)
+	if !free {
+		return fmt.Errorf("hold the demo: another process has locked %s", pidFile)
 	}
 	if err := errors.Join(lock.Truncate(0), writeAt(lock, strconv.Itoa(os.Getpid()))); err != nil {
 		return err
@@ -139,24 +139,48 @@ func takeDown(ctx context.Context) error {
 	return nil
 }
 
+// refuseSecond is an error while a demo is up: only -down takes one down, for it
+// may be somebody else's.
+func refuseSecond() error {
+	lock, free, err := lockPID()
+	if err != nil {
+		return err
+	}
+	lock.Close()
+	if !free {
+		return errors.New("a demo is up on this machine; take it down with `make demo-down` first")
+	}
+	return nil
+}
+
+// lockPID opens the file of the holder's number, and locks it unless a holder
+// has: free is false then.
+func lockPID() (f *os.File, free bool, err error) {
+	f, err = os.OpenFile(pidFile, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, false, fmt.Errorf("look for a demo that is up: %w", err)
+	}
+	return f, unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil, nil
+}
+
 // stopKeeper ends the holder of an earlier -up, if there is one, and waits until
 // it has taken its hosts down.
 func stopKeeper(ctx context.Context) error {
-	lock, err := os.OpenFile(pidFile, os.O_RDWR|os.O_CREATE, 0o644)
+	lock, free, err := lockPID()
 	if err != nil {
-		return fmt.Errorf("look for an earlier demo: %w", err)
+		return err
 	}
 	defer lock.Close()
+	if free {
+		return nil
+	}
+	if err := terminate(lock); err != nil {
+		return err
+	}
+	fmt.Println("Taking down the demo that was left up.")
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for told := false; unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil; {
-		if !told {
-			told = true
-			if err := terminate(lock); err != nil {
-				return err
-			}
-			fmt.Println("Taking down the demo that was left up.")
-		}
+	for unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ engine; one Muster cluster over them; one service with six containers.`
 // show is the whole demonstration.
 func show(ctx context.Context) error {
 	fmt.Printf("%s\nThen the host that leads loses power. About a minute; nothing stays behind.\n", intro)
-	if err := stopKeeper(ctx); err != nil {
+	if err := refuseSecond(); err != nil {
 		return err
 	}
 	s, err := begin(ctx)
@@ -60,12 +61,22 @@ func begin(ctx context.Context) (*story, error) {
 	if err := fleet.Build(ctx, s.binary); err != nil {
 		return nil, err
 	}
-	l, err := lab.New(ctx, lab.Options{Name: "demo", Binary: s.binary})
+	l, err := lab.New(ctx, lab.Options{Name: "demo", Binary: s.binary, Log: notice{}})
 	if err != nil {
 		return nil, err
 	}
 	s.fleet = fleet.Of(l, nil)
 	return s, nil
+}
+
+// notice passes on what a user must know of the lab: that it waits for another.
+type notice struct{}
+
+func (notice) Write(line []byte) (int, error) {
+	if bytes.HasPrefix(line, []byte("another lab")) {
+		fmt.Printf("   (%s)\n", bytes.TrimSpace(line))
+	}
+	return len(line), nil
 }
 
 func (s *story) act(ctx context.Context) error {
