@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +32,8 @@ type loop struct {
 	inFlight map[string]Action
 	engineUp bool
 	engine   error // why not
+	kept     Set   // epoch and index of the set on disk
+	finals   int   // how many final observations went with it
 
 	listing, listAgain bool
 	resyncAt, tidyAt   time.Time
@@ -104,7 +108,7 @@ func (l *loop) step(ctx context.Context) time.Time {
 	for _, a := range d.Actions {
 		l.begin(ctx, a)
 	}
-	l.publish(set, d)
+	l.publish(set, known, d)
 	wake := l.resyncAt
 	for _, t := range []time.Time{d.Wake, l.tidyAt} {
 		if !t.IsZero() && t.Before(wake) {
@@ -137,6 +141,17 @@ func (l *loop) begin(ctx context.Context, a Action) {
 	})
 }
 
+// countFinal counts the tasks that are over for good.
+func countFinal(all []Observation) int {
+	n := 0
+	for _, o := range all {
+		if o.Observed.Final {
+			n++
+		}
+	}
+	return n
+}
+
 // post hands f to the loop's goroutine, unless that has ended.
 func (l *loop) post(ctx context.Context, f func()) {
 	select {
@@ -146,12 +161,12 @@ func (l *loop) post(ctx context.Context, f func()) {
 }
 
 // publish makes the decision visible to the leader and to this process.
-func (l *loop) publish(set Set, d Decision) {
-	held := make(map[cluster.TaskID]cluster.Observed, len(set.Assignments))
-	for i := range set.Assignments {
-		held[set.Assignments[i].Task.ID] = set.Assignments[i].Task.Observed
+func (l *loop) publish(set Set, known bool, d Decision) {
+	l.w.reporter.offer(d.Observed)
+	if finals := countFinal(d.Observed); known && (finals != l.finals || set.Newer(l.kept)) {
+		l.kept, l.finals = Set{Epoch: set.Epoch, Index: set.Index}, finals
+		l.w.keeper.keep(set.with(d.Observed))
 	}
-	l.w.reporter.offer(d.Observed, held)
 	s := Snapshot{
 		Epoch: set.Epoch, Index: set.Index, EngineUp: l.engineUp,
 		Observed: d.Observed, Containers: l.w.view.containers(),
@@ -159,8 +174,8 @@ func (l *loop) publish(set Set, d Decision) {
 	if l.engine != nil {
 		s.EngineError = l.engine.Error()
 	}
-	for _, a := range l.inFlight {
-		s.Actions = append(s.Actions, a)
+	for _, key := range slices.Sorted(maps.Keys(l.inFlight)) {
+		s.Actions = append(s.Actions, l.inFlight[key])
 	}
 	l.w.mu.Lock()
 	defer l.w.mu.Unlock()

@@ -81,6 +81,17 @@ func remember(t *cluster.Task) Local {
 	return l
 }
 
+// learn takes from the cluster what this agent may have forgotten: restarts
+// are never uncounted, and what is over stays over.
+func (l Local) learn(o *cluster.Observed) Local {
+	l.Restarts = max(l.Restarts, o.Restarts)
+	if o.Final && !l.Final {
+		l.Final, l.Error = true, o.Error
+		l.Last.ExitCode = o.ExitCode
+	}
+	return l
+}
+
 func exitOf(container string, at time.Time) Exit {
 	return Exit{Container: container, At: at.UnixNano()}
 }

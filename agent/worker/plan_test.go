@@ -396,6 +396,16 @@ func TestCountsSurviveTheAgent(t *testing.T) {
 	}
 }
 
+func TestTheClusterRemindsTheAgent(t *testing.T) {
+	over := cluster.Observed{Phase: cluster.PhaseExited, Final: true, Error: "gave up", ExitCode: 5, Restarts: 7}
+	in := input([]Assignment{assign("t1", observed(over))}, exitedBox("t1", 5, time.Second, time.Minute))
+	in.Memory.Tasks = map[cluster.TaskID]Local{"t1": {Restarts: 1}}
+	d := Plan(in)
+	if o := d.Memory.Tasks["t1"].Last; len(d.Actions) != 0 || !o.Final || o.Error != "gave up" || o.Restarts != 7 {
+		t.Errorf("actions %v, observed %+v, want it over", words(d.Actions), o)
+	}
+}
+
 func TestStrayGraceBeginsAnew(t *testing.T) {
 	in := input([]Assignment{assign("t9")}, box("t9", runtime.StatusRunning))
 	in.Memory.Strays = map[string]time.Time{"c-t9": now}

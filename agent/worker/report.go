@@ -39,16 +39,16 @@ func newReporter(send func(context.Context, []Observation) error, log *slog.Logg
 	}
 }
 
-// offer replaces what there is to report. known is what the cluster holds of
-// tasks that were not offered before: it need not be told that.
-func (r *reporter) offer(all []Observation, known map[cluster.TaskID]cluster.Observed) {
+// offer replaces what there is to report. Of a task that was not offered before
+// the cluster knows nothing: a new agent reports everything once.
+func (r *reporter) offer(all []Observation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	latest := make(map[cluster.TaskID]cluster.Observed, len(all))
 	for _, o := range all {
 		latest[o.Task] = o.Observed
 		if _, offered := r.latest[o.Task]; !offered {
-			r.accepted[o.Task] = known[o.Task]
+			r.accepted[o.Task] = cluster.Observed{}
 		}
 	}
 	for id := range r.accepted {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/musterhq/muster/cluster"
 )
@@ -27,6 +28,23 @@ type Set struct {
 // Newer reports whether s supersedes than.
 func (s Set) Newer(than Set) bool {
 	return cmp.Or(cmp.Compare(s.Epoch, than.Epoch), cmp.Compare(s.Index, than.Index)) > 0
+}
+
+// with is s with newer observations, for the disk: what was over before a
+// restart must not run again after it, even if its container is gone.
+func (s Set) with(all []Observation) Set {
+	latest := make(map[cluster.TaskID]cluster.Observed, len(all))
+	for _, o := range all {
+		latest[o.Task] = o.Observed
+	}
+	s.Assignments = slices.Clone(s.Assignments)
+	for i := range s.Assignments {
+		t := &s.Assignments[i].Task
+		if o, ok := latest[t.ID]; ok {
+			t.Observed = o
+		}
+	}
+	return s
 }
 
 // Observation is what this node last saw of one of its tasks.

@@ -24,6 +24,7 @@ func (p *planner) task(a *Assignment) {
 	if !ok {
 		l = remember(&a.Task)
 	}
+	l = l.learn(&a.Task.Observed)
 	if p.in.EngineUp && !p.busy(taskKey(a.Task.ID)) {
 		var c *runtime.Container
 		if own := p.byTask[a.Task.ID]; len(own) > 0 {

@@ -100,7 +100,6 @@ func (w *Worker) Assign(s Set) {
 		return
 	}
 	w.set, w.known = s, true
-	w.keeper.keep(s)
 	signal(w.changed)
 }
 

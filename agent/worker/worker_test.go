@@ -570,18 +570,19 @@ func TestReportsAreSentUntilAccepted(t *testing.T) {
 	})
 }
 
-func TestKnownObservationsAreNotReported(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *host) {
-		h.assign(assign("t1"))
-		o := h.expect("t1", cluster.PhaseRunning)
+// A one-shot that completed must not run again because nobody remembers it:
+// neither its container nor a newer set is there when the agent comes back.
+func TestCompletedTaskStaysCompleted(t *testing.T) {
+	once := func(runtime.Create) fake.Behaviour { return fake.Behaviour{ExitAfter: time.Second} }
+	inBubble(t, once, func(t *testing.T, h *host) {
+		h.assign(assign("t1", restart(cluster.RestartPolicy{Condition: cluster.RestartNever})))
+		h.pass(2 * time.Second)
 		h.stop()
+		h.engine.Delete(h.box("t1").ID)
 		h.boot()
-		h.index = 1
-		h.reports = nil
-		h.assign(assign("t1", observed(o)))
 		h.pass(time.Minute)
-		if len(h.reports) > 1 {
-			t.Errorf("reports %v, want no news of what the cluster knows", h.reports)
+		if o := h.expect("t1", cluster.PhaseExited); !o.Final || h.engine.Calls(fake.OpCreate) != 1 {
+			t.Errorf("after the agent's restart: %+v and %d creates, want it over and one", o, h.engine.Calls(fake.OpCreate))
 		}
 	})
 }
