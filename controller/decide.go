@@ -10,6 +10,10 @@ import (
 	"github.com/musterhq/muster/placement"
 )
 
+// lossRate is how many tasks of lost nodes are replaced a second, so that the
+// loss of many hosts at once does not overwhelm the rest.
+const lossRate = 200
+
 // Decision is what the leader proposes next.
 type Decision struct {
 	state.Reconcile
@@ -31,7 +35,7 @@ func Decide(v state.View, conditions []state.NodeCondition, quarantine map[clust
 	if len(conditions) > 0 {
 		judged = apply(state.Reconcile{Conditions: conditions})
 	}
-	what, wake := rollout.Step(judged, now, newID, rollout.Options{})
+	what, wake := rollout.Step(judged, now, newID, rollout.Options{Quarantine: quarantine, LossRate: lossRate})
 	d := Decision{Reconcile: what, Wake: wake}
 	d.Conditions = append(conditions, what.Conditions...)
 
