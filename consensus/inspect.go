@@ -42,6 +42,9 @@ func inspect(path string) (span, error) {
 			return err
 		}
 		defer file.Close()
+		if info, err = file.Stat(); err != nil { // its size under the lock
+			return err
+		}
 		return boltcheck.Walk(file, info.Size(), db.Info().PageSize, found.visit)
 	})
 	if err != nil {

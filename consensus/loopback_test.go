@@ -38,10 +38,8 @@ func (l *loopback) open(id cluster.NodeID) *Store {
 	l.mu.Lock()
 	l.addrs[id] = in.Addr().String()
 	l.mu.Unlock()
-	tuning := TuningFor(0)
-	tuning.Heartbeat, tuning.Election, tuning.Lease = 300*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
 	s, err := Open(Config{
-		NodeID: id, DataDir: filepath.Join(l.dir, string(id)), Listener: in, Tuning: tuning,
+		NodeID: id, DataDir: filepath.Join(l.dir, string(id)), Listener: in,
 		Dial: func(ctx context.Context, _ cluster.NodeID, addr string, _ time.Duration) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		},

@@ -207,3 +207,27 @@ func TestNonvoterDoesNotVote(t *testing.T) {
 		r.until("B sees its own vote", func() bool { return b.Stats().Voter })
 	})
 }
+
+// A dies when only C knows that C votes: B must vote for C nevertheless.
+func TestElectionAcrossAConfigurationThatLags(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRing(t)
+		leader := r.start("A", "B")
+		defer r.closeAll()
+		r.open("C")
+		if err := leader.AddNonvoter(t.Context(), "C"); err != nil {
+			t.Fatal(err)
+		}
+		r.until("C is caught up", func() bool { return leader.CaughtUp("C") })
+		r.agree()
+		r.net.isolate("B", true)
+		if err := leader.AddVoter(t.Context(), "C"); err != nil { // committed by A and C
+			t.Fatal(err)
+		}
+		r.close("A")
+		r.net.isolate("B", false)
+		if id, _ := r.leader().Leader(); id != "C" {
+			t.Errorf("%s leads without C's vote", id)
+		}
+	})
+}

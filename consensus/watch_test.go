@@ -69,4 +69,3 @@ func TestWatcherIsBounded(t *testing.T) {
 		t.Errorf("after it was taken: %+v", d)
 	}
 }
-
