@@ -29,6 +29,9 @@ func (c *CLI) newEvents() *cobra.Command {
 		Short: "Show what happened in the cluster",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.since != "" && !cmd.Flags().Changed("tail") {
+				o.tail = "all"
+			}
 			cl, err := c.connect()
 			if err != nil {
 				return err
@@ -39,7 +42,7 @@ func (c *CLI) newEvents() *cobra.Command {
 	o.register(cmd, "print messages alone")
 	f := cmd.Flags()
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on as things happen")
-	f.StringVarP(&o.tail, "tail", "n", "all", "only the last `number` of events")
+	f.StringVarP(&o.tail, "tail", "n", "100", "only the last `number` of events, or all that are kept; --since shows all")
 	f.StringVar(&o.since, "since", "", "only events since a `time`: 10m, 2026-01-31T15:04:05Z")
 	f.StringVar(&o.kind, "type", "", "only events of a `type`: node, service, task, cluster")
 	f.StringVar(&o.service, "service", "", "only events of a `service`")

@@ -79,8 +79,11 @@ func (c *CLI) logQuery(ctx context.Context, cl *client.Client, word string, o lo
 		return query, err
 	}
 	switch found := findServices(all, word); {
-	case len(found) == 1, len(found) > 1 && found[0].Stack == word:
-		query.Services = serviceIDs(found)
+	case len(found) > 0 && found[0].Stack == word:
+		query.Stack = word
+		return query, nil
+	case len(found) == 1:
+		query.Service = found[0].Service
 		return query, nil
 	}
 	task, err := oneTask(ctx, cl, word)

@@ -13,18 +13,14 @@ import (
 	"time"
 )
 
-// RequestHeader carries a write's request ID, also where its body has none.
-const RequestHeader = "Muster-Request"
-
 var errTimeout = errors.New("the agent did not answer in time")
 
 // call is one request, as often as it is sent.
 type call struct {
-	method  string
-	path    string
-	query   url.Values
-	body    any    // sent as JSON; nil for none
-	request string // ID of a write that may be sent again
+	method string
+	path   string
+	query  url.Values
+	body   any // sent as JSON; nil for none
 	// once is set for a write of which a repetition is not known to be
 	// harmless: it is sent again only when it certainly had no effect.
 	once    bool
@@ -101,9 +97,6 @@ func (c *Client) send(ctx context.Context, r call) (*http.Response, error) {
 	}
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
-	}
-	if r.request != "" {
-		req.Header.Set(RequestHeader, r.request)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -10,10 +10,9 @@ import (
 
 // Deploy makes the stack what services say.
 func (c *Client) Deploy(ctx context.Context, stack string, services []api.NamedSpec) (api.Deployed, error) {
-	request := newRequest()
 	return write[api.Deployed](ctx, c, call{
-		method: http.MethodPut, path: path("stacks", stack), request: request,
-		body: api.Deploy{Services: services, Request: request},
+		method: http.MethodPut, path: path("stacks", stack),
+		body: api.Deploy{Services: services, Request: newRequest()},
 	})
 }
 
@@ -24,11 +23,9 @@ func (c *Client) Stack(ctx context.Context, stack string) (api.StackStatus, erro
 
 // RemoveStack removes the named services of a stack, or all of them.
 func (c *Client) RemoveStack(ctx context.Context, stack string, services ...string) (api.Deployed, error) {
-	r := call{method: http.MethodDelete, path: path("stacks", stack)}
-	if len(services) > 0 {
-		r.query = url.Values{"service": services}
-	}
-	return write[api.Deployed](ctx, c, r)
+	query := filter("request", newRequest())
+	query["service"] = services
+	return write[api.Deployed](ctx, c, call{method: http.MethodDelete, path: path("stacks", stack), query: query})
 }
 
 // Services lists the services of a stack, or all of them.
@@ -43,16 +40,17 @@ func (c *Client) Service(ctx context.Context, stack, service string) (api.Servic
 
 // Scale sets the replicas of a service.
 func (c *Client) Scale(ctx context.Context, stack, service string, replicas int) (api.Deployed, error) {
-	request := newRequest()
 	return write[api.Deployed](ctx, c, call{
-		method: http.MethodPost, path: path("services", stack, service, "scale"), request: request,
-		body: api.Scale{Replicas: replicas, Request: request},
+		method: http.MethodPost, path: path("services", stack, service, "scale"),
+		body: api.Scale{Replicas: replicas, Request: newRequest()},
 	})
 }
 
 // Restart replaces the tasks of a service by new ones of the same spec.
 func (c *Client) Restart(ctx context.Context, stack, service string) (api.Deployed, error) {
-	return write[api.Deployed](ctx, c, call{method: http.MethodPost, path: path("services", stack, service, "restart"), once: true})
+	return write[api.Deployed](ctx, c, call{
+		method: http.MethodPost, path: path("services", stack, service, "restart"), query: filter("request", newRequest()),
+	})
 }
 
 // TaskQuery selects tasks; empty fields select all.

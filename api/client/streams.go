@@ -68,21 +68,19 @@ func next[T any](decoder *json.Decoder) (T, error) {
 	return v, nil
 }
 
-// LogQuery selects log lines.
+// LogQuery selects log lines, of a stack, of a service or of a task.
 type LogQuery struct {
-	Services []string // stack/service
-	Task     string
-	Follow   bool
-	Tail     int       // last lines of each task; negative: all
-	Since    time.Time // zero: from the start
+	Stack   string
+	Service string // stack/service
+	Task    string
+	Follow  bool
+	Tail    int       // last lines of each task; negative: all
+	Since   time.Time // zero: from the start
 }
 
 // Logs streams the output of tasks, merged in time.
 func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[api.LogLine, error] {
-	query := filter("task", q.Task)
-	for _, s := range q.Services {
-		query.Add("service", s)
-	}
+	query := filter("stack", q.Stack, "service", q.Service, "task", q.Task)
 	follow(query, q.Follow, q.Tail)
 	if !q.Since.IsZero() {
 		query.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
@@ -97,14 +95,14 @@ type EventQuery struct {
 	Node    string
 	Follow  bool
 	Tail    int    // last events; negative: all that are kept
-	After   uint64 // index; 0: from the start
+	After   uint64 // index; with it Tail has no effect
 }
 
 // Events streams the cluster's history.
 func (c *Client) Events(ctx context.Context, q EventQuery) iter.Seq2[api.Event, error] {
 	query := filter("type", q.Type, "service", q.Service, "node", q.Node)
 	follow(query, q.Follow, q.Tail)
-	if q.After > 0 {
+	if q.After > 0 || q.Tail < 0 {
 		query.Set("after", strconv.FormatUint(q.After, 10))
 	}
 	return stream[api.Event](ctx, c, call{method: http.MethodGet, path: path("events"), query: query})

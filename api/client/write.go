@@ -10,15 +10,13 @@ import (
 	"github.com/musterhq/muster/api"
 )
 
-// newRequest makes the ID of a write.
+// newRequest makes the ID under which a write is applied once, however often it
+// is sent.
 func newRequest() string { return ulid.Make().String() }
 
 // write sends r until it is answered for good: while the cluster has no leader,
 // and, unless r.once, while the outcome is not known.
 func write[T any](ctx context.Context, c *Client, r call) (T, error) {
-	if r.request == "" {
-		r.request = newRequest()
-	}
 	if r.timeout == 0 {
 		r.timeout = writeBudget
 	}

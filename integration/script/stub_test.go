@@ -104,12 +104,12 @@ func (s *stub) answer(r *http.Request) ([]byte, error) {
 	return content, conforms(r, content)
 }
 
-var requestID = regexp.MustCompile(`"request":"[0-9A-Z]{26}"`)
+var requestID = regexp.MustCompile(`(request(?:=|":"))[0-9A-Z]{26}`)
 
 // write logs a call in one line; the request ID, which no two runs share, and
 // what a tar archive holds stand for the body.
 func (s *stub) write(r *http.Request) error {
-	line := r.Method + " " + r.URL.RequestURI()
+	line := r.Method + " " + requestID.ReplaceAllString(r.URL.RequestURI(), "${1}ID")
 	if r.Header.Get("Content-Type") == "application/x-tar" {
 		names, err := tarNames(r.Body)
 		if err != nil {
@@ -122,7 +122,7 @@ func (s *stub) write(r *http.Request) error {
 			return err
 		}
 		if len(body) > 0 {
-			line += " " + requestID.ReplaceAllString(string(body), `"request":"ID"`)
+			line += " " + requestID.ReplaceAllString(string(body), "${1}ID")
 		}
 	}
 	s.mu.Lock()
