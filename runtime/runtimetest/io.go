@@ -155,7 +155,7 @@ func testImages(t *testing.T, b *bench) {
 	if ok, err := b.HasImage(t.Context(), b.fixture.Image); !ok || err != nil {
 		t.Errorf("HasImage = %v, %v, want true", ok, err)
 	}
-	tag := "muster-suite-" + strings.ToLower(b.fixture.Cluster) + ":1"
+	const tag = "muster-runtimetest:tagged" // stays on the host with the image
 	want(t, "Tag", b.Tag(t.Context(), b.fixture.Image, tag), nil)
 	if got, err := b.Resolve(t.Context(), tag, nil); got != b.fixture.Image || err != nil {
 		t.Errorf("Resolve(%s) = %s, %v, want %s", tag, got, err, b.fixture.Image)
