@@ -14,16 +14,21 @@ type logSource struct {
 	service  cluster.ServiceID
 	slot     int
 	over     bool // the task has ended
-	node     cluster.NodeID
 	nodeName string
+	logKey
 
+	run    string // the run of the container that was read last
+	part   logRange
+	last   time.Time // of the newest line that was sent
+	active bool
+	failed bool // to be tried again
+	stream *logStream
+}
+
+// logKey names a container in the cluster.
+type logKey struct {
+	node      cluster.NodeID
 	container string
-	run       string // the run of the container that was read last
-	part      logRange
-	last      time.Time // of the newest line that was sent
-	active    bool
-	failed    bool // to be tried again
-	stream    *logStream
 }
 
 // logStream is one reading of a container.
@@ -41,14 +46,17 @@ func (r *logReader) open(first, retry bool) (started []*logSource, ok bool) {
 		return nil, false
 	}
 	for _, t := range r.q.tasks(v) {
-		id, run := t.Observed.ContainerID, runOf(t)
-		s := r.sources[id]
+		key, run := logKey{t.Node, t.Observed.ContainerID}, runOf(t)
+		s := r.sources[key]
 		if s == nil {
-			s = &logSource{task: t.ID, service: t.Service, slot: t.Slot, node: t.Node, nodeName: string(t.Node), container: id, part: r.q.logRange}
+			s = &logSource{
+				task: t.ID, service: t.Service, slot: t.Slot,
+				logKey: key, nodeName: string(t.Node), part: r.q.logRange,
+			}
 			if !first {
 				s.part.tail = -1
 			}
-			r.sources[id] = s
+			r.sources[key] = s
 		} else if s.active || s.run == run && (!s.failed || !retry) {
 			continue
 		}

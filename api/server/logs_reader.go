@@ -30,8 +30,8 @@ type logReader struct {
 	q       logQuery
 	ctx     context.Context
 	out     *lines
-	sources map[string]*logSource // by container
-	active  int                   // sources that are being read
+	sources map[logKey]*logSource
+	active  int // sources that are being read
 	live    chan logEvent
 	told    map[cluster.NodeID]string // the last trouble that was told of a node
 	reading sync.WaitGroup
@@ -46,7 +46,7 @@ type logEvent struct {
 
 func newLogReader(c *call, q logQuery) *logReader {
 	return &logReader{
-		c: c, q: q, sources: map[string]*logSource{},
+		c: c, q: q, sources: map[logKey]*logSource{},
 		live: make(chan logEvent, logBuffer), told: map[cluster.NodeID]string{},
 	}
 }
