@@ -47,17 +47,24 @@ func load(dir string) (s Set, ok bool, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return Set{}, false, nil
 	}
-	var f file
 	if err == nil {
-		err = cbor.Unmarshal(data, &f)
-	}
-	if err == nil && f.Version != fileVersion {
-		err = fmt.Errorf("its version is %d, this agent knows %d", f.Version, fileVersion)
+		s, err = decode(data)
 	}
 	if err != nil {
 		return Set{}, false, fmt.Errorf("read the last assignments from %s: %w", fileName, err)
 	}
-	return f.Set, true, nil
+	return s, true, nil
+}
+
+func decode(data []byte) (Set, error) {
+	var f file
+	if err := cbor.Unmarshal(data, &f); err != nil {
+		return Set{}, err
+	}
+	if f.Version != fileVersion {
+		return Set{}, fmt.Errorf("its version is %d, this agent knows %d", f.Version, fileVersion)
+	}
+	return f.Set, nil
 }
 
 // save replaces the last set on disk, all of it or nothing.

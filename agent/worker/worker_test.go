@@ -601,27 +601,3 @@ func TestUnusedNetworksGo(t *testing.T) {
 		}
 	})
 }
-
-func TestDamagedFile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, fileName), []byte("not cbor"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := load(dir); err == nil {
-			t.Error("load accepted garbage")
-		}
-		want := Set{Epoch: 1, Index: 2, Assignments: []Assignment{assign("t1")}}
-		if err := save(dir, want); err != nil {
-			t.Fatal(err)
-		}
-		got, ok, err := load(dir)
-		if diff := cmp.Diff(want, got); !ok || err != nil || diff != "" {
-			t.Errorf("load = %v, %v: %s", ok, err, diff)
-		}
-		info, err := os.Stat(filepath.Join(dir, fileName))
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("mode %v, %v, want 0600", info.Mode(), err)
-		}
-	})
-}
