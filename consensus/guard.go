@@ -18,7 +18,6 @@ import (
 type guard struct {
 	deadline time.Duration
 	fail     func(error) // called once
-	running  atomic.Int64
 
 	mu  sync.Mutex
 	err error
@@ -33,12 +32,7 @@ func (g *guard) do(op string, f func() error) error {
 		return err
 	}
 	done := make(chan error, 1)
-	g.running.Add(1)
-	go func() {
-		err := protect(f)
-		g.running.Add(-1)
-		done <- err
-	}()
+	go func() { done <- protect(f) }() // outlives a time-out: nothing can interrupt the system call
 	t := time.NewTimer(g.deadline / waits)
 	defer t.Stop()
 	for range waits {
@@ -74,9 +68,6 @@ func (g *guard) poison(err error) error {
 	}
 	return err
 }
-
-// hung reports whether an operation has not come back yet.
-func (g *guard) hung() bool { return g.running.Load() > 0 }
 
 // panicError is a panic of a store: a damaged bolt file panics, or faults when
 // it is shorter than its pages say.

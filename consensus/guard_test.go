@@ -122,9 +122,6 @@ func TestGuardToleratesAPause(t *testing.T) {
 		if err := g.do("write", func() error { <-release; return nil }); !errors.Is(err, ErrStoreHung) || !errors.Is(failed, ErrStoreHung) {
 			t.Errorf("past the deadline: %v, %v", err, failed)
 		}
-		if !g.hung() {
-			t.Error("the operation is still inside")
-		}
 		called := false
 		if err := g.do("read", func() error { called = true; return nil }); !errors.Is(err, ErrStoreHung) || called {
 			t.Errorf("a poisoned store was used: %v, %v", called, err)

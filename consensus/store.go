@@ -151,8 +151,8 @@ func (s *Store) fail(err error) {
 	}
 }
 
-// Failed is closed when the store can not go on: see Err. The process should
-// leave, Close included.
+// Failed is closed when the store cannot go on: see Err. The process should
+// close it and leave.
 func (s *Store) Failed() <-chan struct{} { return s.failed }
 
 // Err is why the store failed: it matches ErrStoreHung, ErrStoreBroken,
