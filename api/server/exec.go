@@ -149,13 +149,20 @@ func (c *call) execHere(container string) (any, error) {
 	if found.Status != runtime.StatusRunning {
 		return nil, notRunning("container "+found.Name, string(found.Status))
 	}
+	if conn, ok := c.upgrade(); ok {
+		newExecSession(c.ctx, conn).run(c.Engine, found.ID, e, c.r.URL.Query())
+	}
+	return streamed, nil
+}
+
+// upgrade makes the connection a websocket, or answers why it cannot be one.
+func (c *call) upgrade() (*websocket.Conn, bool) {
 	conn, err := websocket.Accept(c.w, c.r, nil)
 	if err != nil {
-		return streamed, nil // Accept has answered
+		return nil, false
 	}
-	s := newExecSession(c.ctx, conn)
-	s.run(c.Engine, found.ID, e, c.r.URL.Query())
-	return streamed, nil
+	conn.SetReadLimit(execFrameLimit)
+	return conn, true
 }
 
 // execThere opens the same channel to the task's node and passes frames on.
@@ -165,12 +172,9 @@ func (c *call) execThere(t api.Task) (any, error) {
 		return nil, err
 	}
 	defer func() { _ = there.CloseNow() }()
-	user, err := websocket.Accept(c.w, c.r, nil)
-	if err != nil {
-		return streamed, nil // Accept has answered
+	if user, ok := c.upgrade(); ok {
+		pumpExec(c.ctx, user, there, t.Node)
 	}
-	user.SetReadLimit(execFrameLimit)
-	pumpExec(c.ctx, user, there, t.Node)
 	return streamed, nil
 }
 
@@ -188,7 +192,7 @@ func (c *call) dialExec(t api.Task) (*websocket.Conn, error) {
 	defer cancel()
 	q := c.r.URL.Query()
 	q.Set("container", t.ContainerID)
-	conn, resp, err := websocket.Dial(ctx, "https://"+string(node)+"/v1/node/exec?"+q.Encode(),
+	conn, resp, err := websocket.Dial(ctx, "https://"+string(node)+"/v1/node/exec?"+q.Encode(), //nolint:bodyclose // Dial has closed it
 		&websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
 	if err == nil {
 		conn.SetReadLimit(execFrameLimit)

@@ -41,7 +41,6 @@ type execSession struct {
 }
 
 func newExecSession(ctx context.Context, conn *websocket.Conn) *execSession {
-	conn.SetReadLimit(execFrameLimit)
 	s := &execSession{conn: conn, resize: make(chan runtime.Size, 1)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.input, s.stdin = io.Pipe()

@@ -248,7 +248,7 @@ func TestNodeExecRefusesOtherContainers(t *testing.T) {
 		return r.host("a").pool.DialTLS(ctx, w.id, security.ALPNHTTP1)
 	}}
 	defer transport.CloseIdleConnections()
-	_, resp, err := websocket.Dial(t.Context(), "https://w/v1/node/exec?cmd=sh&container="+id,
+	_, resp, err := websocket.Dial(t.Context(), "https://w/v1/node/exec?cmd=sh&container="+id, //nolint:bodyclose // Dial has closed it
 		&websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
 	if err == nil || resp == nil || resp.StatusCode != http.StatusNotFound {
 		t.Errorf("got %v, %v", resp, err)

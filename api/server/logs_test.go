@@ -93,15 +93,15 @@ func TestLogsMergeNodesByTime(t *testing.T) {
 		"w stdout 22", "a stdout 30", "b stdout 31", "w stdout 32", "a stdout 40", "b stdout 41", "w stdout 42",
 	}
 	for _, from := range []string{"a", "b", "w"} { // any node answers
-		if d := cmp.Diff(all, texts(t, r.host(from), client.LogQuery{Services: []string{"shop/web"}, Tail: -1})); d != "" {
+		if d := cmp.Diff(all, texts(t, r.host(from), client.LogQuery{Service: "shop/web", Tail: -1})); d != "" {
 			t.Errorf("asked %s: %s", from, d)
 		}
 	}
-	got := texts(t, r.host("w"), client.LogQuery{Services: []string{"shop/web"}, Tail: 1})
+	got := texts(t, r.host("w"), client.LogQuery{Stack: "shop", Tail: 1})
 	if d := cmp.Diff([]string{"a stdout 40", "b stdout 41", "w stdout 42"}, got); d != "" {
 		t.Errorf("tail counts for each task: %s", d)
 	}
-	got = texts(t, r.host("a"), client.LogQuery{Services: []string{"shop/web"}, Tail: -1, Since: at(41)})
+	got = texts(t, r.host("a"), client.LogQuery{Service: "shop/web", Tail: -1, Since: at(41)})
 	if d := cmp.Diff([]string{"b stdout 41", "w stdout 42"}, got); d != "" {
 		t.Errorf("since: %s", d)
 	}
@@ -119,7 +119,7 @@ func TestLogsTellWhatCannotBeRead(t *testing.T) {
 	r.host("b").engine.logs = func(context.Context, string, runtime.LogOptions, runtime.LogWriter) error {
 		return errors.New("the log driver cannot be read")
 	}
-	got := texts(t, r.host("a"), client.LogQuery{Services: []string{"shop/web"}, Tail: -1})
+	got := texts(t, r.host("a"), client.LogQuery{Service: "shop/web", Tail: -1})
 	slices.Sort(got)
 	want := []string{
 		"a stdout hello",
@@ -153,7 +153,7 @@ func TestLogsOfEndedTasks(t *testing.T) {
 	kept, _ := end(1)
 	lost, c := end(2)
 	a.engine.Delete(c)
-	if d := cmp.Diff([]string{"a stdout hi"}, texts(t, a, client.LogQuery{Services: []string{"shop/web"}, Tail: -1})); d != "" {
+	if d := cmp.Diff([]string{"a stdout hi"}, texts(t, a, client.LogQuery{Service: "shop/web", Tail: -1})); d != "" {
 		t.Errorf("of the service: %s", d)
 	}
 	if d := cmp.Diff([]string{"a stdout hi"}, texts(t, a, client.LogQuery{Task: string(kept), Tail: -1})); d != "" {
@@ -170,9 +170,10 @@ func TestLogsRefuseWhatIsNotThere(t *testing.T) {
 	r := newRing(t, nil, "a")
 	r.deployWeb()
 	for want, q := range map[string]client.LogQuery{
-		"there is no service shop/db": {Services: []string{"shop/db"}},
+		"there is no service shop/db": {Service: "shop/db"},
+		`there is no stack "db"`:      {Stack: "db"},
 		`there is no task "01"`:       {Task: "01"},
-		`"web" has no stack`:          {Services: []string{"web"}},
+		`"web" has no stack`:          {Service: "web"},
 		"name a service":              {},
 	} {
 		for _, err := range r.host("a").client.Logs(t.Context(), q) {
@@ -237,7 +238,7 @@ func TestLogsFollow(t *testing.T) {
 	r.runTask(2, "w")
 	r.host("a").engine.logs = script([]oldLine{{1, "one"}, {3, "three"}}, onA)
 	r.host("w").engine.logs = script([]oldLine{{2, "two"}, {4, "four"}}, onW)
-	next, stop := follow(t, r.host("a"), client.LogQuery{Services: []string{"shop/web"}, Tail: -1})
+	next, stop := follow(t, r.host("a"), client.LogQuery{Service: "shop/web", Tail: -1})
 	defer stop()
 	expect(t, next, "a stdout one", "w stdout two", "a stdout three", "w stdout four")
 	onW <- oldLine{6, "six"}
@@ -252,7 +253,7 @@ func TestLogsFollowWithoutPast(t *testing.T) {
 	live := make(chan oldLine)
 	r.runTask(1, "a")
 	r.host("a").engine.logs = script([]oldLine{{1, "one"}, {2, "two"}}, live)
-	next, stop := follow(t, r.host("a"), client.LogQuery{Services: []string{"shop/web"}, Tail: 0})
+	next, stop := follow(t, r.host("a"), client.LogQuery{Service: "shop/web", Tail: 0})
 	defer stop()
 	live <- oldLine{3, "three"}
 	expect(t, next, "a stderr three")
@@ -266,7 +267,7 @@ func TestLogsFollowTasksThatComeAndRestart(t *testing.T) {
 	r := newRing(t, behave, "a", "w")
 	r.deployWeb()
 	a, w := r.host("a"), r.host("w")
-	next, stop := follow(t, w, client.LogQuery{Services: []string{"shop/web"}, Tail: -1})
+	next, stop := follow(t, w, client.LogQuery{Service: "shop/web", Tail: -1})
 	defer stop()
 
 	text <- "first"
