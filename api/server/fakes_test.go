@@ -1,0 +1,28 @@
+package server
+
+import (
+	"context"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/lb"
+)
+
+// noState is the State of a worker.
+type noState struct{}
+
+func (noState) View() (state.View, bool) { return state.View{}, false }
+
+func (noState) Propose(context.Context, string, state.Body) (state.Result, error) {
+	return state.Result{}, api.Errorf(api.CodeUnavailable, "not a voter")
+}
+
+func (noState) Watch() (<-chan struct{}, func()) { return nil, func() {} }
+
+// nodesOf are the members that a node was told of.
+type nodesOf struct{ members []api.Member }
+
+func (n nodesOf) Members() []api.Member  { return n.members }
+func (nodesOf) LeaderID() cluster.NodeID { return "" }
+func (nodesOf) Table() lb.Input          { return lb.Input{} }
