@@ -29,7 +29,7 @@ type loop struct {
 	running sync.WaitGroup // goroutines of actions, looks and lists
 
 	memory   Memory
-	inFlight map[string]Action
+	inFlight map[string]underway
 	engineUp bool
 	engine   error // why not
 	kept     Set   // epoch and index of the set on disk
@@ -41,10 +41,16 @@ type loop struct {
 	looks              chan struct{}   // a token for each look under way
 }
 
+// underway is an action that is being applied.
+type underway struct {
+	action Action
+	since  time.Time
+}
+
 func newLoop(w *Worker) *loop {
 	return &loop{
 		w: w, inbox: make(chan func()),
-		inFlight: map[string]Action{}, looking: map[string]bool{}, looks: make(chan struct{}, looksAtOnce),
+		inFlight: map[string]underway{}, looking: map[string]bool{}, looks: make(chan struct{}, looksAtOnce),
 	}
 }
 
@@ -95,9 +101,9 @@ func (l *loop) onTime(ctx context.Context) {
 // step plans, begins the actions, publishes, and returns when to wake up.
 func (l *loop) step(ctx context.Context) time.Time {
 	set, known := l.w.current()
-	inFlight := make(map[string]ActionKind, len(l.inFlight))
-	for key, a := range l.inFlight {
-		inFlight[key] = a.Kind
+	inFlight := make(map[string]Flight, len(l.inFlight))
+	for key, u := range l.inFlight {
+		inFlight[key] = Flight{Kind: u.action.Kind, Since: u.since}
 	}
 	d := Plan(Input{
 		Now: time.Now(), Address: l.w.config.Address,
@@ -120,7 +126,7 @@ func (l *loop) step(ctx context.Context) time.Time {
 
 // begin applies an action in a goroutine of its own; Plan keeps to the limits.
 func (l *loop) begin(ctx context.Context, a Action) {
-	l.inFlight[a.Key()] = a
+	l.inFlight[a.Key()] = underway{action: a, since: time.Now()}
 	log := l.w.log.With("action", a.Kind, "task", a.Task, "container", a.Container)
 	log.Info("acting on a container", "reason", a.Reason)
 	l.running.Go(func() {
@@ -175,7 +181,7 @@ func (l *loop) publish(set Set, known bool, d Decision) {
 		s.EngineError = l.engine.Error()
 	}
 	for _, key := range slices.Sorted(maps.Keys(l.inFlight)) {
-		s.Actions = append(s.Actions, l.inFlight[key])
+		s.Actions = append(s.Actions, l.inFlight[key].action)
 	}
 	l.w.mu.Lock()
 	defer l.w.mu.Unlock()

@@ -22,9 +22,14 @@ type Input struct {
 	// every task keeps its last observation.
 	EngineUp bool
 	Memory   Memory
-	// InFlight are the actions under way, by key.
-	InFlight map[string]ActionKind
+	InFlight map[string]Flight // the actions under way, by key
 	Limits   Limits
+}
+
+// Flight is an action under way.
+type Flight struct {
+	Kind  ActionKind
+	Since time.Time
 }
 
 // Limits bound what is under way at once, and what is kept.
@@ -34,6 +39,9 @@ type Limits struct {
 	Fetches   int
 	KeepEnded int           // ended containers a slot
 	KeepFor   time.Duration // ended containers of tasks that are no longer assigned
+	// Slow is how long an action counts: one that takes longer waits for
+	// something else than the engine's work, and holds up no other.
+	Slow time.Duration
 	// StrayGrace is how long a container must be without a task before it is
 	// stopped, so that a set that was overtaken kills nothing.
 	StrayGrace time.Duration
@@ -43,7 +51,7 @@ type Limits struct {
 // all of them slower.
 var DefaultLimits = Limits{
 	Starts: 2, Stops: 8, Fetches: 3,
-	KeepEnded: 2, KeepFor: 10 * time.Minute, StrayGrace: 10 * time.Second,
+	KeepEnded: 2, KeepFor: 10 * time.Minute, Slow: 15 * time.Second, StrayGrace: 10 * time.Second,
 }
 
 // Decision is what to do now.
@@ -165,27 +173,34 @@ func (p *planner) admit() {
 		}
 		return cmp.Compare(ran(a), ran(b))
 	})
-	p.stops = cut(p.stops, p.in.Limits.Stops-p.count(Stop, Remove))
-	p.fetches = cut(p.fetches, p.in.Limits.Fetches-p.count(Fetch))
-	p.starts = cut(p.starts, p.in.Limits.Starts-p.count(Create, Start))
+	p.stops = p.cut(p.stops, p.in.Limits.Stops, Stop, Remove)
+	p.fetches = p.cut(p.fetches, p.in.Limits.Fetches, Fetch)
+	p.starts = p.cut(p.starts, p.in.Limits.Starts, Create, Start)
 	for _, a := range p.starts {
 		p.memory.Tasks[a.Task] = p.memory.Tasks[a.Task].starting()
 	}
 }
 
-// count counts the actions under way of the kinds.
-func (p *planner) count(kinds ...ActionKind) int {
-	n := 0
-	for _, k := range p.in.InFlight {
-		if slices.Contains(kinds, k) {
-			n++
+// cut leaves the first of the actions that there is room for beside those of
+// the kinds that are under way. Fetches count as long as they last.
+func (p *planner) cut(actions []Action, limit int, kinds ...ActionKind) []Action {
+	room, next := limit, time.Time{}
+	for _, f := range p.in.InFlight {
+		slow := f.Since.Add(p.in.Limits.Slow)
+		if !slices.Contains(kinds, f.Kind) || f.Kind != Fetch && !slow.After(p.in.Now) {
+			continue
+		}
+		room--
+		if next.IsZero() || slow.Before(next) {
+			next = slow
 		}
 	}
-	return n
-}
-
-func cut(actions []Action, room int) []Action {
-	return actions[:min(max(room, 0), len(actions))]
+	room = max(room, 0)
+	if room >= len(actions) {
+		return actions
+	}
+	p.waits(next)
+	return actions[:room]
 }
 
 func (p *planner) decision() Decision {

@@ -96,7 +96,7 @@ func TestPlan(t *testing.T) {
 		return func(in *Input) { in.Memory.Tasks = map[cluster.TaskID]Local{"t1": l} }
 	}
 	flight := func(key string, k ActionKind) func(*Input) {
-		return func(in *Input) { in.InFlight = map[string]ActionKind{key: k} }
+		return func(in *Input) { in.InFlight = map[string]Flight{key: {Kind: k, Since: now}} }
 	}
 	strayFrom := func(at time.Time) func(*Input) {
 		return func(in *Input) { in.Memory.Strays = map[string]time.Time{"c-t9": at} }
@@ -240,7 +240,7 @@ func TestPlan(t *testing.T) {
 			assigned: []Assignment{assign("t1")},
 			change: func(in *Input) {
 				in.Memory.Images = map[string]Image{"web@sha256:1": {Missing: true}}
-				in.InFlight = map[string]ActionKind{imageKey("web@sha256:1"): Fetch}
+				in.InFlight = map[string]Flight{imageKey("web@sha256:1"): {Kind: Fetch, Since: now}}
 			},
 			phase: cluster.PhasePulling,
 		},
@@ -368,8 +368,15 @@ func TestPlanKeepsToItsLimits(t *testing.T) {
 		actual = append(actual, exitedBox(string(restarting.Task.ID), 1, 1, time.Hour))
 	}
 	in := input(assigned, actual...)
-	in.InFlight = map[string]ActionKind{"task x": Create, "task y": Stop, "task z": Remove}
-	got := words(Plan(in).Actions)
+	in.InFlight = map[string]Flight{
+		"task w": {Create, ago(time.Minute)}, "task x": {Create, ago(5 * time.Second)},
+		"task y": {Stop, now}, "task z": {Remove, now},
+	}
+	d := Plan(in)
+	if !d.Wake.Equal(now.Add(10 * time.Second)) {
+		t.Errorf("wake = %v, want it when the younger start counts no more", d.Wake)
+	}
+	got := words(d.Actions)
 	want := []string{"stop c-b0", "stop c-b1", "stop c-b2", "stop c-b3", "stop c-b4", "stop c-b5", "create a0"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

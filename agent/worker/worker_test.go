@@ -184,6 +184,18 @@ func TestTwoStartsAtATime(t *testing.T) {
 	})
 }
 
+func TestHungStartsHoldNobodyUp(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, h *host) {
+		h.engine.Fail(fake.OpStart, fake.Fault{Hang: true, Times: 2})
+		h.assign(assign("t1"), assign("t2"), assign("t3"))
+		h.pass(DefaultLimits.Slow)
+		h.expect("t3", cluster.PhaseRunning)
+		h.pass(5 * time.Minute)
+		h.expect("t1", cluster.PhaseRunning)
+		h.expect("t2", cluster.PhaseRunning)
+	})
+}
+
 func TestBackoffGrowsAndIsForgiven(t *testing.T) {
 	lives := []time.Duration{1, 1, 1, 1, 70, 1, 1} // seconds of the runs; then for ever
 	var starts []time.Time
