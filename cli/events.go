@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"time"
@@ -92,10 +93,7 @@ func (c *CLI) printEvent(o eventOptions, e api.Event) error {
 	case o.format == formatJSON || o.format == formatYAML:
 		return encodeLine(c.Stdout, o.format, e)
 	}
-	name := e.Name
-	if name == "" {
-		name = e.Object
-	}
+	name := cmp.Or(e.Name, e.Service, e.Object)
 	line := e.At.Local().Format(time.DateTime) + "  " + e.Type + " " + name + " " + e.Action
 	if e.Node != "" && e.Type != "node" {
 		line += " on " + e.Node

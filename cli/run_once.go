@@ -36,10 +36,8 @@ func (c *CLI) runOnce(ctx context.Context, cl *client.Client, stack *compose.Sta
 	switch {
 	case task.State == string(cluster.StateComplete):
 		return nil
-	case task.ExitCode != 0 && task.Error == "":
-		return &exitStatus{code: task.ExitCode}
 	case task.ExitCode != 0:
-		return &exitStatus{task.ExitCode, errors.New(task.Error)}
+		return &exitStatus{code: task.ExitCode} // its output has said why
 	}
 	return fmt.Errorf("the task was %s: %s", task.State, orNone(cause(task)))
 }

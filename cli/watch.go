@@ -20,21 +20,27 @@ type watch struct {
 	started time.Time
 
 	seen      map[string]string // what was last printed, by task
+	before    map[string]bool   // tasks that ran before the write
 	explained map[string]bool   // services whose failure was shown with its logs
 	status    api.StackStatus   // as last seen
+	steady    int               // looks in a row that found the stack settled
 	ended     int               // looks in a row that found nothing that can still change
 }
 
 // newWatch remembers the stack as it is before a write, so that only what the
 // write changes is printed. A stack that is not there yet has nothing to remember.
 func (c *CLI) newWatch(ctx context.Context, cl *client.Client, stack string) (*watch, error) {
-	w := &watch{c: c, cl: cl, stack: stack, started: c.Now(), seen: map[string]string{}, explained: map[string]bool{}}
+	w := &watch{
+		c: c, cl: cl, stack: stack, started: c.Now(),
+		seen: map[string]string{}, before: map[string]bool{}, explained: map[string]bool{},
+	}
 	before, err := cl.Stack(ctx, stack)
 	if err != nil && !client.NotFound(err) {
 		return nil, err
 	}
 	for _, t := range before.Tasks {
 		w.seen[t.ID] = taskLine(t)
+		w.before[t.ID] = t.State == string(cluster.StateRunning)
 	}
 	return w, nil
 }
@@ -47,7 +53,7 @@ func (w *watch) settle(ctx context.Context, timeout time.Duration) error {
 			return false, err
 		}
 		w.reportFailures(ctx)
-		return w.status.Settled || w.final(), nil
+		return w.settled() || w.final(), nil
 	})
 	switch failing := w.lacking(); {
 	case errors.Is(err, errTimedOut):
@@ -114,6 +120,22 @@ func taskLine(t api.Task) string {
 		line += "  " + why
 	}
 	return line
+}
+
+// steadyLooks is how many more looks must find the stack settled where that
+// rests on tasks without a health check: many programs that fail do so at once.
+const steadyLooks = 5
+
+// settled reports whether the stack runs as it should, and not for a moment only.
+func (w *watch) settled() bool {
+	if !w.status.Settled {
+		w.steady = 0
+		return false
+	}
+	w.steady++
+	return w.steady > steadyLooks || !slices.ContainsFunc(w.status.Tasks, func(t api.Task) bool {
+		return t.State == string(cluster.StateRunning) && t.Health == "" && !w.before[t.ID]
+	})
 }
 
 // endedLooks is how many looks in a row must find every missing service ended
