@@ -34,6 +34,8 @@ type Agent struct {
 	host    Host
 	server  *server.Server
 	failed  chan error // the first reason why the process must leave
+	// expelled is a member that the cluster says was removed.
+	expelled chan *member
 
 	mu     sync.Mutex // held while the host enters or leaves a cluster
 	member *member    // nil while idle
@@ -58,7 +60,7 @@ func RunOn(ctx context.Context, host Host, cfg configs.Config, version string, l
 		return err
 	}
 	defer data.close()
-	a := &Agent{cfg: cfg, version: version, log: log, data: data, host: host, failed: make(chan error, 1)}
+	a := &Agent{cfg: cfg, version: version, log: log, data: data, host: host, failed: make(chan error, 1), expelled: make(chan *member, 1)}
 	if a.nodeID, err = data.nodeID(); err != nil {
 		return err
 	}
@@ -76,12 +78,16 @@ func RunOn(ctx context.Context, host Host, cfg configs.Config, version string, l
 	}
 	defer a.stopMember()
 	log.Info("agent is up", "node", a.nodeID, "name", a.name, "version", version)
-	select {
-	case <-ctx.Done():
-		log.Info("agent stops; containers run on")
-		return nil
-	case err := <-a.failed:
-		return fmt.Errorf("the agent cannot go on: %w", err)
+	for {
+		select {
+		case <-ctx.Done():
+			log.Info("agent stops; containers run on")
+			return nil
+		case m := <-a.expelled:
+			a.expel(m)
+		case err := <-a.failed:
+			return fmt.Errorf("the agent cannot go on: %w", err)
+		}
 	}
 }
 

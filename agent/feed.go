@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/musterhq/muster/agent/worker"
@@ -132,11 +133,24 @@ func (m *member) followPeer(ctx context.Context, from cluster.NodeID, at *positi
 		if lag.tooLong(m.uplink.behind(here)) {
 			return fmt.Errorf("the voter is behind the leader")
 		}
-		if m.voter.Load() != nil && !m.uplink.behind(m.selfPosition()) {
-			return nil // this node's own state serves again
+		if m.voter.Load() != nil {
+			if m.lostVote(f) {
+				return m.Demote(ctx)
+			}
+			if !m.uplink.behind(m.selfPosition()) {
+				return nil // this node's own state serves again
+			}
 		}
 	}
 	return nil
+}
+
+// lostVote reports whether another voter's frame, newer than this voter's own
+// state, says that this node is a voter no longer. It was away when that was
+// decided, and nobody sends it the log any more.
+func (m *member) lostVote(f api.Feed) bool {
+	return m.selfPosition().before(position{f.Epoch, f.Index}) &&
+		slices.ContainsFunc(f.Members, func(k api.Member) bool { return k.ID == m.self && !k.Voter })
 }
 
 func (m *member) selfPosition() position {

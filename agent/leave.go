@@ -31,12 +31,30 @@ func (a *Agent) Leave(ctx context.Context, l api.Leave) error {
 				WithHint("run it again to go on waiting, or add --force to leave at once")
 		}
 	}
+	a.end(m)
+	a.log.Info("this host left its cluster")
+	return nil
+}
+
+// end makes the host idle again: nothing of the cluster stays on it. a.mu is
+// held.
+func (a *Agent) end(m *member) {
 	m.stop()
 	a.member = nil
 	m.removeContainers()
 	a.forget()
-	a.log.Info("this host left its cluster")
-	return nil
+}
+
+// expel ends the membership of a host that the cluster removed. Its tasks
+// run elsewhere by now.
+func (a *Agent) expel(m *member) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.member != m {
+		return
+	}
+	a.log.Error("this host was removed from its cluster; its containers are stopped and it is idle now", "cluster", m.identity.Load().ClusterID)
+	a.end(m)
 }
 
 // depart drains this node, hands over leadership and asks to be removed.
@@ -58,17 +76,32 @@ func (m *member) depart(ctx context.Context) error {
 		}
 		sleep(ctx, heartbeatEvery)
 	}
-	if v := m.voter.Load(); v != nil {
-		if _, me := v.store.Leader(); me {
-			if err := v.store.TransferLeadership(ctx, ""); err != nil {
-				return fmt.Errorf("hand over leadership: %w", err)
-			}
-		}
+	if err := m.handOver(ctx); err != nil {
+		return err
 	}
 	for {
 		err := m.uplink.call(ctx, "/v1/node/leave", struct{}{}, nil)
 		if err == nil || ctx.Err() != nil {
 			return err
+		}
+		sleep(ctx, heartbeatRetry)
+	}
+}
+
+// handOver waits until another node leads. The leader's own loop moves the vote
+// away from a drained node where that is needed first.
+func (m *member) handOver(ctx context.Context) error {
+	for {
+		v := m.voter.Load()
+		if v == nil {
+			return nil
+		}
+		if _, me := v.store.Leader(); !me {
+			return nil
+		}
+		err := v.store.TransferLeadership(ctx, "")
+		if err != nil && ctx.Err() != nil {
+			return fmt.Errorf("hand over leadership: %w", err)
 		}
 		sleep(ctx, heartbeatRetry)
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ type uplink struct {
 	told   position           // the newest index that a leader named for this node
 	dials  map[cluster.NodeID]health.ProbeResult
 	dialed map[cluster.NodeID]bool // dial in flight
+	// removed is since when the cluster says that this node is no member.
+	removed time.Time
 }
 
 func newUplink(m *member) *uplink {
@@ -90,9 +93,11 @@ func (u *uplink) beat(ctx context.Context) bool {
 	if err := u.call(ctx, "/v1/node/heartbeat", api.Heartbeat{Node: u.m.self, Usage: u.m.usage()}, &reply); err != nil {
 		u.m.log.Debug("heartbeat", "error", err)
 		u.m.peers.Drop(leader)
+		u.noteRemoval(err)
 		return false
 	}
 	u.mu.Lock()
+	u.removed = time.Time{}
 	if told := (position{reply.Epoch, reply.Index}); u.told.before(told) {
 		u.told = told
 	}
@@ -101,6 +106,31 @@ func (u *uplink) beat(ctx context.Context) bool {
 		u.m.worker.ResendAll()
 	}
 	return true
+}
+
+// removedAfter is how long every voter that answers must say that this node is
+// no member before it believes it: one that has just joined is not known to all
+// yet.
+const removedAfter = 5 * time.Second
+
+// noteRemoval ends this node's membership when the cluster has removed it.
+func (u *uplink) noteRemoval(err error) {
+	var e *api.Error
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case !errors.As(err, &e):
+	case e.Code != api.CodeRemoved:
+		u.removed = time.Time{}
+	case u.removed.IsZero():
+		u.removed = time.Now()
+	case time.Since(u.removed) > removedAfter:
+		u.removed = time.Time{}
+		select {
+		case u.m.a.expelled <- u.m:
+		default:
+		}
+	}
 }
 
 // call posts to the leader, or to another voter that passes it on.

@@ -13,6 +13,7 @@ const (
 	CodeInvalid      Code = "invalid"      // 400: bad input; Field names it
 	CodeUnauthorized Code = "unauthorized" // 401: no or unusable certificate
 	CodeForbidden    Code = "forbidden"    // 403: known, but not allowed
+	CodeRemoved      Code = "removed"      // 403: the caller's node is not a member any more
 	CodeNotFound     Code = "not_found"    // 404
 	CodeConflict     Code = "conflict"     // 409: clashes with what is there
 	CodeNoQuorum     Code = "no_quorum"    // 503: writes wait for a majority
@@ -24,7 +25,7 @@ const (
 )
 
 var statusOf = map[Code]int{
-	CodeInvalid: http.StatusBadRequest, CodeUnauthorized: http.StatusUnauthorized, CodeForbidden: http.StatusForbidden,
+	CodeInvalid: http.StatusBadRequest, CodeUnauthorized: http.StatusUnauthorized, CodeForbidden: http.StatusForbidden, CodeRemoved: http.StatusForbidden,
 	CodeNotFound: http.StatusNotFound, CodeConflict: http.StatusConflict, CodeNoQuorum: http.StatusServiceUnavailable,
 	CodeNotMember: http.StatusConflict, CodeUnavailable: http.StatusServiceUnavailable, CodeUnknown: http.StatusGatewayTimeout,
 	CodeTooLarge: http.StatusRequestEntityTooLarge, CodeInternal: http.StatusInternalServerError,

@@ -11,6 +11,9 @@ import (
 var (
 	ErrUnauthenticated = errors.New("a node certificate of this cluster, or the local socket, is required")
 	ErrForbidden       = errors.New("the caller may not do this")
+	// ErrNotMember is an ErrForbidden about a node that replicated state does
+	// not hold: it was removed, or this node has not heard of it yet.
+	ErrNotMember = fmt.Errorf("%w: not a member of the cluster", ErrForbidden)
 )
 
 // Access is what a route demands of its caller. The zero value lets nobody
@@ -99,7 +102,7 @@ func authoriseNode(need Access, c Caller, lookup Lookup) error {
 	known, revoked, voter, pubKeyHash := lookup.Node(c.NodeID)
 	switch {
 	case !known:
-		return fmt.Errorf("%w: node %s is not a member of the cluster", ErrForbidden, c.NodeID)
+		return fmt.Errorf("%w: node %s", ErrNotMember, c.NodeID)
 	case revoked:
 		return fmt.Errorf("%w: the certificate of node %s is revoked", ErrForbidden, c.NodeID)
 	case pubKeyHash == "" || pubKeyHash != c.PublicKeyHash:

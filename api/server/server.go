@@ -145,6 +145,8 @@ func (s *Server) authorise(rt route, c *call) error {
 		return nil
 	case errors.Is(err, security.ErrUnauthenticated):
 		return api.Errorf(api.CodeUnauthorized, "%s: %v", rt.pattern, err)
+	case errors.Is(err, security.ErrNotMember):
+		return api.Errorf(api.CodeRemoved, "%s: %v", rt.pattern, err)
 	default:
 		return api.Errorf(api.CodeForbidden, "%s: %v", rt.pattern, err)
 	}
