@@ -168,7 +168,8 @@ func (p presenter) settled(s *cluster.Service) bool {
 		if c == cluster.Down && t.Desired == cluster.Stopped {
 			continue
 		}
-		if t.Desired == cluster.Stopped || t.Generation != s.Generation || !t.Ready() || c == cluster.Down {
+		surplus := s.Spec.Mode == cluster.Replicated && t.Slot > s.Spec.Replicas
+		if surplus || t.Desired == cluster.Stopped || t.Generation != s.Generation || !t.Ready() || c == cluster.Down {
 			return false
 		}
 		ready[t.Slot] = true
