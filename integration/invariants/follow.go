@@ -1,0 +1,80 @@
+package invariants
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/lb"
+)
+
+// Promises are the changes that the cluster has acknowledged to its users.
+type Promises struct {
+	services map[cluster.ServiceID]uint64
+}
+
+// Deployed notes that a deploy of the service was acknowledged at a generation.
+func (p *Promises) Deployed(id cluster.ServiceID, generation uint64) {
+	if p.services == nil {
+		p.services = map[cluster.ServiceID]uint64{}
+	}
+	p.services[id] = max(p.services[id], generation)
+}
+
+// Removing notes that a removal of the service is being sent: from here on it
+// may be gone.
+func (p *Promises) Removing(id cluster.ServiceID) { delete(p.services, id) }
+
+// Kept checks that nothing acknowledged was lost.
+func (p *Promises) Kept(s State) []Violation {
+	var out []Violation
+	for _, id := range slices.Sorted(maps.Keys(p.services)) {
+		generation := p.services[id]
+		switch svc, ok := s.Service(id); {
+		case !ok || svc.Removing:
+			out = append(out, violation(LostWork, "service %s was acknowledged at generation %d and is gone", id, generation))
+		case svc.Generation < generation:
+			out = append(out, violation(LostWork, "service %s was acknowledged at generation %d and is at %d", id, generation, svc.Generation))
+		}
+	}
+	return out
+}
+
+// TableGrace is how long a balancer may lead to a task that is known not to
+// serve.
+const TableGrace = time.Second
+
+// Dead follows since when tasks are known not to serve.
+type Dead struct {
+	since map[cluster.TaskID]time.Time
+}
+
+// Saw takes in a task of the newest state; nil that it is in it no more.
+func (d *Dead) Saw(id cluster.TaskID, t *cluster.Task, node cluster.Condition, at time.Time) {
+	if d.since == nil {
+		d.since = map[cluster.TaskID]time.Time{}
+	}
+	if t != nil && live(t) && t.Ready() && node != cluster.Down && node != "" {
+		delete(d.since, id)
+		return
+	}
+	if _, known := d.since[id]; !known {
+		d.since[id] = at
+	}
+}
+
+// InTable checks the table that a node uses at the given time, the node being
+// in touch with the cluster.
+func (d *Dead) InTable(node cluster.NodeID, t *lb.Table, at time.Time) []Violation {
+	var out []Violation
+	for i := range t.Frontends {
+		f := &t.Frontends[i]
+		for _, b := range f.Backends {
+			if since, dead := d.since[b.Task]; dead && at.Sub(since) > TableGrace {
+				out = append(out, violation(StaleTable, "node %s leads port %d to %s of %s, which serves no more since %s", node, f.Port.Number, b.Task, f.Service, at.Sub(since)))
+			}
+		}
+	}
+	return out
+}

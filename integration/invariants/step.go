@@ -1,0 +1,128 @@
+package invariants
+
+import "github.com/musterhq/muster/cluster"
+
+// Step checks one task between two states of one history. running reports
+// whether a container of the task really runs; nil means that only the state
+// tells.
+func Step(before, after State, id cluster.TaskID, running func(*cluster.Task) bool) []Violation {
+	was, had := before.Task(id)
+	is, has := after.Task(id)
+	if !had {
+		return nil
+	}
+	if !has {
+		if live(was) {
+			if _, ok := after.Service(was.Service); ok {
+				return []Violation{violation(MovedBack, "task %s of %s vanished while it was wanted", id, was.Service)}
+			}
+		}
+		return nil
+	}
+	out := movedBack(was, is)
+	if was.Desired == cluster.Running && is.Desired == cluster.Stopped && was.Ready() && (running == nil || running(was)) {
+		if why := stoppedSoon(before, after, was); why != "" {
+			out = append(out, violation(StoppedSoon, "task %s (slot %d of %s, node %s, %q) was healthy: %s", id, was.Slot, was.Service, was.Node, is.Reason, why))
+		}
+	}
+	return out
+}
+
+func movedBack(was, is *cluster.Task) []Violation {
+	var what string
+	switch {
+	case was.Ended() && !is.Ended():
+		what = "had ended"
+	case was.Desired == cluster.Stopped && is.Desired != cluster.Stopped:
+		what = "was to stop"
+	case was.Node != "" && is.Node != was.Node:
+		what = "was on node " + string(was.Node)
+	case was.Generation != is.Generation || was.Service != is.Service || was.Slot != is.Slot:
+		what = "was of another slot or generation"
+	default:
+		return nil
+	}
+	return []Violation{violation(MovedBack, "task %s of %s %s", is.ID, is.Service, what)}
+}
+
+// stoppedSoon says why the healthy task should not have been stopped, or "".
+func stoppedSoon(before, after State, t *cluster.Task) string {
+	svc, ok := after.Service(t.Service)
+	if !ok || svc.Removing {
+		return ""
+	}
+	node, ok := after.Node(t.Node)
+	if !ok || node.Condition == cluster.Down {
+		return ""
+	}
+	if !wanted(svc, t, node) || anotherServes(before, t, svc) || anotherServes(after, t, svc) {
+		return ""
+	}
+	mustMove := t.Generation != svc.Generation || node.Availability == cluster.Drained ||
+		(t.Pinned != "") != (svc.Spec.Mode == cluster.Global)
+	switch {
+	case !mustMove:
+		return "nothing asked for it"
+	case svc.Spec.EffectiveOrder() == cluster.StopFirst:
+		return ""
+	}
+	return "no successor is ready"
+}
+
+// wanted reports whether the service, as it is now, has a place for a task
+// where t is.
+func wanted(svc *cluster.Service, t *cluster.Task, n *cluster.Node) bool {
+	if svc.Spec.Mode == cluster.Global {
+		return n.Availability != cluster.Drained && matches(svc.Spec.Template.Constraints, n)
+	}
+	return t.Slot <= svc.Spec.Replicas
+}
+
+// anotherServes reports whether a task other than t does the work of its seat,
+// or has completed it.
+func anotherServes(s State, t *cluster.Task, svc *cluster.Service) bool {
+	for o := range s.TasksOf(t.Service) {
+		same := o.Slot == t.Slot || svc.Spec.Mode == cluster.Global && o.Node == t.Node
+		if o.ID == t.ID || !same {
+			continue
+		}
+		n, ok := s.Node(o.Node)
+		if live(o) && o.Ready() && ok && n.Condition == cluster.Ready {
+			return true
+		}
+		if o.Replaces == t.ID && completed(o) {
+			return true
+		}
+	}
+	return false
+}
+
+func completed(t *cluster.Task) bool {
+	return t.Observed.Phase == cluster.PhaseExited && t.Observed.Final && t.Observed.ExitCode == 0 && t.Observed.Error == ""
+}
+
+// matches reports whether the node satisfies the constraints; one that cannot
+// be read matches nothing.
+func matches(constraints []string, n *cluster.Node) bool {
+	parsed, err := cluster.ParseConstraints(constraints)
+	if err != nil {
+		return false
+	}
+	for _, c := range parsed {
+		if !c.Matches(n) {
+			return false
+		}
+	}
+	return true
+}
+
+// Unwanted checks an agent that stops or removes a running container of the
+// task: the newest state must not want it any more, or another container of the
+// same task must run on the host.
+func Unwanted(s State, node cluster.NodeID, id cluster.TaskID, others bool) []Violation {
+	t, ok := s.Task(id)
+	if !ok || !live(t) || others {
+		return nil
+	}
+	return []Violation{violation(StoppedSoon, "the agent of node %s stops the container of %s (slot %d of %s), which is wanted", node, id, t.Slot, t.Service)}
+}

@@ -1,0 +1,207 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/musterhq/muster/agent/worker"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/lb"
+)
+
+// feed follows a voter's state, as agent.followFeed and server.nodeFeed do: the
+// first frame of a connection holds everything, later ones what changed; who is
+// behind what is known is left.
+type feed struct {
+	a       *agent
+	from    *host // nil: none
+	session int   // counts the connections
+	at      position
+	first   bool
+	seen    uint64 // index of the last frame of this connection
+	pending bool   // a frame is on its way
+	lagging time.Duration
+	silent  time.Duration
+	sent    []worker.Assignment
+	since   time.Duration // when a frame last was as new as what is committed
+}
+
+// Paces, as agent/feed.go has them.
+const (
+	feedRetry   = 100 * time.Millisecond
+	feedSilence = 2 * time.Second
+	feedLag     = time.Second
+	feedCheck   = 250 * time.Millisecond
+)
+
+// choose connects to a voter: this node itself if it is one, else any.
+func (f *feed) choose(avoid *host) {
+	w, h := f.a.w, f.a.h
+	f.session++
+	f.from, f.pending, f.lagging, f.silent = nil, false, -1, -1
+	var to *host
+	if h.replica != nil && avoid != h {
+		to = h
+	} else {
+		var usable []*host
+		for _, v := range w.raft.voters {
+			if v != h && (v != avoid || len(w.raft.voters) <= 2) && w.reaches(h, v) {
+				usable = append(usable, v)
+			}
+		}
+		if len(usable) > 0 {
+			to = pick(w, usable)
+		}
+	}
+	if to == nil {
+		f.later(feedRetry, func() { f.choose(nil) })
+		return
+	}
+	f.from, f.first, f.seen, f.sent = to, true, 0, nil
+	f.news()
+	f.later(feedCheck, f.check)
+}
+
+// later schedules something that only this connection does.
+func (f *feed) later(d time.Duration, do func()) {
+	session := f.session
+	f.a.after(d, func() {
+		if f.session == session {
+			do()
+		}
+	})
+}
+
+// news says that the voter's state moved on.
+func (f *feed) news() {
+	if f.pending {
+		return
+	}
+	f.pending = true
+	wait := f.a.w.between(0, time.Millisecond)
+	if f.from != f.a.h {
+		wait += f.a.w.delay()
+	}
+	f.later(wait, func() {
+		f.pending = false
+		if f.from == f.a.h || f.a.w.reaches(f.a.h, f.from) {
+			f.frame(f.a.w.raft.view(f.from))
+		}
+	})
+}
+
+// check leaves a voter that is silent or stays behind the leader's word.
+func (f *feed) check() {
+	w := f.a.w
+	overdue := func(since *time.Duration, bad bool, limit time.Duration) bool {
+		if !bad {
+			*since = -1
+		} else if *since < 0 {
+			*since = w.now
+		}
+		return bad && w.now-*since > limit
+	}
+	gone := f.from != f.a.h && !w.reaches(f.a.h, f.from)
+	if overdue(&f.silent, gone, feedSilence) || overdue(&f.lagging, f.at.before(f.a.told) && !gone, feedLag) {
+		f.leave()
+		return
+	}
+	if f.from.replica == nil || f.from != f.a.h && f.a.h.replica != nil && !positionOf(w.raft.view(f.a.h)).before(f.a.told) {
+		f.leave() // it is a voter no more, or this node's own state serves again
+		return
+	}
+	f.later(feedCheck, f.check)
+}
+
+func (f *feed) leave() {
+	avoid := f.from
+	f.later(feedRetry, func() { f.choose(avoid) })
+}
+
+// frame takes in the state of the voter; older ones than what is known are of
+// no use.
+func (f *feed) frame(v state.View) {
+	here := positionOf(v)
+	if here.before(f.at) {
+		if f.first && f.from != f.a.h {
+			f.leave()
+		}
+		return
+	}
+	f.at = here
+	if f.a.w.toLeader(f.a.h) != nil {
+		f.a.newLeader(f.a.w.raft.leader)
+	}
+	if !f.first && f.seen >= here.index {
+		return
+	}
+	f.a.table = f.a.w.table(v)
+	if f.first || f.a.w.raft.touched[f.a.h.id] > f.seen {
+		if list := assignmentsOf(v, f.a.h.id); f.first || !sameAssignments(f.sent, list) {
+			f.sent = list
+			f.a.work.assign(worker.Set{Epoch: here.epoch, Index: here.index, Assignments: list})
+		}
+	}
+	f.first, f.seen = false, here.index
+}
+
+// advanced is called on a voter whose state moved on.
+func (a *agent) advanced() {
+	for _, h := range a.w.hosts {
+		if b := h.agent; b != nil && b.feed.from == a.h {
+			b.feed.news()
+		}
+	}
+	if a.term != nil {
+		a.term.poke()
+	}
+}
+
+// table is the balancers' table of a state, built once for all nodes.
+func (w *World) table(v state.View) *lb.Table {
+	if t := w.tables[v.Index()]; t != nil {
+		return t
+	}
+	t := lb.Build(lb.FromView(v))
+	w.tables[v.Index()] = t
+	return t
+}
+
+// assignmentsOf are the tasks that a node has to run or to stop, as
+// server.Frames gives them.
+func assignmentsOf(v state.View, node cluster.NodeID) []worker.Assignment {
+	var out []worker.Assignment
+	for t := range v.TasksOn(node) {
+		if t.Ended() {
+			continue
+		}
+		s, ok := v.Service(t.Service)
+		if !ok {
+			continue
+		}
+		tpl, ok := s.Template(t.Generation)
+		if !ok {
+			continue
+		}
+		task := *t
+		task.Updated = time.Time{}
+		task.Observed = cluster.Observed{Restarts: t.Observed.Restarts}
+		out = append(out, worker.Assignment{Task: task, Template: tpl, Stack: t.Service.Stack()})
+	}
+	return out
+}
+
+// sameAssignments compares what can differ between two sets of one node: a
+// task's place, resources and template never change.
+func sameAssignments(a, b []worker.Assignment) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := &a[i].Task, &b[i].Task
+		if x.ID != y.ID || x.Desired != y.Desired || x.Reason != y.Reason || x.Observed.Restarts != y.Observed.Restarts {
+			return false
+		}
+	}
+	return true
+}

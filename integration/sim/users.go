@@ -1,0 +1,197 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+)
+
+// users deploy, scale, update and remove stacks and take nodes in and out. They
+// send a request again, under its ID, until it is answered.
+type users struct {
+	w      *World
+	stacks map[string][]state.NamedSpec // what was sent last; looked up by name only
+	busy   map[string]bool              // stacks with a request on its way
+	drain  map[cluster.NodeID]cluster.Availability
+}
+
+var stackNames = []string{"blog", "db", "mail", "shop"}
+
+func newUsers(w *World) *users {
+	return &users{w: w, stacks: map[string][]state.NamedSpec{}, busy: map[string]bool{}, drain: map[cluster.NodeID]cluster.Availability{}}
+}
+
+// work does something every few seconds until nothing is disturbed any more.
+func (u *users) work() {
+	if u.w.quiet {
+		return
+	}
+	u.act()
+	u.w.after(u.w.between(300*time.Millisecond, 12*time.Second), u.work)
+}
+
+func (u *users) act() {
+	w := u.w
+	stack := pick(w, stackNames)
+	old, there := u.stacks[stack]
+	switch p := w.rand.Float64(); {
+	case u.busy[stack]:
+	case !there || p < 0.15:
+		u.deploy(stack, u.newStack(old))
+	case p < 0.45:
+		u.deploy(stack, u.changed(old))
+	case p < 0.65:
+		u.scale(stack, pick(w, old).Name)
+	case p < 0.72:
+		u.restarted(stack, pick(w, old).Name)
+	case p < 0.80:
+		u.remove(stack)
+	case p < 0.92:
+		u.available(pick(w, w.hosts), pick(w, []cluster.Availability{cluster.Active, cluster.Active, cluster.Cordoned, cluster.Drained}))
+	default:
+		u.label(pick(w, w.hosts))
+	}
+}
+
+// newStack is a stack of one to three services, some of them those it had.
+func (u *users) newStack(old []state.NamedSpec) []state.NamedSpec {
+	var out []state.NamedSpec
+	for _, name := range []string{"api", "cache", "web"}[:1+u.w.rand.IntN(3)] {
+		s := state.NamedSpec{Name: name, Spec: u.spec()}
+		if i := slices.IndexFunc(old, func(o state.NamedSpec) bool { return o.Name == name }); i >= 0 && u.w.chance(0.5) {
+			s = old[i]
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// changed is the stack with one service updated: mostly to a new image, at times
+// to something else altogether.
+func (u *users) changed(old []state.NamedSpec) []state.NamedSpec {
+	out := slices.Clone(old)
+	s := &out[u.w.rand.IntN(len(out))]
+	if u.w.chance(0.3) {
+		s.Spec = u.spec()
+		return out
+	}
+	s.Spec.Template.Container.Image = image(natureOf(s.Spec.Template.Container.Image), fmt.Sprint(u.w.rand.IntN(6)))
+	return out
+}
+
+func (u *users) deploy(stack string, services []state.NamedSpec) {
+	had := u.stacks[stack]
+	u.stacks[stack] = services
+	for _, s := range had {
+		if !slices.ContainsFunc(services, func(o state.NamedSpec) bool { return o.Name == s.Name }) {
+			u.w.watch.promises.Removing(cluster.NewServiceID(stack, s.Name))
+		}
+	}
+	u.send(stack, state.PutStack{Stack: stack, Services: services}, func(res state.Result) {
+		if res.Err != nil { // nothing was changed
+			u.forget(stack, had)
+			return
+		}
+		for _, s := range res.Services {
+			if s.Action != "removed" {
+				u.w.watch.promises.Deployed(s.Service, s.Generation)
+			}
+		}
+	})
+}
+
+// forget goes back to what was there before a refused deploy. Whether an earlier
+// removal of the same services is under way is not known any more.
+func (u *users) forget(stack string, had []state.NamedSpec) {
+	if had == nil {
+		delete(u.stacks, stack)
+		return
+	}
+	u.stacks[stack] = had
+}
+
+func (u *users) scale(stack, name string) {
+	id := cluster.NewServiceID(stack, name)
+	n := u.w.rand.IntN(3 + len(u.w.hosts))
+	u.send(stack, state.Scale{Service: id, Replicas: n}, func(res state.Result) {
+		if res.Err != nil {
+			return
+		}
+		for i := range u.stacks[stack] {
+			if s := &u.stacks[stack][i]; s.Name == name {
+				s.Spec.Replicas = n
+			}
+		}
+	})
+}
+
+func (u *users) restarted(stack, name string) {
+	u.send(stack, state.Restart{Service: cluster.NewServiceID(stack, name)}, func(res state.Result) {
+		for _, s := range res.Services {
+			u.w.watch.promises.Deployed(s.Service, s.Generation)
+		}
+	})
+}
+
+func (u *users) remove(stack string) {
+	for _, s := range u.stacks[stack] {
+		u.w.watch.promises.Removing(cluster.NewServiceID(stack, s.Name))
+	}
+	delete(u.stacks, stack)
+	u.send(stack, state.RemoveStack{Stack: stack}, func(state.Result) {})
+}
+
+func (u *users) available(h *host, a cluster.Availability) {
+	u.send(string(h.id), state.SetAvailability{Node: h.id, Availability: a}, func(state.Result) {})
+}
+
+func (u *users) label(h *host) {
+	set := map[string]string{"zone": pick(u.w, []string{"a", "b"})}
+	if u.w.chance(0.5) {
+		set = map[string]string{"disk": pick(u.w, []string{"ssd", "hdd"})}
+	}
+	u.send(string(h.id), state.LabelNode{Node: h.id, Set: set}, func(state.Result) {})
+}
+
+// send proposes through any agent, under one request ID until there is an
+// answer. Nothing else is sent about the subject meanwhile.
+func (u *users) send(subject string, body state.Body, done func(state.Result)) {
+	if u.busy[subject] {
+		return
+	}
+	u.busy[subject] = true
+	request := u.w.newID(u.w.clock())
+	u.w.note("user", strings.TrimPrefix(fmt.Sprintf("%T", body), "state."), subject, 0)
+	var try func()
+	again := func() { u.w.after(u.w.between(200*time.Millisecond, 2*time.Second), try) }
+	try = func() {
+		h := pick(u.w, u.w.hosts)
+		if h.agent == nil || !h.awake() {
+			again()
+			return
+		}
+		told := false
+		outcome := func(res state.Result, err error) {
+			switch {
+			case told:
+			case err != nil:
+				told = true
+				again()
+			default:
+				told = true
+				u.busy[subject] = false
+				if res.Err != nil {
+					u.w.note("refused user", subject, res.Err.Message, 0)
+				}
+				done(res)
+			}
+		}
+		u.w.after(callTimeout, func() { outcome(state.Result{}, errUnknown) })
+		h.agent.call(body, request, outcome)
+	}
+	try()
+}

@@ -1,0 +1,171 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/controller"
+	"github.com/musterhq/muster/integration/invariants"
+	"github.com/musterhq/muster/runtime"
+)
+
+// watch checks the invariants of the whole: it sees what nobody in the cluster
+// sees, at the instant at which it happens.
+type watch struct {
+	w        *World
+	promises invariants.Promises
+	dead     invariants.Dead
+	commits  int
+}
+
+// Paces of what is checked by the clock and of full checks.
+const (
+	tablesEvery   = 500 * time.Millisecond
+	fullCheck     = 64 // commits
+	tableLateness = 2500 * time.Millisecond
+)
+
+func newWatch(w *World) *watch {
+	c := &watch{w: w}
+	w.every(tablesEvery, c.tables)
+	return c
+}
+
+// committed checks what an entry of the log changed.
+func (c *watch) committed(before, after state.View, changes []state.Change) {
+	c.commits++
+	if c.commits%fullCheck == 0 {
+		c.w.failAll(invariants.Safety(after))
+	}
+	for i, ch := range changes {
+		switch ch.Topic {
+		case state.TopicNode:
+			c.w.failAll(invariants.NodeSafety(after, cluster.NodeID(ch.Key)))
+			for t := range after.TasksOn(cluster.NodeID(ch.Key)) {
+				c.saw(after, t.ID)
+			}
+		case state.TopicService:
+			c.w.failAll(c.promises.Kept(after))
+		case state.TopicTask:
+			id := cluster.TaskID(ch.Key)
+			c.w.failAll(invariants.Step(before, after, id, c.running))
+			c.saw(after, id)
+			if ch.Node != "" && !seenBefore(changes[:i], ch) {
+				c.w.failAll(invariants.NodeSafety(after, ch.Node))
+			}
+			if t, ok := after.Task(id); ok && !seenBefore(changes[:i], ch) {
+				c.w.failAll(invariants.ServiceSafety(after, t.Service))
+			}
+		}
+	}
+}
+
+// seenBefore reports whether an earlier change concerns the same task.
+func seenBefore(changes []state.Change, ch state.Change) bool {
+	for _, o := range changes {
+		if o.Key == ch.Key {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *watch) saw(v state.View, id cluster.TaskID) {
+	t, ok := v.Task(id)
+	if !ok {
+		c.dead.Saw(id, nil, "", c.w.clock())
+		return
+	}
+	c.dead.Saw(id, t, v.Condition(t.Node), c.w.clock())
+}
+
+// running reports whether a container of the task really runs.
+func (c *watch) running(t *cluster.Task) bool {
+	h := c.w.host(t.Node)
+	for _, k := range h.engine.containers {
+		if k.Status == runtime.StatusRunning && cluster.TaskID(k.Labels[runtime.LabelTask]) == t.ID {
+			return true
+		}
+	}
+	return false
+}
+
+// containersChanged checks what really runs on a host.
+func (c *watch) containersChanged(h *host) { c.w.failAll(invariants.HostSafety(observe(h, false))) }
+
+// stopping judges an agent that is about to stop a running container.
+func (c *watch) stopping(h *host, k *container) {
+	others := false
+	task := k.Labels[runtime.LabelTask]
+	for _, o := range h.engine.containers {
+		others = others || o != k && o.Status == runtime.StatusRunning && o.Labels[runtime.LabelTask] == task
+	}
+	c.w.failAll(invariants.Unwanted(c.w.raft.newest(), h.id, cluster.TaskID(task), others))
+}
+
+// tables checks the balancers of the nodes that have been in touch for long
+// enough to know.
+func (c *watch) tables() {
+	l := c.w.raft.leader
+	for _, h := range c.w.hosts {
+		a := h.agent
+		if a == nil {
+			continue
+		}
+		inTouch := l != nil && h.awake() && c.w.toLeader(h) != nil && a.feed.from != nil && !a.feed.from.replica.lags()
+		if !inTouch {
+			a.feed.since = c.w.now
+			continue
+		}
+		if c.w.now-a.feed.since > tableLateness {
+			c.w.failAll(c.dead.InTable(h.id, a.table, c.w.clock()))
+		}
+	}
+}
+
+func (c *replica) lags() bool { return c == nil || c.stuck }
+
+// observe is what really runs on a host.
+func observe(h *host, connected bool) invariants.Host {
+	out := invariants.Host{Node: h.id, Connected: connected}
+	for _, c := range h.engine.containers {
+		if c.Status != runtime.StatusRunning {
+			continue
+		}
+		k := invariants.Container{ID: c.ID, Task: cluster.TaskID(c.Labels[runtime.LabelTask])}
+		for _, p := range c.request.Publish {
+			if p.Host != 0 {
+				k.Ports = append(k.Ports, cluster.Port{Published: p.Host, Protocol: p.Protocol, HostIP: p.HostIP})
+			}
+		}
+		out.Containers = append(out.Containers, k)
+	}
+	return out
+}
+
+// unsettled is what differs between desired and actual now, or what the leader
+// would still do.
+func (c *watch) unsettled() []invariants.Violation {
+	w := c.w
+	l := w.raft.leader
+	if l == nil || l.agent == nil || l.agent.term == nil {
+		return []invariants.Violation{{Rule: invariants.NotSettled, Detail: "there is no leader"}}
+	}
+	t, v := l.agent.term, w.raft.newest()
+	until := t.tracker.Step(v.Nodes(), l.clock()).Quarantine
+	q := invariants.Quiet{State: v, Works: works, Quarantined: map[cluster.NodeID]bool{}}
+	for id := range until {
+		q.Quarantined[id] = true
+	}
+	for _, h := range w.hosts {
+		q.Hosts = append(q.Hosts, observe(h, h.awake() && w.toLeader(h) != nil))
+	}
+	out := q.Violations()
+	if len(out) == 0 && !t.waiting && t.idle.known && t.idle.index == v.Index() {
+		if d := controller.Decide(v, nil, until, l.clock(), t.newID); !d.Empty() && w.cfg.Plant == "" && (t.idle.until.IsZero() || l.clock().Before(t.idle.until)) {
+			out = append(out, invariants.Violation{Rule: invariants.NotIdle, Detail: "a second pass plans: " + describe(d.Reconcile)})
+		}
+	}
+	return append(out, invariants.Safety(v)...)
+}
