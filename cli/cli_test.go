@@ -127,7 +127,7 @@ func TestMakeName(t *testing.T) {
 			t.Errorf("%s: %s, want %s and five letters", image, got, want)
 		}
 	}
-	if makeName("a") == makeName("a") {
+	if first, second := makeName("a"), makeName("a"); first == second {
 		t.Error("two names are the same")
 	}
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -64,9 +63,8 @@ func (c *CLI) inspect(ctx context.Context, cl *client.Client, o output, word str
 		return err
 	}
 	task, err := oneTask(ctx, cl, word)
-	var answered *api.Error
 	switch {
-	case err != nil && !errors.As(err, &answered) && !client.Passing(err):
+	case isUnknown(err):
 		return fmt.Errorf("there is no service, stack, node or task %q; see: muster ls, muster node ls, muster ps -a", word)
 	case err != nil:
 		return err

@@ -78,16 +78,17 @@ func (c *CLI) logQuery(ctx context.Context, cl *client.Client, word string, o lo
 	if err != nil {
 		return query, err
 	}
-	switch found := findServices(all, word); {
-	case len(found) > 0 && found[0].Stack == word:
-		query.Stack = word
-		return query, nil
-	case len(found) == 1:
-		query.Service = found[0].Service
-		return query, nil
+	t, err := oneTarget(all, word)
+	switch {
+	case isUnknown(err):
+		task, err := oneTask(ctx, cl, word)
+		query.Task = task.ID
+		return query, err
+	case err == nil && t.service == "":
+		query.Stack = t.stack
+	case err == nil:
+		query.Service = string(t.service)
 	}
-	task, err := oneTask(ctx, cl, word)
-	query.Task = task.ID
 	return query, err
 }
 

@@ -54,16 +54,8 @@ func taskQuery(ctx context.Context, cl *client.Client, word string) (client.Task
 	if err != nil {
 		return client.TaskQuery{}, err
 	}
-	found := findServices(all, word)
-	switch {
-	case len(found) == 0:
-		return client.TaskQuery{}, noService(all, word)
-	case found[0].Stack == word:
-		return client.TaskQuery{Stack: word}, nil
-	case len(found) > 1:
-		return client.TaskQuery{}, fmt.Errorf("%q can mean %s; name one of them", word, strings.Join(serviceIDs(found), ", "))
-	}
-	return client.TaskQuery{Stack: found[0].Stack, Service: found[0].Service}, nil
+	t, err := oneTarget(all, word)
+	return client.TaskQuery{Stack: t.stack, Service: string(t.service)}, err
 }
 
 // taskColumns are those of every list of tasks.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -48,7 +49,39 @@ func oneService(ctx context.Context, cl *client.Client, word string) (cluster.Se
 	case 1:
 		return cluster.ServiceID(found[0].Service), nil
 	}
-	return "", fmt.Errorf("%q can mean %s; name one of them", word, strings.Join(serviceIDs(found), ", "))
+	return "", ambiguous(found, word)
+}
+
+func ambiguous(found []api.Service, word string) error {
+	return fmt.Errorf("%q can mean %s; name one of them", word, strings.Join(serviceIDs(found), ", "))
+}
+
+// target is a whole stack, or one service of it.
+type target struct {
+	stack   string
+	service cluster.ServiceID // "": the whole stack
+}
+
+func (t target) String() string {
+	if t.service == "" {
+		return "stack " + t.stack
+	}
+	return "service " + string(t.service)
+}
+
+// oneTarget resolves an argument that can be a stack or a service; the stack of
+// a name comes before services of that name.
+func oneTarget(all []api.Service, word string) (target, error) {
+	found := findServices(all, word)
+	switch {
+	case len(found) == 0:
+		return target{}, noService(all, word)
+	case found[0].Stack == word:
+		return target{stack: word}, nil
+	case len(found) > 1:
+		return target{}, ambiguous(found, word)
+	}
+	return target{found[0].Stack, cluster.ServiceID(found[0].Service)}, nil
 }
 
 func serviceIDs(list []api.Service) []string {
@@ -59,10 +92,22 @@ func serviceIDs(list []api.Service) []string {
 	return out
 }
 
-// noService says what is there instead.
+// unknownName is a word that names nothing.
+type unknownName struct{ message string }
+
+func (e *unknownName) Error() string { return e.message }
+
+func unknownf(format string, args ...any) error { return &unknownName{fmt.Sprintf(format, args...)} }
+
+func isUnknown(err error) bool {
+	var e *unknownName
+	return errors.As(err, &e)
+}
+
+// noService says what is there instead; the error is an *unknownName.
 func noService(all []api.Service, word string) error {
 	if len(all) == 0 {
-		return fmt.Errorf("there is no service %q, nor any other; deploy one with: muster deploy -f compose.yaml", word)
+		return unknownf("there is no service %q, nor any other; deploy one with: muster deploy -f compose.yaml", word)
 	}
 	ids := serviceIDs(all)
 	const shown = 8
@@ -70,7 +115,7 @@ func noService(all []api.Service, word string) error {
 	if len(ids) > shown {
 		ids, more = ids[:shown], ", ..."
 	}
-	return fmt.Errorf("there is no service %q; there are %s%s (see: muster ls)", word, strings.Join(ids, ", "), more)
+	return unknownf("there is no service %q; there are %s%s (see: muster ls)", word, strings.Join(ids, ", "), more)
 }
 
 // splitSlot takes "web.2" apart; ok is false where word names no slot. Names
@@ -93,7 +138,8 @@ func looksLikeTask(word string) bool {
 }
 
 // oneTask resolves a task argument: a service (its first running task), a slot
-// of one ("web.2"), or a task's ID or its beginning.
+// of one ("web.2"), or a task's ID or its beginning. The error is an
+// *unknownName where it is none of these.
 func oneTask(ctx context.Context, cl *client.Client, word string) (api.Task, error) {
 	service, slot, hasSlot := splitSlot(word)
 	if !hasSlot {
@@ -101,7 +147,7 @@ func oneTask(ctx context.Context, cl *client.Client, word string) (api.Task, err
 	}
 	id, err := oneService(ctx, cl, service)
 	if err != nil {
-		if hasSlot || !looksLikeTask(word) || client.Code(err) != "" || client.Passing(err) {
+		if hasSlot || !looksLikeTask(word) || !isUnknown(err) {
 			return api.Task{}, err
 		}
 		found, taskErr := cl.Task(ctx, word)
@@ -118,7 +164,7 @@ func oneTask(ctx context.Context, cl *client.Client, word string) (api.Task, err
 		tasks = slices.DeleteFunc(tasks, func(t api.Task) bool { return t.Slot != slot })
 	}
 	if len(tasks) == 0 {
-		return api.Task{}, fmt.Errorf("%s has no such task (see: muster ps -a %s)", word, id)
+		return api.Task{}, unknownf("there is no task %s (see: muster ps -a %s)", word, id)
 	}
 	return slices.MinFunc(tasks, preferred), nil
 }

@@ -67,8 +67,8 @@ func (w *watch) settle(ctx context.Context, timeout time.Duration) error {
 	return nil
 }
 
-// gone waits until none of the services is left; none stands for the whole stack.
-func (w *watch) gone(ctx context.Context, timeout time.Duration, services []string) error {
+// gone waits until the service is no more, or for "" the whole stack.
+func (w *watch) gone(ctx context.Context, timeout time.Duration, service cluster.ServiceID) error {
 	err := w.c.poll(ctx, timeout, func(ctx context.Context) (bool, error) {
 		if err := w.look(ctx); client.NotFound(err) {
 			return true, nil
@@ -76,7 +76,7 @@ func (w *watch) gone(ctx context.Context, timeout time.Duration, services []stri
 			return false, err
 		}
 		return !slices.ContainsFunc(w.status.Services, func(s api.Service) bool {
-			return len(services) == 0 || slices.Contains(services, cluster.ServiceID(s.Service).Name())
+			return service == "" || s.Service == string(service)
 		}), nil
 	})
 	if errors.Is(err, errTimedOut) {

@@ -109,10 +109,15 @@ func (c *Client) send(ctx context.Context, r call) (*http.Response, error) {
 	return resp, nil
 }
 
-// strip removes the method and the stand-in address that net/http puts in front.
+// strip removes what net/http puts in front of an error: the method and the
+// stand-in address, and how far it got with a connection.
 func strip(err error) error {
+	var connect *ConnectError
 	var u *url.Error
-	if errors.As(err, &u) {
+	switch {
+	case errors.As(err, &connect):
+		return connect
+	case errors.As(err, &u):
 		return u.Err
 	}
 	return err

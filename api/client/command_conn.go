@@ -2,7 +2,6 @@ package client
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +14,7 @@ import (
 // commandConn is a connection over the standard streams of a process. It has no
 // deadlines: who calls over it ends calls by closing it.
 type commandConn struct {
+	host   string // where it leads, for errors
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	stdout io.ReadCloser
@@ -22,7 +22,7 @@ type commandConn struct {
 	close  func() error
 }
 
-func startCommand(cmd *exec.Cmd) (net.Conn, error) {
+func startCommand(host string, cmd *exec.Cmd) (net.Conn, error) {
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func startCommand(cmd *exec.Cmd) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &commandConn{cmd: cmd, stdin: stdin, stdout: stdout, stderr: new(tail)}
+	c := &commandConn{host: host, cmd: cmd, stdin: stdin, stdout: stdout, stderr: new(tail)}
 	cmd.Stderr = c.stderr
 	cmd.WaitDelay = time.Second
 	c.close = sync.OnceValue(c.end)
@@ -50,27 +50,35 @@ func (c *commandConn) end() error {
 	return closed
 }
 
-// Read reads the process's output; at its end the error says what the process
-// said on its way out, if it said anything.
 func (c *commandConn) Read(p []byte) (int, error) {
 	n, err := c.stdout.Read(p)
 	if err == nil || n > 0 {
 		return n, nil
 	}
-	_ = c.close()
-	if said := c.stderr.String(); said != "" {
-		return 0, &ConnectError{
-			Host: c.cmd.Args[0], Reason: said, Err: err,
-			Hint: "check that ssh to that host works and that muster is installed and running there",
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		return 0, io.EOF
-	}
-	return 0, err
+	return 0, c.fault(err)
 }
 
-func (c *commandConn) Write(p []byte) (int, error) { return c.stdin.Write(p) }
+func (c *commandConn) Write(p []byte) (int, error) {
+	n, err := c.stdin.Write(p)
+	if err != nil {
+		err = c.fault(err)
+	}
+	return n, err
+}
+
+// fault ends the process and returns what it said on its way out, or err if it
+// said nothing.
+func (c *commandConn) fault(err error) error {
+	_ = c.close()
+	said := c.stderr.String()
+	if said == "" {
+		return err
+	}
+	return &ConnectError{
+		Host: c.host, Reason: said, Err: err,
+		Hint: "check that ssh to that host works and that muster is installed and running there",
+	}
+}
 
 func (c *commandConn) Close() error { return c.close() }
 

@@ -46,11 +46,7 @@ func (c *Client) Exec(ctx context.Context, task string, o ExecOptions) (*Exec, e
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols && resp.StatusCode >= http.StatusBadRequest {
 			return nil, answered(resp)
 		}
-		var connect *ConnectError
-		if errors.As(err, &connect) {
-			return nil, connect
-		}
-		return nil, fmt.Errorf("open a channel to the task: %w", err)
+		return nil, fmt.Errorf("open a channel to the task: %w", strip(err))
 	}
 	conn.SetReadLimit(frameLimit)
 	return &Exec{conn: conn}, nil

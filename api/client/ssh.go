@@ -21,7 +21,7 @@ func dialSSH(u *url.URL) (func(context.Context) (net.Conn, error), error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		return startCommand(exec.Command("ssh", args...))
+		return startCommand(u.Redacted(), exec.Command("ssh", args...))
 	}, nil
 }
 

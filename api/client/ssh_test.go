@@ -31,7 +31,7 @@ func TestSSHArguments(t *testing.T) {
 }
 
 func TestCommandConnection(t *testing.T) {
-	conn, err := startCommand(exec.Command("cat"))
+	conn, err := startCommand("ssh://n1", exec.Command("cat"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestCommandConnection(t *testing.T) {
 
 // TestCommandFails tells the user what ssh said.
 func TestCommandFails(t *testing.T) {
-	conn, err := startCommand(exec.Command("sh", "-c", "echo no such host >&2; exit 255"))
+	conn, err := startCommand("ssh://n1", exec.Command("sh", "-c", "echo no such host >&2; exit 255"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestCommandFails(t *testing.T) {
 // TestCommandIsEnded leaves no process that ignores the end of its input.
 func TestCommandIsEnded(t *testing.T) {
 	cmd := exec.Command("sleep", "1000")
-	conn, err := startCommand(cmd)
+	conn, err := startCommand("ssh://n1", cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
