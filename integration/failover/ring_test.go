@@ -134,7 +134,9 @@ func must(t *testing.T, err error) {
 // run runs a command line that must succeed.
 func run(t *testing.T, h *lab.Host, args ...string) string {
 	t.Helper()
+	begun := time.Now()
 	out, err := fleet.Run(t.Context(), h, args...)
+	t.Logf("%s$ muster %s    # %.1f s", h.Name, strings.Join(args, " "), time.Since(begun).Seconds())
 	must(t, err)
 	return out
 }

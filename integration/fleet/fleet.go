@@ -22,14 +22,19 @@ type Fleet struct {
 	AgentArgs []string
 }
 
+// Of makes a fleet of hosts that have no agents yet.
+func Of(l *lab.Lab, hosts []*lab.Host) *Fleet {
+	return &Fleet{Lab: l, Hosts: hosts, AgentArgs: []string{"--cpus", "2", "--memory", "2G"}}
+}
+
 // New boots hosts, gives them the example images and starts their agents, which
-// are idle until Form or Init.
+// are idle until Form.
 func New(ctx context.Context, l *lab.Lab, hosts int) (*Fleet, error) {
 	booted, err := l.StartHosts(ctx, hosts)
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{Lab: l, Hosts: booted, AgentArgs: []string{"--cpus", "2", "--memory", "2G"}}
+	f := Of(l, booted)
 	if err := l.LoadHello(ctx, booted...); err != nil {
 		return nil, err
 	}
