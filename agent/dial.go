@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"net"
 	"syscall"
 	"time"
 
@@ -21,12 +20,13 @@ const (
 
 // hostDialer tells a living host from a silent one by one TCP connection: an
 // accepted or refused one was answered by the host itself.
-type hostDialer struct{}
+type hostDialer struct{ host Host }
 
 // Dial tries address once.
-func (hostDialer) Dial(ctx context.Context, address string, timeout time.Duration) health.Outcome {
-	d := net.Dialer{Timeout: timeout}
-	conn, err := d.DialContext(ctx, "tcp", address)
+func (d hostDialer) Dial(ctx context.Context, address string, timeout time.Duration) health.Outcome {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	conn, err := d.host.dial(ctx, "tcp", address)
 	switch {
 	case err == nil:
 		_ = conn.Close()
@@ -37,13 +37,13 @@ func (hostDialer) Dial(ctx context.Context, address string, timeout time.Duratio
 	return health.Silent
 }
 
-func dialTries(ctx context.Context, address string, tries int) health.Outcome {
-	return controller.Dial(ctx, hostDialer{}, address, tries, probeTimeout)
+func (d hostDialer) tries(ctx context.Context, address string, tries int) health.Outcome {
+	return controller.Dial(ctx, d, address, tries, probeTimeout)
 }
 
 // Probe dials a member's host because a voter asks.
 func (m *member) Probe(ctx context.Context, p api.Probe) api.ProbeResult {
-	o := dialTries(ctx, p.Address, min(max(p.Tries, 1), probeTries))
+	o := hostDialer{m.a.host}.tries(ctx, p.Address, min(max(p.Tries, 1), probeTries))
 	return api.ProbeResult{Outcome: o.String(), At: time.Now()}
 }
 

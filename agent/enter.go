@@ -174,7 +174,8 @@ func (a *Agent) persist(id *security.Identity, gossipKey []byte, members []api.M
 func (a *Agent) forget() {
 	err := errors.Join(
 		security.Wipe(a.data.identityDir()),
-		a.data.remove("consensus", gossipKeyFile, membersFile, "assignments.cbor"),
+		a.forgetLog(),
+		a.data.remove(gossipKeyFile, membersFile, "assignments.cbor"),
 	)
 	if err != nil {
 		a.log.Warn("the membership was not removed completely", "error", err)
@@ -267,7 +268,7 @@ func (a *Agent) askOne(ctx context.Context, hostPort string, tok security.Token,
 		return nil, nil, nil, err
 	}
 	var out api.NodeJoined
-	if err := postJoin(ctx, hostPort, tok, api.NodeJoin{Token: word, CSR: csr, Node: node}, &out); err != nil {
+	if err := a.postJoin(ctx, hostPort, tok, api.NodeJoin{Token: word, CSR: csr, Node: node}, &out); err != nil {
 		return nil, nil, nil, err
 	}
 	id, err := security.NewIdentity(out.Certificate, out.CA, key)
@@ -279,14 +280,18 @@ func (a *Agent) askOne(ctx context.Context, hostPort string, tok security.Token,
 
 // postJoin speaks to a host that proves to be of the token's cluster; this host
 // has no certificate yet.
-func postJoin(ctx context.Context, hostPort string, tok security.Token, in api.NodeJoin, out *api.NodeJoined) error {
+func (a *Agent) postJoin(ctx context.Context, hostPort string, tok security.Token, in api.NodeJoin, out *api.NodeJoined) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
 	t := &http.Transport{
 		TLSClientConfig: security.JoinTLS(tok.CAHash, tok.ClusterID, security.VerifyOptions{}), ForceAttemptHTTP2: true,
-		DialContext: (&net.Dialer{Timeout: joinDialTimeout}).DialContext,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, joinDialTimeout)
+			defer cancel()
+			return a.host.dial(ctx, network, address)
+		},
 	}
 	defer t.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+hostPort+"/v1/node/join", bytes.NewReader(body))

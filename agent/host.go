@@ -29,6 +29,24 @@ type Host struct {
 	Log    *consensus.Memory // nil: the data directory
 }
 
+// dial opens a connection that is not one between members: a probe, a request
+// to join.
+func (h Host) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if h.Dial != nil {
+		return h.Dial(ctx, network, address)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, address)
+}
+
+// forgetLog removes this node's part of the replicated log. Its store is closed.
+func (a *Agent) forgetLog() error {
+	if a.host.Log != nil {
+		*a.host.Log = *consensus.NewMemory()
+	}
+	return a.data.remove("consensus")
+}
+
 // Stats measures a host.
 type Stats interface {
 	Capacity(ctx context.Context) (milliCPU, memBytes int64, err error)

@@ -163,7 +163,7 @@ func (u *uplink) dialHost(leader cluster.NodeID) {
 	if !ok || busy || leader == u.m.self {
 		return
 	}
-	result := health.ProbeResult{Node: leader, By: u.m.self, Outcome: dialTries(u.m.ctx, addr, probeTries), At: time.Now()}
+	result := health.ProbeResult{Node: leader, By: u.m.self, Outcome: hostDialer{u.m.a.host}.tries(u.m.ctx, addr, probeTries), At: time.Now()}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	result.At = time.Now()

@@ -69,7 +69,7 @@ func (m *member) startVoter(key security.ClusterKey) error {
 		return err
 	}
 	v.ctrl = controller.New(controller.Config{
-		Self: m.self, Store: storeOf{v.store}, Prober: prober{m: m}, Evidence: m.evidence,
+		Self: m.self, Store: storeOf{v.store}, Prober: prober{hostDialer{m.a.host}, m}, Evidence: m.evidence,
 		Voters: votersOf{m, v.store}, Logger: m.log.With("part", "controller"),
 	})
 	ctx, cancel := context.WithCancel(m.ctx)
@@ -219,7 +219,7 @@ func (m *member) Promote(_ context.Context, p api.Promote) error {
 	}
 	m.learnVoters(p.Voters)
 	// What an earlier membership left behind belongs to another configuration.
-	if err := m.a.data.remove("consensus"); err != nil {
+	if err := m.a.forgetLog(); err != nil {
 		return err
 	}
 	if err := security.SaveClusterKey(m.a.data.identityDir(), key); err != nil {
@@ -261,5 +261,5 @@ func (m *member) Demote(context.Context) error {
 	if err := security.RemoveClusterKey(m.a.data.identityDir()); err != nil {
 		return err
 	}
-	return m.a.data.remove("consensus")
+	return m.a.forgetLog()
 }
