@@ -1,6 +1,9 @@
 package cluster
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // FieldError says which field of the user's input is wrong, why, and what to
 // do about it.
@@ -24,7 +27,8 @@ func (e *FieldError) Error() string {
 
 // Within prefixes the field of a *FieldError with the place that holds it.
 func Within(prefix string, err error) error {
-	if fe, ok := err.(*FieldError); ok {
+	var fe *FieldError
+	if errors.As(err, &fe) {
 		return &FieldError{Field: prefix + "." + fe.Field, Reason: fe.Reason, Hint: fe.Hint}
 	}
 	return err

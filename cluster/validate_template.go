@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -155,7 +156,8 @@ func (p Port) anyAddress() bool {
 
 // renamed gives a *FieldError another field.
 func renamed(field string, err error) error {
-	if fe, ok := err.(*FieldError); ok {
+	var fe *FieldError
+	if errors.As(err, &fe) {
 		return Invalid(field, fe.Reason, fe.Hint)
 	}
 	return err

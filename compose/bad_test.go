@@ -100,7 +100,7 @@ func TestBadFieldsAreNamed(t *testing.T) {
 		"volume driver":      {web("volumes: ['v:/v']") + "volumes: {v: {driver: nfs}}\n", "volumes.v.driver", "local"},
 		"volume options":     {web("volumes: ['v:/v']") + "volumes: {v: {driver_opts: {type: nfs}}}\n", "volumes.v.driver_opts", "external volume"},
 		"fencing":            {web("x-muster: {guarantee: at-most-one}"), "services.web.x-muster.guarantee", "until fencing exists"},
-		"unknown of ours":    {web("x-muster: {garantee: at-most-one}"), "services.web.x-muster.garantee", "not a field of Muster"},
+		"unknown of ours":    {web("x-muster: {fence: at-most-one}"), "services.web.x-muster.fence", "not a field of Muster"},
 		"ours as text":       {web("x-muster: yes please"), "services.web.x-muster", "not a mapping"},
 		"ours out of place":  {web() + "volumes: {v: {x-muster: {a: b}}}\n", "volumes.v.x-muster", "not a field of Muster"},
 		"hooks":              {web("pre_stop: [{command: x}]"), "services.web.pre_stop", "stop_signal"},

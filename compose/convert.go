@@ -92,9 +92,10 @@ func (c *converter) build() *Build {
 	if out.Dockerfile == "" {
 		out.Dockerfile = "Dockerfile"
 	}
-	if out.Context == "" {
+	switch out.Context {
+	case "":
 		out.Context = c.project.WorkingDir
-	} else if out.Context == "." {
+	case ".":
 		out.Context = filepath.Clean(c.project.WorkingDir)
 	}
 	for key, value := range b.Args {

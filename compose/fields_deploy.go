@@ -48,8 +48,10 @@ var deployFields = []field{
 	{path: "services.*.deploy.resources.reservations.generic_resources", verdict: warned, note: "has no effect: use a constraint on a node label"},
 	{path: "services.*.deploy.restart_policy", verdict: honoured, note: "condition, delay, max_attempts, window"},
 	{path: "services.*.deploy.placement", verdict: group},
-	{path: "services.*.deploy.placement.constraints", verdict: honoured,
-		note: "`KEY==VALUE` and `KEY!=VALUE`; keys are node.id, node.name, node.hostname, node.role, node.platform.os, node.platform.arch, node.labels.NAME, engine.labels.NAME"},
+	{
+		path: "services.*.deploy.placement.constraints", verdict: honoured,
+		note: "`KEY==VALUE` and `KEY!=VALUE`; keys are node.id, node.name, node.hostname, node.role, node.platform.os, node.platform.arch, node.labels.NAME, engine.labels.NAME",
+	},
 	{path: "services.*.deploy.placement.preferences", verdict: honoured, note: "`spread: node.labels.NAME`"},
 	{path: "services.*.deploy.placement.max_replicas_per_node", verdict: honoured},
 	{path: "services.*.deploy.update_config", verdict: group},

@@ -45,8 +45,10 @@ var serviceFields = []field{
 	{path: "services.*.ports.[].name", verdict: honoured, note: "a note to the reader"},
 	{path: "services.*.ports.[].app_protocol", verdict: warned, note: "has no effect: connections are balanced, not requests"},
 
-	{path: "services.*.network_mode", verdict: refused, note: "a container that shares another's network has to run beside it, which is not supported yet",
-		hint: "use host or none, or leave it out", same: []string{"host", "none", "bridge", "default"}},
+	{
+		path: "services.*.network_mode", verdict: refused, note: "a container that shares another's network has to run beside it, which is not supported yet",
+		hint: "use host or none, or leave it out", same: []string{"host", "none", "bridge", "default"},
+	},
 	{path: "services.*.networks", verdict: group},
 	{path: "services.*.networks.*", verdict: group, note: "every one of them is the stack's own network; see the file's `networks`"},
 	{path: "services.*.networks.*.aliases", verdict: warned, note: "has no effect: the service is found by its name"},
@@ -128,7 +130,9 @@ var serviceFields = []field{
 	{path: "services.*.use_api_socket", verdict: refused, note: "the engine's socket is not handed out", hint: "bind /var/run/docker.sock", same: []string{"false"}},
 
 	{path: "services.*.x-muster", verdict: group},
-	{path: "services.*.x-muster.guarantee", verdict: refused, note: "at-most-one is refused until fencing exists: a node that is cut off could run a second copy",
-		hint: "remove it if a second copy for a short while does no harm"},
+	{
+		path: "services.*.x-muster.guarantee", verdict: refused, note: "at-most-one is refused until fencing exists: a node that is cut off could run a second copy",
+		hint: "remove it if a second copy for a short while does no harm",
+	},
 	{path: "services.*.x-muster.ingress", verdict: refused, note: "routes by host and path do not exist yet", hint: "publish a port"},
 }

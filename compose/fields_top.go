@@ -17,8 +17,10 @@ var topFields = []field{
 
 	{path: "networks", verdict: group},
 	{path: "networks.*", verdict: warned, note: "is not a network of its own: " + oneNet},
-	{path: "networks.*.external", verdict: refused, note: "is a network that Muster does not own, so the services could not reach what they expect there",
-		hint: "remove it and publish the ports that other stacks need", same: []string{"false"}},
+	{
+		path: "networks.*.external", verdict: refused, note: "is a network that Muster does not own, so the services could not reach what they expect there",
+		hint: "remove it and publish the ports that other stacks need", same: []string{"false"},
+	},
 	{path: "networks.*.name", verdict: warned, note: "has no effect: Muster names its networks itself"},
 	{path: "networks.*.driver", verdict: warned, note: "has no effect: Muster chooses the driver", same: []string{"bridge", "overlay"}},
 	{path: "networks.*.driver_opts", verdict: warned, note: "has no effect"},
@@ -35,8 +37,10 @@ var topFields = []field{
 	{path: "volumes.*.external", verdict: honoured, note: "the volume must exist on every node that may run the service"},
 	{path: "volumes.*.labels", verdict: honoured},
 	{path: "volumes.*.driver", verdict: refused, note: "is a driver other than local, which is the only one supported", hint: "remove it", same: []string{"local"}},
-	{path: "volumes.*.driver_opts", verdict: refused, note: "is not passed to the driver, so the data would land elsewhere",
-		hint: "mount the file system on the nodes and bind it, or use an external volume"},
+	{
+		path: "volumes.*.driver_opts", verdict: refused, note: "is not passed to the driver, so the data would land elsewhere",
+		hint: "mount the file system on the nodes and bind it, or use an external volume",
+	},
 
 	{path: "secrets", verdict: warned, note: noSecrets},
 	{path: "configs", verdict: warned, note: noConfigs},

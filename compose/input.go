@@ -96,7 +96,7 @@ func environment(env map[string]string, dir string) (types.Mapping, error) {
 	maps.Copy(out, env)
 	file := filepath.Join(dir, ".env")
 	if info, err := os.Stat(file); err != nil || info.IsDir() {
-		return out, nil
+		return out, nil //nolint:nilerr // the file is optional
 	}
 	fromFile, err := dotenv.GetEnvFromFile(out, []string{file})
 	if err != nil {

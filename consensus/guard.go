@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -38,7 +39,8 @@ func (g *guard) do(op string, f func() error) error {
 	for range waits {
 		select {
 		case err := <-done:
-			if _, broke := err.(*panicError); broke {
+			var broke *panicError
+			if errors.As(err, &broke) {
 				return g.poison(fmt.Errorf("%s: %w: %w", op, ErrStoreBroken, err))
 			}
 			return err
@@ -95,6 +97,7 @@ type guardedLog struct {
 func (l *guardedLog) FirstIndex() (uint64, error) {
 	return l.index("read the first index", l.inner.FirstIndex)
 }
+
 func (l *guardedLog) LastIndex() (uint64, error) {
 	return l.index("read the last index", l.inner.LastIndex)
 }

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
-
-	"github.com/musterhq/muster/cluster"
 )
 
 // LastContact is when this node last heard from a leader, the zero time for
@@ -60,7 +58,7 @@ func (s *Store) Stats() Stats {
 			st.Voter = m.Voter
 		} else if leads {
 			p, _ := s.trans.progress.of(m.ID, st.Term)
-			p.ID = cluster.NodeID(m.ID)
+			p.ID = m.ID
 			st.Peers = append(st.Peers, p)
 		}
 	}

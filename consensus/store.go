@@ -245,7 +245,7 @@ func (s *Store) stopRaft() {
 // it, and the end of the process closes it as well.
 func (s *Store) closeStores() error {
 	if s.guard.poisoned() != nil {
-		return nil
+		return nil //nolint:nilerr // Failed has told the reason
 	}
 	if err := s.stores.close(); err != nil {
 		return fmt.Errorf("close the consensus store: %w", err)

@@ -72,8 +72,11 @@ func TestPreferencesComeFirst(t *testing.T) {
 func TestPreferencesAreNested(t *testing.T) {
 	var nodes []cluster.Node
 	for i, l := range []map[string]string{
-		{"zone": "a", "rack": "1"}, {"zone": "a", "rack": "1"}, {"zone": "a", "rack": "2"},
-		{"zone": "b", "rack": "1"}, {"zone": "b", "rack": "2"},
+		{"zone": "a", "rack": "1"},
+		{"zone": "a", "rack": "1"},
+		{"zone": "a", "rack": "2"},
+		{"zone": "b", "rack": "1"},
+		{"zone": "b", "rack": "2"},
 	} {
 		nodes = append(nodes, cluster.Node{Name: fmt.Sprintf("n%d", i+1), Labels: l})
 	}

@@ -41,7 +41,7 @@ func (c *Client) Exec(ctx context.Context, task string, o ExecOptions) (*Exec, e
 		}
 	}
 	target := url.URL{Scheme: "http", Host: "muster"}
-	conn, resp, err := websocket.Dial(ctx, target.String()+path("exec", task)+"?"+query.Encode(), &websocket.DialOptions{HTTPClient: c.http})
+	conn, resp, err := websocket.Dial(ctx, target.String()+path("exec", task)+"?"+query.Encode(), &websocket.DialOptions{HTTPClient: c.http}) //nolint:bodyclose // answered reads and closes it; of an upgrade there is none
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols && resp.StatusCode >= http.StatusBadRequest {
 			return nil, answered(resp)

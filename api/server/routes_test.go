@@ -104,7 +104,7 @@ func TestPublicRoutesAreListed(t *testing.T) {
 func TestUnknownCallIsAClearError(t *testing.T) {
 	s := New(api.Version{}, nil, slog.New(slog.DiscardHandler))
 	w := httptest.NewRecorder()
-	s.NodeHandler().ServeHTTP(w, httptest.NewRequest("GET", "/v9/nothing", nil))
+	s.NodeHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v9/nothing", nil))
 	if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "not a call of this API") {
 		t.Errorf("HTTP %d: %s", w.Code, w.Body)
 	}

@@ -47,7 +47,7 @@ func joined(t *testing.T) (client, server *duplex, begun time.Time, ended *time.
 func TestSilentHalfOpenConnectionIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server, _, ended := joined(t)
-		client.CloseWrite()
+		_ = client.CloseWrite()
 		if _, err := server.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Fatalf("the server saw %v, want the client's end", err)
 		}
@@ -67,7 +67,7 @@ func TestSilentHalfOpenConnectionIsCut(t *testing.T) {
 func TestHalfOpenConnectionThatMovesStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server, begun, ended := joined(t)
-		client.CloseWrite()
+		_ = client.CloseWrite()
 		var last time.Duration
 		for range 5 {
 			time.Sleep(halfOpenIdle - time.Second)

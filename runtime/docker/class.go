@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/docker/docker/client"
@@ -73,7 +74,7 @@ func (d *Driver) begin(ctx context.Context, what string, f func(context.Context,
 		err = context.DeadlineExceeded
 	}
 	if err != nil {
-		if context.Cause(inner) == context.DeadlineExceeded {
+		if errors.Is(context.Cause(inner), context.DeadlineExceeded) {
 			err = context.DeadlineExceeded
 		}
 		cancel(nil)

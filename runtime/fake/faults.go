@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -168,7 +169,7 @@ func (d *Driver) wait(ctx context.Context, limit time.Duration, done <-chan stru
 
 // ended words the end of a caller's context as a real driver does.
 func ended(err error) error {
-	if err == context.DeadlineExceeded {
+	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%w: %w", runtime.ErrEngine, err)
 	}
 	return err
