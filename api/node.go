@@ -62,6 +62,8 @@ type Heartbeat struct {
 	Node cluster.NodeID `json:"node"`
 	// Usage is measured on the node; nil when it could not be.
 	Usage *Usage `json:"usage,omitempty"`
+	// Problems are the node's own troubles, for people.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // Usage is what a host uses.

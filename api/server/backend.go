@@ -72,11 +72,13 @@ type Peers interface {
 type Leader interface {
 	// Heartbeat takes in a node's sign of life and answers the newest index
 	// at which something changed for it.
-	Heartbeat(node cluster.NodeID, usage *api.Usage) (index uint64)
+	Heartbeat(h api.Heartbeat) (index uint64)
 	// Suspects are nodes that are silent but not judged yet.
 	Suspects() map[cluster.NodeID]bool
 	// Usage is what a node measured last; ok is false when that is unknown.
 	Usage(node cluster.NodeID) (u api.Usage, ok bool)
+	// Problems are what a node said last of its own troubles.
+	Problems(node cluster.NodeID) []string
 }
 
 // Engine is this host's container engine.
@@ -117,7 +119,8 @@ type LocalNode interface {
 	Promote(ctx context.Context, p api.Promote) error
 	Demote(ctx context.Context) error
 	Probe(ctx context.Context, p api.Probe) api.ProbeResult
-	// Problems are the troubles of this node that `status` shows.
+	// Problems are the troubles of this node that `status` shows while there is
+	// no leader that knows those of all.
 	Problems() []string
 }
 

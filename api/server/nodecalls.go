@@ -32,7 +32,7 @@ func nodeHeartbeat(c *call) (any, error) {
 		return nil, err
 	}
 	v, _ := c.State.View()
-	return api.HeartbeatReply{Leader: c.Self, Epoch: v.Epoch(), Index: c.Leader.Heartbeat(in.Node, in.Usage)}, nil
+	return api.HeartbeatReply{Leader: c.Self, Epoch: v.Epoch(), Index: c.Leader.Heartbeat(in)}, nil
 }
 
 func nodeObserve(c *call) (any, error) {

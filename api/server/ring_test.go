@@ -308,8 +308,9 @@ func (p peersOf) Transport(node cluster.NodeID, bulk bool) http.RoundTripper {
 
 type quietLeader struct{}
 
-func (quietLeader) Heartbeat(cluster.NodeID, *api.Usage) uint64 { return 0 }
+func (quietLeader) Heartbeat(api.Heartbeat) uint64              { return 0 }
 func (quietLeader) Suspects() map[cluster.NodeID]bool           { return nil }
+func (quietLeader) Problems(cluster.NodeID) []string            { return nil }
 func (quietLeader) Usage(cluster.NodeID) (u api.Usage, ok bool) { return u, false }
 
 // lifecycleOf knows the cluster's ID and nothing else.

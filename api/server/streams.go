@@ -32,18 +32,15 @@ func events(c *call) (any, error) {
 			(q.Get("node") == "" || c.eventNode(e) == q.Get("node"))
 	}
 	v, _ := c.State.View()
-	var last uint64
+	last := v.Index()
 	if after >= 0 {
 		last = uint64(after)
 	} else {
-		for _, e := range v.LastEvents(tail) {
-			if keep(e) {
-				if err := out.send(c.presentEvent(v, e)); err != nil {
-					return streamed, nil
-				}
+		for _, e := range v.LastEvents(tail, keep) {
+			if err := out.send(c.presentEvent(v, e)); err != nil {
+				return streamed, nil
 			}
 		}
-		last = v.Index()
 	}
 	for {
 		v, _ := c.State.View()

@@ -311,8 +311,12 @@ func TestEventsAreBoundedAndOrdered(t *testing.T) {
 	if n != KeepEvents {
 		t.Fatalf("%d events kept", n)
 	}
-	if got := w.View().LastEvents(2); len(got) != 2 || got[1].Index != last {
+	if got := w.View().LastEvents(2, nil); len(got) != 2 || got[1].Index != last {
 		t.Fatalf("last events %+v", got)
+	}
+	cordons := func(e *Event) bool { return e.Action == string(cluster.Cordoned) }
+	if got := w.View().LastEvents(3, cordons); len(got) != 3 || !cordons(got[0]) || got[2].Index != last-1 {
+		t.Fatalf("last cordons %+v", got)
 	}
 }
 

@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -152,16 +153,17 @@ func (v View) Condition(id cluster.NodeID) cluster.Condition {
 // Events yields the kept events after the given index, oldest first.
 func (v View) Events(after uint64) iter.Seq[*Event] { return v.events.from(eventKey(after+1, 0)) }
 
-// LastEvents returns the newest n events, oldest first.
-func (v View) LastEvents(n int) []*Event {
+// LastEvents returns the newest n events that keep lets through, oldest first;
+// a nil keep lets all through.
+func (v View) LastEvents(n int, keep func(*Event) bool) []*Event {
 	var out []*Event
 	it := v.events.tree.Root().ReverseIterator()
 	for _, e, ok := it.Previous(); ok && len(out) < n; _, e, ok = it.Previous() {
-		out = append(out, e.val)
+		if keep == nil || keep(e.val) {
+			out = append(out, e.val)
+		}
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	slices.Reverse(out)
 	return out
 }
 
