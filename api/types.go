@@ -6,6 +6,10 @@ import (
 	"github.com/musterhq/muster/cluster"
 )
 
+// StaleHeader marks an answer of a node that reaches no leader: it comes from
+// what that node knows and may be old.
+const StaleHeader = "Muster-Stale"
+
 // Version is the agent's build.
 type Version struct {
 	Version string `json:"version"`

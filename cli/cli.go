@@ -30,7 +30,8 @@ type Deps struct {
 // CLI is the command line, ready to run once.
 type CLI struct {
 	Deps
-	root *cobra.Command
+	root   *cobra.Command
+	client *client.Client // once connected
 
 	host    string
 	yes     bool
@@ -57,6 +58,7 @@ func (c *CLI) Run(ctx context.Context, args []string) int {
 	c.root.SetOut(c.Stdout)
 	c.root.SetErr(c.Stderr)
 	cmd, err := c.root.ExecuteContextC(ctx)
+	c.warnStale()
 	return c.report(ctx, cmd, err)
 }
 
@@ -68,7 +70,15 @@ func (c *CLI) connect() (*client.Client, error) {
 	if err != nil {
 		return nil, usagef("%v", err)
 	}
+	c.client = cl
 	return cl, nil
+}
+
+// warnStale tells a person that an answer may be old.
+func (c *CLI) warnStale() {
+	if c.client != nil && c.client.Stale() {
+		c.notef("This is this host's own, possibly old, view: the cluster has no leader that it can reach.")
+	}
 }
 
 // interactive reports whether a person can answer a question.

@@ -61,11 +61,5 @@ func (c *CLI) writeStatus(w io.Writer, s api.Status) error {
 		}
 		t.add(cell{text: title}, cell{text: p})
 	}
-	if err := t.write(w); err != nil {
-		return err
-	}
-	if s.Stale {
-		c.notef("This is this host's own, possibly old, view: the cluster has no leader that it can reach.")
-	}
-	return nil
+	return t.write(w)
 }

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/musterhq/muster/api"
 )
 
 var errTimeout = errors.New("the agent did not answer in time")
@@ -101,6 +103,9 @@ func (c *Client) send(ctx context.Context, r call) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, reason(ctx, strip(err))
+	}
+	if resp.Header.Get(api.StaleHeader) != "" {
+		c.stale.Store(true)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		defer resp.Body.Close()

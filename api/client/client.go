@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/musterhq/muster/configs"
@@ -28,6 +29,7 @@ type Client struct {
 	dial   func(context.Context) (net.Conn, error)
 	http   *http.Client
 	onWait func(error)
+	stale  atomic.Bool // an answer was
 }
 
 // Option changes a Client.
@@ -36,6 +38,10 @@ type Option func(*Client)
 // OnWait has f told, once a call, why a write is being tried again for more than
 // two seconds.
 func OnWait(f func(error)) Option { return func(c *Client) { c.onWait = f } }
+
+// Stale reports whether an answer of this client came from a node that reaches
+// no leader: it may be old, and what only a leader measures is missing.
+func (c *Client) Stale() bool { return c.stale.Load() }
 
 // New makes a client of the agent at host: unix://PATH, or
 // ssh://[user@]host[:port][/path/to/socket]. Nothing is dialled yet.

@@ -119,8 +119,7 @@ type LocalNode interface {
 	Promote(ctx context.Context, p api.Promote) error
 	Demote(ctx context.Context) error
 	Probe(ctx context.Context, p api.Probe) api.ProbeResult
-	// Problems are the troubles of this node that `status` shows while there is
-	// no leader that knows those of all.
+	// Problems are the troubles of this node and of its table that `status` shows.
 	Problems() []string
 }
 

@@ -65,6 +65,7 @@ func (c *call) servable(w where) error {
 	_, voter := c.State.View()
 	if w == fresh && voter {
 		c.stale = true
+		c.w.Header().Set(api.StaleHeader, "true")
 		return nil
 	}
 	if voter {

@@ -33,9 +33,7 @@ func status(c *call) (any, error) {
 			st.Tasks++
 		}
 	}
-	if p.soft == nil {
-		st.Problems = append(st.Problems, c.Local.Problems()...)
-	}
+	st.Problems = append(st.Problems, c.Local.Problems()...)
 	st.Healthy = len(st.Problems) == 0
 	return st, nil
 }
@@ -48,7 +46,7 @@ func (p presenter) nodeProblems(n *cluster.Node) []string {
 	if n.EngineError != "" {
 		out = append(out, fmt.Sprintf("node %s: the container engine %s", n.Name, n.EngineError))
 	}
-	if p.soft != nil && n.Condition == cluster.Ready {
+	if p.soft != nil && n.ID != p.leaderID && n.Condition == cluster.Ready {
 		out = append(out, p.soft.Problems(n.ID)...)
 	}
 	return out

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"bytes"
 	"archive/tar"
 	"encoding/json"
 	"errors"
@@ -63,6 +64,9 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, "/v1/exec/"):
 		playExec(w, r, string(content))
 	default:
+		if bytes.Contains(content, []byte(`"stale": true`)) {
+			w.Header().Set(api.StaleHeader, "true")
+		}
 		_, _ = w.Write(content)
 		if r.URL.Query().Get("follow") == "1" {
 			_ = http.NewResponseController(w).Flush()
