@@ -2,6 +2,7 @@ package controller
 
 import (
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -37,7 +38,7 @@ func Decide(v state.View, conditions []state.NodeCondition, quarantine map[clust
 	}
 	what, wake := rollout.Step(judged, now, newID, rollout.Options{Quarantine: quarantine, LossRate: lossRate})
 	d := Decision{Reconcile: what, Wake: wake}
-	d.Conditions = append(conditions, what.Conditions...)
+	d.Conditions = slices.Concat(conditions, what.Conditions)
 
 	wanted := judged
 	if !what.Empty() {
