@@ -21,6 +21,7 @@ Services that the file does not have any more are removed.`
 func (c *CLI) newDeploy() *cobra.Command {
 	var files []string
 	var w waiting
+	var auth logins
 	cmd := &cobra.Command{
 		Use:               "deploy [-f FILE] [STACK]",
 		Short:             "Make a stack what a Compose file says",
@@ -36,10 +37,16 @@ func (c *CLI) newDeploy() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if auth.send {
+				if err := c.sendLogins(cmd.Context(), cl, stack); err != nil {
+					return err
+				}
+			}
 			return c.deploy(cmd.Context(), cl, stack, w)
 		},
 	}
 	registerFiles(cmd, &files)
+	auth.register(cmd)
 	w.register(cmd, "do not wait until the stack is healthy")
 	return cmd
 }

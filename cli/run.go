@@ -20,6 +20,7 @@ is left of it.`
 // runOptions are what `run` takes.
 type runOptions struct {
 	waiting
+	logins
 	name        string
 	replicas    int
 	ports       []string
@@ -55,12 +56,18 @@ func (c *CLI) newRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if o.send {
+				if err := c.sendLogins(cmd.Context(), cl, stack); err != nil {
+					return err
+				}
+			}
 			return c.run(cmd.Context(), cl, stack, o)
 		},
 	}
 	f := cmd.Flags()
 	f.SetInterspersed(false)
-	o.register(cmd, "do not wait until it runs")
+	o.waiting.register(cmd, "do not wait until it runs")
+	o.logins.register(cmd)
 	f.StringVar(&o.name, "name", "", "`name` of stack and service (default: made from the image's)")
 	f.IntVar(&o.replicas, "replicas", 1, "number of tasks")
 	f.StringArrayVarP(&o.ports, "publish", "p", nil, "publish a `port`, as 8080:80; repeatable")
