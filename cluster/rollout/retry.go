@@ -51,14 +51,34 @@ func (w *work) failed(s *seat) *cluster.Task {
 	return nil
 }
 
+// givenUp reports whether the seat's last failure was its last word, because the
+// restart policy is "none". A holder that runs and only has to leave its node is
+// not given up: its move is tried again.
+func (w *work) givenUp(s *seat) bool {
+	if w.svc.Spec.Template.Restart.Condition != cluster.RestartNever || w.failed(s) == nil {
+		return false
+	}
+	return s.holder == nil || w.lost(s.holder) || s.holder.Generation != w.svc.Generation
+}
+
+// rest counts a seat that waits after a failure. One that is given up holds up
+// updates, which might fail alike, and nothing else: it waits for ever.
+func (w *work) rest(s *seat) {
+	if w.givenUp(s) {
+		w.failing++
+		return
+	}
+	w.moving++
+}
+
 // resting reports whether the seat's last failure forbids another try now, or
-// for ever because the restart policy is "none".
+// for ever.
 func (w *work) resting(s *seat) bool {
 	last := w.failed(s)
 	if last == nil {
 		return false
 	}
-	if w.svc.Spec.Template.Restart.Condition == cluster.RestartNever {
+	if w.givenUp(s) {
 		return true
 	}
 	recent := 0

@@ -99,6 +99,23 @@ func TestFailedTaskThatMustNotRestartHoldsUpTheUpdate(t *testing.T) {
 	w.has("1 t001 g1 n1", "1 t003 g2 n1 failed", "2 t002 g1 n2")
 }
 
+func TestFailedTaskThatMustNotRestartHoldsUpNoDrain(t *testing.T) {
+	w := newWorld(t, "n1", "n2")
+	w.deploy("1", replicas(2), restart(cluster.RestartNever))
+	w.run()
+	w.observe("t001", gaveUp)
+	w.decides()
+	w.available("n2", cluster.Drained)
+	w.decides("create 2 t003 g1 for t002")
+	w.observe("t003", gaveUp) // the move fails, t002 still runs: it is tried again
+	w.decides()
+	w.now = w.wake
+	w.decides("stop t003: another task follows", "create 2 t004 g1 for t002")
+	w.observe("t004", running)
+	w.decides("stop t002: replaced: node n2 is drained")
+	w.has("1 t001 g1 n1 failed", "2 t004 g1 n1")
+}
+
 func TestCompletedSuccessorTakesOver(t *testing.T) {
 	w := newWorld(t, "n1", "n2")
 	w.deploy("1", replicas(2), restart(cluster.RestartOnFailure))

@@ -121,7 +121,9 @@ func (w *work) tend(s *seat) {
 func (w *work) replaceLost(s *seat) {
 	switch {
 	case s.pin != "":
-	case w.resting(s) || !w.mayReplaceLost():
+	case w.resting(s):
+		w.rest(s)
+	case !w.mayReplaceLost():
 		w.moving++
 	default:
 		w.count(w.create(s, s.holder.ID))
@@ -135,7 +137,7 @@ func (w *work) queueMove(s *seat) {
 	case s.pin != "" && !w.takesNew(s.pin):
 		// Its successor could not run there either.
 	case w.resting(s):
-		w.moving++
+		w.rest(s)
 	case w.failed(s) != nil:
 		w.count(w.create(s, s.holder.ID))
 	case s.holder.Observed.Phase != cluster.PhaseRunning:
@@ -158,7 +160,7 @@ func (w *work) fill(s *seat) {
 	switch {
 	case s.pin != "" && !w.takesNew(s.pin):
 	case w.resting(s):
-		w.moving++
+		w.rest(s)
 	default:
 		w.refill(s, nil)
 	}

@@ -18,6 +18,7 @@ type work struct {
 	tasks []*cluster.Task // by slot, then by age
 
 	moving   int       // seats in transition
+	failing  int       // seats that are given up
 	waiting  []*seat   // seats whose running holder must move
 	lastMove time.Time // when the newest handover was complete
 }
@@ -97,8 +98,12 @@ func (w *work) startMoves() {
 		return
 	}
 	for _, s := range w.waiting {
-		if w.moving >= max(w.svc.Spec.Update.Parallelism, 1) {
-			return
+		busy := w.moving
+		if s.holder.Generation != w.svc.Generation {
+			busy += w.failing
+		}
+		if busy >= max(w.svc.Spec.Update.Parallelism, 1) {
+			continue
 		}
 		w.moving++
 		if w.order == cluster.StopFirst {

@@ -79,9 +79,23 @@ func (q *quiet) host(h Host) {
 
 // seat is what a service has in one place.
 type seat struct {
-	name      string
-	live      []*cluster.Task // oldest first
-	completed bool
+	name string
+	live []*cluster.Task // oldest first
+	over bool            // it ended for good and by its restart policy needs no other
+}
+
+// halted reports whether a task of the current generation failed and must not be
+// tried again by its restart policy, which holds up the service's update.
+func (q *quiet) halted(s *cluster.Service) bool {
+	if s.Spec.Template.Restart.Condition != cluster.RestartNever {
+		return false
+	}
+	for t := range q.State.TasksOf(s.ID) {
+		if t.Generation == s.Generation && t.Observed.Final && !completed(t) {
+			return true
+		}
+	}
+	return false
 }
 
 func (q *quiet) service(s *cluster.Service) {
@@ -95,9 +109,9 @@ func (q *quiet) service(s *cluster.Service) {
 	case !q.Works(&s.Spec.Template):
 		return
 	}
-	blocked := q.pending(s)
+	excused := excuses{pending: q.pending(s), update: q.halted(s)}
 	if s.Spec.Mode == cluster.Global {
-		q.global(s, blocked)
+		q.global(s, excused)
 		return
 	}
 	seats := make([]seat, s.Spec.Replicas)
@@ -114,7 +128,7 @@ func (q *quiet) service(s *cluster.Service) {
 		seats[t.Slot-1].add(s, t)
 	}
 	for i := range seats {
-		q.seat(s, &seats[i], blocked)
+		q.seat(s, &seats[i], excused)
 	}
 }
 
@@ -122,15 +136,20 @@ func (s *seat) add(svc *cluster.Service, t *cluster.Task) {
 	if live(t) {
 		s.live = append(s.live, t)
 	}
-	restart := svc.Spec.Template.Restart.Condition
-	if t.Generation == svc.Generation && completed(t) && (restart == cluster.RestartNever || restart == cluster.RestartOnFailure) {
-		s.completed = true
+	if t.Generation != svc.Generation || t.Observed.Phase != cluster.PhaseExited || !t.Observed.Final {
+		return
+	}
+	switch svc.Spec.Template.Restart.Condition {
+	case cluster.RestartNever:
+		s.over = true
+	case cluster.RestartOnFailure:
+		s.over = s.over || completed(t)
 	}
 }
 
 // global checks one seat a node that the service is wanted on. A node that takes
 // nothing new may do without, or keep an older generation.
-func (q *quiet) global(s *cluster.Service, blocked bool) {
+func (q *quiet) global(s *cluster.Service, excused excuses) {
 	for n := range q.State.Nodes() {
 		wanted := n.Availability != cluster.Drained && matches(s.Spec.Template.Constraints, n)
 		at := seat{name: fmt.Sprintf("%s on node %s", s.ID, n.ID)}
@@ -144,7 +163,7 @@ func (q *quiet) global(s *cluster.Service, blocked bool) {
 			q.add(NotSettled, "%s: task %s is not wanted there", at.name, at.live[0].ID)
 		case !wanted || q.blocked(n) != "":
 		default:
-			q.seat(s, &at, blocked)
+			q.seat(s, &at, excused)
 		}
 	}
 }
@@ -168,26 +187,31 @@ func (q *quiet) pending(s *cluster.Service) (blocked bool) {
 	return blocked
 }
 
+// excuses are why a service may not be as it is wanted.
+type excuses struct {
+	pending bool // a task truly fits nowhere: what waits for it stays as it is
+	update  bool // a failure halts the update
+}
+
 // seat checks that one working task of the current generation holds the seat.
-// What is pending excuses what waits for it: updates, drains and losses.
-func (q *quiet) seat(s *cluster.Service, at *seat, blocked bool) {
+func (q *quiet) seat(s *cluster.Service, at *seat, excused excuses) {
 	if len(at.live) == 0 {
-		if !at.completed && !blocked {
+		if !at.over && !excused.pending {
 			q.add(NotSettled, "%s: nothing is there", at.name)
 		}
 		return
 	}
 	for _, t := range at.live {
 		n, known := q.State.Node(t.Node)
-		settled := t.Generation == s.Generation && known && n.Condition == cluster.Ready &&
-			(n.Availability != cluster.Drained || s.Spec.Mode == cluster.Global)
+		old := t.Generation != s.Generation
+		leaves := !known || n.Condition != cluster.Ready || n.Availability == cluster.Drained && s.Spec.Mode != cluster.Global
 		switch {
-		case t.Node == "":
-		case len(at.live) > 1 && !blocked:
+		case t.Node == "" || excused.pending && (old || leaves || len(at.live) > 1):
+		case len(at.live) > 1:
 			q.add(NotSettled, "%s: task %s (generation %d of %d, node %s, %s) is in transition", at.name, t.ID, t.Generation, s.Generation, t.Node, t.Observed.Phase)
-		case !settled && !blocked:
+		case leaves || old && !excused.update:
 			q.add(NotSettled, "%s: task %s (generation %d of %d, node %s) should have moved", at.name, t.ID, t.Generation, s.Generation, t.Node)
-		case known && n.Condition == cluster.Ready:
+		default:
 			q.runs(s, at, t)
 		}
 	}

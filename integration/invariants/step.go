@@ -86,8 +86,9 @@ func anotherServes(s State, t *cluster.Task, svc *cluster.Service) bool {
 		if o.ID == t.ID || !same {
 			continue
 		}
+		// Of two on a node that is away one may go: both run on all the same.
 		n, ok := s.Node(o.Node)
-		if live(o) && o.Ready() && ok && n.Condition == cluster.Ready {
+		if live(o) && o.Ready() && ok && (n.Condition == cluster.Ready || o.Node == t.Node) {
 			return true
 		}
 		if o.Replaces == t.ID && completed(o) {

@@ -54,7 +54,7 @@ const (
 func newAgent(h *host) *agent {
 	a := &agent{w: h.w, h: h, table: &lb.Table{}}
 	a.work, a.report = newWork(a), newReporter(a)
-	a.feed.a = a
+	a.feed.a, a.feed.since = a, h.w.now
 	return a
 }
 

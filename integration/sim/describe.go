@@ -36,4 +36,24 @@ func describe(r state.Reconcile) string {
 	return strings.Join(parts, "; ")
 }
 
+// dump is what the cluster says of itself, for a failure.
+func (w *World) dump() []string {
+	var out []string
+	v := w.raft.newest()
+	for n := range v.Nodes() {
+		out = append(out, fmt.Sprintf("node %s %s %s %s %v holds %v of %v, awake %v, up %v", n.ID, n.Condition, n.Availability,
+			n.EngineError, n.Labels, v.Allocated(n.ID).Resources, n.Capacity, w.host(n.ID).awake(), w.host(n.ID).power))
+	}
+	for s := range v.Services() {
+		t := &s.Spec.Template
+		out = append(out, fmt.Sprintf("service %s g%d %s %d, %s, %v %v ports %v restart %+v update %+v max %d, removing %v", s.ID, s.Generation, s.Spec.Mode, s.Spec.Replicas,
+			t.Container.Image.Digest, t.Reservations, t.Constraints, t.Ports, t.Restart, s.Spec.Update, t.MaxPerNode, s.Removing))
+		for t := range v.TasksOf(s.ID) {
+			out = append(out, fmt.Sprintf("  %d %s g%d on %q pinned %q for %q: %s, %s %s final %v %q (%s)", t.Slot, t.ID, t.Generation, t.Node, t.Pinned, t.Replaces,
+				t.Desired, t.Observed.Phase, t.Observed.Health, t.Observed.Final, t.Observed.Error, t.Reason))
+		}
+	}
+	return out
+}
+
 func stack() string { return string(debug.Stack()) }

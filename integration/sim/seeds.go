@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -60,7 +61,7 @@ func (s *Sum) add(r Result) {
 // Report writes a failure with its last steps and how to run it again.
 func (r Result) Report(out io.Writer) {
 	f := r.Failure
-	for _, s := range f.Steps {
+	for _, s := range slices.Concat(f.Steps, f.State) {
 		fmt.Fprintln(out, s)
 	}
 	fmt.Fprintf(out, "seed %d broke an invariant after %v: %v\nrun it again with: make sim SEED=%d\n", r.Seed, f.At, f.Violation, r.Seed)

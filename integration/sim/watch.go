@@ -105,7 +105,7 @@ func (c *watch) stopping(h *host, k *container) {
 }
 
 // tables checks the balancers of the nodes that have been in touch for long
-// enough to know.
+// enough to know: with a voter that is itself in touch with the leader.
 func (c *watch) tables() {
 	l := c.w.raft.leader
 	for _, h := range c.w.hosts {
@@ -113,7 +113,8 @@ func (c *watch) tables() {
 		if a == nil {
 			continue
 		}
-		inTouch := l != nil && h.awake() && c.w.toLeader(h) != nil && a.feed.from != nil && !a.feed.from.replica.lags()
+		from := a.feed.from
+		inTouch := l != nil && l.agent.caught() && from != nil && h.awake() && c.w.reaches(h, from) && c.w.reaches(from, l) && !from.replica.lags()
 		if !inTouch {
 			a.feed.since = c.w.now
 			continue
@@ -123,6 +124,9 @@ func (c *watch) tables() {
 		}
 	}
 }
+
+// caught reports whether this agent leads and has all that was committed.
+func (a *agent) caught() bool { return a != nil && a.term != nil && a.term.caught }
 
 func (c *replica) lags() bool { return c == nil || c.stuck }
 

@@ -37,6 +37,7 @@ type Failure struct {
 	invariants.Violation
 	At    time.Duration // virtual
 	Steps []string      // the last ones before
+	State []string      // what the cluster says of itself
 }
 
 // World is one run.
@@ -144,7 +145,7 @@ func (w *World) settle() {
 // fail ends the run.
 func (w *World) fail(v invariants.Violation) {
 	if w.failure == nil {
-		w.failure = &Failure{Violation: v, At: w.now, Steps: w.trace.last()}
+		w.failure = &Failure{Violation: v, At: w.now, Steps: w.trace.last(), State: w.dump()}
 	}
 }
 
