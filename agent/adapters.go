@@ -127,9 +127,9 @@ func (l leaderOf) ctrl() *controller.Controller {
 	return nil
 }
 
-func (l leaderOf) Heartbeat(node cluster.NodeID, u *api.Usage) uint64 {
+func (l leaderOf) Heartbeat(h api.Heartbeat) uint64 {
 	if c := l.ctrl(); c != nil {
-		return c.Heartbeat(node, u)
+		return c.Heartbeat(h)
 	}
 	return 0
 }
@@ -146,6 +146,13 @@ func (l leaderOf) Usage(node cluster.NodeID) (api.Usage, bool) {
 		return c.Usage(node)
 	}
 	return api.Usage{}, false
+}
+
+func (l leaderOf) Problems(node cluster.NodeID) []string {
+	if c := l.ctrl(); c != nil {
+		return c.Problems(node)
+	}
+	return nil
 }
 
 // trustOf is the certificate authority, whose key is sealed in replicated state.

@@ -195,13 +195,18 @@ func (m *member) LeaderID() cluster.NodeID {
 	return m.leaderID()
 }
 
-// Problems are the troubles of this node that status shows.
+// Problems are the troubles of this node and of its table that status shows.
 func (m *member) Problems() []string {
+	return append(m.portProblems(), m.conflicts()...)
+}
+
+// portProblems are the published ports that do not serve on this node.
+func (m *member) portProblems() []string {
 	var out []string
 	for _, p := range m.proxy.Problems() {
 		out = append(out, fmt.Sprintf("node %s: %s", m.a.name, p.Message))
 	}
-	return append(out, m.conflicts()...)
+	return out
 }
 
 // watchGossip passes gossip's word about the dead to the leader's detector.
