@@ -4,7 +4,6 @@ package failover
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,10 +25,13 @@ var (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if ring != nil {
-		if err := errors.Join(ring.Lab.Close(), os.RemoveAll(binDir)); err != nil {
+		if err := ring.Lab.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
+	}
+	if binDir != "" {
+		_ = os.RemoveAll(binDir)
 	}
 	os.Exit(code)
 }
@@ -58,10 +60,12 @@ func cluster(t *testing.T) *fleet.Fleet {
 
 func makeRing(t *testing.T) *fleet.Fleet {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "muster-failover-")
-	must(t, err)
-	binDir = dir
-	binary := filepath.Join(dir, "muster")
+	if binDir == "" {
+		dir, err := os.MkdirTemp("", "muster-failover-")
+		must(t, err)
+		binDir = dir
+	}
+	binary := filepath.Join(binDir, "muster")
 	must(t, fleet.Build(t.Context(), binary))
 	l, err := lab.New(t.Context(), lab.Options{Name: "failover", Binary: binary})
 	must(t, err)
@@ -76,7 +80,7 @@ func makeRing(t *testing.T) *fleet.Fleet {
 	return f
 }
 
-// repair gives every host power, link and agent, and removes every stack.
+// repair gives every host power, link, agent and work, and removes every stack.
 func repair(t *testing.T, f *fleet.Fleet) {
 	t.Helper()
 	ctx := t.Context()
@@ -90,10 +94,17 @@ func repair(t *testing.T, f *fleet.Fleet) {
 		}
 	}
 	must(t, f.AwaitReady(ctx, f.Hosts...))
+	nodes, err := fleet.Nodes(ctx, f.Hosts[0])
+	must(t, err)
+	for name, n := range nodes {
+		if n.Availability != "active" {
+			run(t, f.Hosts[0], "node", "uncordon", name)
+		}
+	}
 	for _, stack := range stacks(t, f) {
 		run(t, f.Hosts[0], "rm", "-y", stack)
 	}
-	_, err := fleet.AwaitRunning(ctx, "", 0, f.Hosts...)
+	_, err = fleet.AwaitRunning(ctx, "", 0, f.Hosts...)
 	must(t, err)
 }
 

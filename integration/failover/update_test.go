@@ -105,7 +105,6 @@ func TestDrain(t *testing.T) {
 	f := cluster(t)
 	deployWeb(t, f, 6)
 	drained := f.Hosts[2]
-	t.Cleanup(func() { run(t, f.Hosts[0], "node", "uncordon", drained.Name) })
 	stop := requests(t, f, f.Others(drained)...)
 	run(t, f.Hosts[0], "node", "drain", "-y", drained.Name)
 	settled(t, f, 6, f.Others(drained)...)
