@@ -81,9 +81,10 @@ type Containers interface {
 type Images interface {
 	// HasImage reports whether the image (digest reference or image ID) is here.
 	HasImage(ctx context.Context, digest string) (bool, error)
-	// Resolve turns a reference into what all nodes shall run: first from the
-	// registry (a repository digest), else from this host's images (repository
-	// digest if it has one, else the image ID). ErrNotFound when neither knows it.
+	// Resolve turns a reference into what all nodes shall run: the image ID of one
+	// that was built on this host, else what the registry says (a repository
+	// digest), else the repository digest of this host's image. ErrNotFound when
+	// neither knows it.
 	Resolve(ctx context.Context, ref string, login *Login) (digest string, err error)
 	// Pull fetches a digest reference from its registry.
 	Pull(ctx context.Context, digest string, login *Login) error

@@ -41,8 +41,9 @@ func (d *Driver) inspectImage(ctx context.Context, ref string) (out image.Inspec
 	return out, err
 }
 
-// Resolve asks the registry first; when that fails, for whatever reason, the
-// images of this host decide.
+// Resolve takes an image that was built on this host as it is: no registry has
+// given or taken it. For any other it asks the registry first; when that fails,
+// for whatever reason, the images of this host decide.
 func (d *Driver) Resolve(ctx context.Context, ref string, login *runtime.Login) (string, error) {
 	if imageID.MatchString(ref) {
 		local, err := d.inspectImage(ctx, ref)
@@ -56,25 +57,27 @@ func (d *Driver) Resolve(ctx context.Context, ref string, login *runtime.Login) 
 		return reference.FamiliarString(named), nil
 	}
 	named = reference.TagNameOnly(named)
-	digest, remoteErr := d.askRegistry(ctx, named, login)
-	if remoteErr == nil {
-		return digest, nil
-	}
-	if ctx.Err() != nil {
-		return "", remoteErr
-	}
 	local, err := d.inspectImage(ctx, reference.FamiliarString(named))
 	switch {
-	case errors.Is(err, runtime.ErrNotFound):
-		return "", fmt.Errorf("image %q: %w: not on this host, and %v; push it or build it here", ref, runtime.ErrNotFound, remoteErr)
-	case err != nil:
+	case err == nil && len(local.RepoDigests) == 0:
+		return local.ID, nil
+	case err != nil && !errors.Is(err, runtime.ErrNotFound):
 		return "", err
+	}
+	digest, remoteErr := d.askRegistry(ctx, named, login)
+	switch {
+	case remoteErr == nil:
+		return digest, nil
+	case ctx.Err() != nil:
+		return "", remoteErr
+	case err != nil:
+		return "", fmt.Errorf("image %q: %w: not on this host, and %v; push it or build it here", ref, runtime.ErrNotFound, remoteErr)
 	}
 	return localDigest(named, local), nil
 }
 
-// localDigest is the repository digest of a local image, that of the
-// reference's own repository before others, else the image's ID.
+// localDigest is the repository digest of a local image that has one, that of
+// the reference's own repository before others.
 func localDigest(named reference.Named, local image.InspectResponse) string {
 	digests := slices.Sorted(slices.Values(local.RepoDigests))
 	for _, d := range digests {
@@ -82,10 +85,7 @@ func localDigest(named reference.Named, local image.InspectResponse) string {
 			return d
 		}
 	}
-	if len(digests) > 0 {
-		return digests[0]
-	}
-	return local.ID
+	return digests[0]
 }
 
 // askRegistry lets the engine ask the registry for the tag's digest.
