@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -27,11 +26,13 @@ type uplink struct {
 	m    *member
 	wake chan struct{} // the leader changed
 
-	mu     sync.Mutex
-	cancel context.CancelFunc // of the heartbeat in flight
-	told   position           // the newest index that a leader named for this node
-	dials  map[cluster.NodeID]health.ProbeResult
-	dialed map[cluster.NodeID]bool // dial in flight
+	mu      sync.Mutex
+	cancel  context.CancelFunc // of the heartbeat in flight
+	told    position           // the newest index that a leader named for this node
+	quick   cluster.NodeID     // who answered last; asked first until quickTo
+	quickTo time.Time
+	dials   map[cluster.NodeID]health.ProbeResult
+	dialed  map[cluster.NodeID]bool // dial in flight
 	// removed is since when the cluster says that this node is no member.
 	removed time.Time
 }
@@ -90,7 +91,8 @@ func (u *uplink) beat(ctx context.Context) bool {
 	watch := time.AfterFunc(unanswered, func() { u.dialHost(leader) })
 	defer watch.Stop()
 	var reply api.HeartbeatReply
-	if err := u.call(ctx, "/v1/node/heartbeat", api.Heartbeat{Node: u.m.self, Usage: u.m.usage()}, &reply); err != nil {
+	beat := api.Heartbeat{Node: u.m.self, Usage: u.m.usage(), Problems: u.m.portProblems()}
+	if err := u.call(ctx, "/v1/node/heartbeat", beat, &reply); err != nil {
 		u.m.log.Debug("heartbeat", "error", err)
 		u.m.peers.Drop(leader)
 		u.noteRemoval(err)
@@ -131,26 +133,6 @@ func (u *uplink) noteRemoval(err error) {
 		default:
 		}
 	}
-}
-
-// call posts to the leader, or to another voter that passes it on.
-func (u *uplink) call(ctx context.Context, path string, in, out any) error {
-	err := error(errNoVoter)
-	leader := u.m.LeaderID()
-	if leader != "" {
-		if err = u.m.peers.Call(ctx, leader, http.MethodPost, path, in, out); err == nil || isAnswer(err) {
-			return err
-		}
-	}
-	for _, id := range u.m.voters() {
-		if id == leader || id == u.m.self || ctx.Err() != nil {
-			continue
-		}
-		if err = u.m.peers.Call(ctx, id, http.MethodPost, path, in, out); err == nil {
-			return nil
-		}
-	}
-	return err
 }
 
 // dialHost finds out whether the leader's host is alive, and keeps the result.

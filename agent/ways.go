@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// Pace of finding a way to the leader.
+const (
+	// askAnother is when a call that got no answer goes to another voter as well.
+	askAnother = 300 * time.Millisecond
+	// quickFor is for how long the voter that answered is asked first.
+	quickFor = 5 * time.Second
+)
+
+// call posts to the leader. While no answer comes it asks other voters besides
+// to pass the call on, so that a cut link costs less than a heartbeat: what is
+// said here may arrive twice.
+func (u *uplink) call(ctx context.Context, path string, in, out any) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	defer cancel()
+	leader := u.m.LeaderID()
+	ways := u.ways(leader)
+	answers := make(chan answer, len(ways))
+	err := error(errNoVoter)
+	for open := 0; len(ways) > 0 || open > 0; {
+		var another <-chan time.Time
+		if len(ways) > 0 {
+			by := ways[0]
+			ways = ways[1:]
+			open++
+			asked.Go(func() { answers <- u.ask(ctx, by, path, in, out != nil) })
+			another = time.After(askAnother)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-another:
+		case a := <-answers:
+			open--
+			// What another voter refuses, the leader may not.
+			if a.err == nil || a.by == leader && isAnswer(a.err) {
+				u.answeredBy(a.by)
+				return a.into(out)
+			}
+			err = a.err
+		}
+	}
+	return err
+}
+
+// answer is what a voter said to a call.
+type answer struct {
+	by   cluster.NodeID
+	body json.RawMessage
+	err  error
+}
+
+func (u *uplink) ask(ctx context.Context, by cluster.NodeID, path string, in any, wanted bool) answer {
+	a := answer{by: by}
+	if wanted {
+		a.err = u.m.peers.Call(ctx, by, http.MethodPost, path, in, &a.body)
+	} else {
+		a.err = u.m.peers.Call(ctx, by, http.MethodPost, path, in, nil)
+	}
+	return a
+}
+
+func (a answer) into(out any) error {
+	if a.err != nil || out == nil {
+		return a.err
+	}
+	return json.Unmarshal(a.body, out)
+}
+
+// ways are the nodes to send a call to, best first: the leader, unless another
+// voter was quicker lately.
+func (u *uplink) ways(leader cluster.NodeID) []cluster.NodeID {
+	var out []cluster.NodeID
+	if leader != "" {
+		out = append(out, leader)
+	}
+	for _, id := range u.m.voters() {
+		if id != leader && id != u.m.self {
+			out = append(out, id)
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if i := slices.Index(out, u.quick); i > 0 && time.Now().Before(u.quickTo) {
+		out[0], out[i] = out[i], out[0]
+	}
+	return out
+}
+
+// answeredBy remembers who was quickest, for a while.
+func (u *uplink) answeredBy(id cluster.NodeID) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.quick != id || !time.Now().Before(u.quickTo) {
+		u.quick, u.quickTo = id, time.Now().Add(quickFor)
+	}
+}
