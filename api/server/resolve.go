@@ -1,11 +1,14 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,8 +17,14 @@ import (
 	"github.com/musterhq/muster/runtime"
 )
 
-// resolveAtOnce is how many references of one deploy are resolved at a time.
-const resolveAtOnce = 4
+const (
+	// resolveAtOnce is how many references of one deploy are resolved at a time.
+	resolveAtOnce = 4
+	// registryPatience is how long a registry may take to answer for an image
+	// that is on a node and never came from a registry: without a way out, the
+	// engine waits for many seconds before it gives up.
+	registryPatience = 1500 * time.Millisecond
+)
 
 // resolveImages fills in what every node shall run for each image: what the
 // reference says itself, else what the registry says, else what this host has,
@@ -67,20 +76,68 @@ func (c *call) resolve(ref string) (string, error) {
 	if d, ok := w.digest(); ok {
 		return d, nil
 	}
-	digest, notHere := c.Engine.Resolve(c.ctx, ref, c.login(w.registry()))
-	switch {
-	case notHere == nil:
+	answer, stop := c.askEngine(w, ref)
+	defer stop()
+	select {
+	case r := <-answer:
+		return c.settle(r)
+	case <-time.After(registryPatience):
+	}
+	if digest := c.unshared(w, ref); digest != "" {
 		return digest, nil
-	case errors.Is(notHere, runtime.ErrInvalid):
-		return "", api.Errorf(api.CodeInvalid, "%v", notHere)
-	case !errors.Is(notHere, runtime.ErrNotFound):
-		return "", api.Errorf(api.CodeUnavailable, "resolve %q: %v", ref, notHere).
+	}
+	return c.settle(<-answer)
+}
+
+// askEngine lets this host's engine resolve a reference. stop ends that, and
+// waits for it.
+func (c *call) askEngine(w wanted, ref string) (answer <-chan resolution, stop func()) {
+	sub := *c
+	var cancel context.CancelFunc
+	sub.ctx, cancel = context.WithCancel(c.ctx)
+	out := make(chan resolution, 1)
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		digest, err := sub.Engine.Resolve(sub.ctx, ref, sub.login(w.registry()))
+		out <- resolution{ref, digest, err}
+	})
+	return out, func() {
+		cancel()
+		asking.Wait()
+	}
+}
+
+// unshared is the image ID of a reference that is on this host, or else on
+// others, and that no engine there got from a registry; "" where it is not so.
+func (c *call) unshared(w wanted, ref string) string {
+	digest, err := c.ownDigest(w)
+	if isNotFound(err) {
+		var other place
+		other, _, err = c.elsewhere(ref)
+		digest = other.digest
+	}
+	if err != nil || !(cluster.Image{Digest: digest}).Local() {
+		return ""
+	}
+	return digest
+}
+
+// settle judges the engine's answer, and asks the other nodes for an image that
+// neither this host nor the registry has.
+func (c *call) settle(r resolution) (string, error) {
+	switch {
+	case r.err == nil:
+		return r.digest, nil
+	case errors.Is(r.err, runtime.ErrInvalid):
+		return "", api.Errorf(api.CodeInvalid, "%v", r.err)
+	case !errors.Is(r.err, runtime.ErrNotFound):
+		return "", api.Errorf(api.CodeUnavailable, "resolve %q: %v", r.ref, r.err).
 			WithHint("check the container engine of this host, or deploy through another node")
 	}
-	other, silent, err := c.elsewhere(ref)
+	other, silent, err := c.elsewhere(r.ref)
 	if err == nil && other.digest == "" {
-		err = api.Errorf(api.CodeInvalid, "%s and no registry gives it", onNoNode(ref, silent)).
-			WithHint(fmt.Sprintf("build it and run `muster image push %s`, or check the name (%v)", ref, notHere))
+		err = api.Errorf(api.CodeInvalid, "%s and no registry gives it", onNoNode(r.ref, silent)).
+			WithHint(fmt.Sprintf("build it and run `muster image push %s`, or check the name (%v)", r.ref, r.err))
 	}
 	return other.digest, err
 }
