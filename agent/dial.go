@@ -43,6 +43,9 @@ func (d hostDialer) tries(ctx context.Context, address string, tries int) health
 
 // Probe dials a member's host because a voter asks.
 func (m *member) Probe(ctx context.Context, p api.Probe) api.ProbeResult {
+	if m.uplink.foundSilent(p.Address) {
+		return api.ProbeResult{Outcome: health.Silent.String(), At: time.Now()}
+	}
 	o := hostDialer{m.a.host}.tries(ctx, p.Address, min(max(p.Tries, 1), probeTries))
 	return api.ProbeResult{Outcome: o.String(), At: time.Now()}
 }

@@ -138,19 +138,38 @@ func (u *uplink) noteRemoval(err error) {
 // dialHost finds out whether the leader's host is alive, and keeps the result.
 func (u *uplink) dialHost(leader cluster.NodeID) {
 	addr, ok := u.m.Address(leader)
-	u.mu.Lock()
-	busy := u.dialed[leader]
-	u.dialed[leader] = true
-	u.mu.Unlock()
-	if !ok || busy || leader == u.m.self {
+	if !ok || leader == u.m.self || !u.startDial(leader) {
 		return
 	}
-	result := health.ProbeResult{Node: leader, By: u.m.self, Outcome: hostDialer{u.m.a.host}.tries(u.m.ctx, addr, probeTries), At: time.Now()}
+	o := hostDialer{u.m.a.host}.tries(u.m.ctx, addr, probeTries)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	result.At = time.Now()
-	u.dials[leader] = result
 	delete(u.dialed, leader)
+	u.dials[leader] = health.ProbeResult{Node: leader, By: u.m.self, Outcome: o, At: time.Now()}
+}
+
+// startDial claims the dial of a host; there is one at a time.
+func (u *uplink) startDial(id cluster.NodeID) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.dialed[id] {
+		return false
+	}
+	u.dialed[id] = true
+	return true
+}
+
+// foundSilent reports whether this node has just dialled the host by itself and
+// found it silent, so that a new leader that asks need not wait for it again.
+func (u *uplink) foundSilent(address string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for id, r := range u.dials {
+		if at, _ := u.m.Address(id); at == address && r.Outcome == health.Silent && time.Since(r.At) < heartbeatTimeout {
+			return true
+		}
+	}
+	return false
 }
 
 // recentDials are the results of dialling leaders that did not answer.
