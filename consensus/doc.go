@@ -10,8 +10,8 @@
 // Trouble is handed up, never hidden. A log store that hangs, breaks, or holds
 // a command which this binary does not know stops the node: Failed is closed,
 // Err says why, and the process is expected to leave. A store that does not
-// open is set aside, and the node joins again under a new ID, because a voter
-// that forgot its votes must not vote again as the same server.
+// open is set aside. A voter that forgot its votes must not vote again as the
+// same server: the caller has it leave raft's configuration before it returns.
 //
 // Start with Config and Open, then Store's methods by topic: propose.go,
 // leadership.go, servers.go, status.go, watch.go; fsm.go is the state machine's

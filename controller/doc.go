@@ -6,5 +6,5 @@
 // into one command. It runs on the leader only. It may not know raft, gossip,
 // HTTP or Docker; it asks for what it needs through the interfaces in config.go.
 //
-// Start with Decide, which is pure and is what the simulator runs, then Run.
+// Start with Decide, which is pure and is what the simulator runs, then Controller.Lead.
 package controller
