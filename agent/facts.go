@@ -16,16 +16,23 @@ import (
 	"github.com/musterhq/muster/runtime"
 )
 
-// Pace of watching this host.
-const (
-	engineEvery  = 2 * time.Second
-	engineMisses = 3 // pings in a row until the engine counts as failed
-	usageEvery   = 2 * time.Second
-	infoTimeout  = 10 * time.Second
-)
+// usageEvery is the pace of measuring this host.
+const usageEvery = 2 * time.Second
 
 // describe is this host as its agent knows it.
 func (a *Agent) describe(ctx context.Context, address string) (cluster.Node, error) {
+	n, err := a.describeHost(ctx, address)
+	if err != nil {
+		return n, err
+	}
+	if err := a.askEngine(ctx, &n); err != nil {
+		n.EngineError = engineFailure(err)
+	}
+	return n, nil
+}
+
+// describeHost is this host without its engine.
+func (a *Agent) describeHost(ctx context.Context, address string) (cluster.Node, error) {
 	n := cluster.Node{
 		ID: a.nodeID, Name: a.name, Address: address, APIPort: a.cfg.Port, GossipPort: a.cfg.GossipPort,
 		Labels: a.cfg.Labels, Version: a.version, Commands: state.Version,
@@ -41,14 +48,6 @@ func (a *Agent) describe(ctx context.Context, address string) (cluster.Node, err
 	if a.cfg.Memory > 0 {
 		n.Capacity.Memory = int64(a.cfg.Memory)
 	}
-	ctx, cancel := context.WithTimeout(ctx, infoTimeout)
-	defer cancel()
-	info, err := a.host.Engine.Info(ctx)
-	if err != nil {
-		n.EngineError = "does not answer: " + err.Error()
-		return n, nil
-	}
-	n.OS, n.Arch, n.EngineVersion, n.EngineLabels = info.OS, info.Arch, info.EngineVersion, info.Labels
 	return n, nil
 }
 
@@ -85,16 +84,13 @@ func sourceTo(hostPort string) (string, error) {
 func (u *uplink) announce(ctx context.Context) {
 	var told cluster.Node
 	for ctx.Err() == nil {
-		n, err := u.m.a.describe(ctx, u.m.address)
-		if err == nil {
-			n.EngineError = u.m.engineError(n.EngineError)
-			if !reflect.DeepEqual(n, told) {
-				err = u.call(ctx, "/v1/node/update", api.NodeUpdate{
-					ID: n.ID, Address: n.Address, APIPort: n.APIPort, GossipPort: n.GossipPort, Labels: n.Labels,
-					EngineLabels: n.EngineLabels, OS: n.OS, Arch: n.Arch, EngineVersion: n.EngineVersion,
-					Version: n.Version, Commands: n.Commands, Capacity: n.Capacity, EngineError: n.EngineError,
-				}, nil)
-			}
+		n, err := u.m.describe(ctx, told)
+		if err == nil && !reflect.DeepEqual(n, told) {
+			err = u.call(ctx, "/v1/node/update", api.NodeUpdate{
+				ID: n.ID, Address: n.Address, APIPort: n.APIPort, GossipPort: n.GossipPort, Labels: n.Labels,
+				EngineLabels: n.EngineLabels, OS: n.OS, Arch: n.Arch, EngineVersion: n.EngineVersion,
+				Version: n.Version, Commands: n.Commands, Capacity: n.Capacity, EngineError: n.EngineError,
+			}, nil)
 		}
 		if err != nil {
 			u.m.log.Debug("announce this node", "error", err)
@@ -109,54 +105,28 @@ func (u *uplink) announce(ctx context.Context) {
 	}
 }
 
-// engineWatch is what is known of the container engine's health.
-type engineWatch struct {
-	mu      sync.Mutex
-	err     string
-	watched bool
-	changed chan struct{}
-}
-
-// engineError prefers the watch's verdict over a single failed call.
-func (m *member) engineError(found string) string {
-	m.engine.mu.Lock()
-	defer m.engine.mu.Unlock()
-	if m.engine.watched {
-		return m.engine.err
+// describe is this host as the leader shall know it now. An engine that failed
+// is not waited for, and what it said before still holds; one that only this
+// call failed of is asked again.
+func (m *member) describe(ctx context.Context, told cluster.Node) (cluster.Node, error) {
+	n, err := m.a.describeHost(ctx, m.address)
+	if err != nil {
+		return n, err
 	}
-	return found
-}
-
-// watchEngine pings the engine; several misses in a row make the node
-// unschedulable, one answer makes it schedulable again.
-func (m *member) watchEngine(ctx context.Context) {
-	misses := 0
-	for ctx.Err() == nil {
-		err := m.a.host.Engine.Ping(ctx)
+	failure, watched := m.engine.verdict()
+	if failure == "" {
+		err := m.a.askEngine(ctx, &n)
 		switch {
 		case err == nil:
-			misses = 0
-			m.setEngineError("")
-		case ctx.Err() == nil:
-			if misses++; misses >= engineMisses {
-				m.setEngineError("does not answer: " + err.Error())
-			}
+			return n, nil
+		case watched:
+			return n, err
 		}
-		sleep(ctx, engineEvery)
+		failure = engineFailure(err)
 	}
-}
-
-func (m *member) setEngineError(s string) {
-	m.engine.mu.Lock()
-	defer m.engine.mu.Unlock()
-	if m.engine.watched && m.engine.err == s {
-		return
-	}
-	m.engine.err, m.engine.watched = s, true
-	select {
-	case m.engine.changed <- struct{}{}:
-	default:
-	}
+	n.OS, n.Arch, n.EngineVersion, n.EngineLabels = told.OS, told.Arch, told.EngineVersion, told.EngineLabels
+	n.EngineError = failure
+	return n, nil
 }
 
 // usage is what this host uses, measured at most every usageEvery.
