@@ -110,10 +110,14 @@ func nodeName(name string) (string, error) {
 	return name, nil
 }
 
-// serve runs an HTTP server on l; stop ends it and waits.
+// serve runs an HTTP server on l; stop ends it and waits. Streams and taken-over
+// connections, which would go on for ever, end with the calls' base context;
+// a write that it cuts short is safe to repeat.
 func (a *Agent) serve(l net.Listener, h http.Handler) (stop func()) {
+	base, cancel := context.WithCancel(context.Background())
 	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		BaseContext: func(net.Listener) context.Context { return base },
+		Handler:     h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	var wg sync.WaitGroup
@@ -123,8 +127,9 @@ func (a *Agent) serve(l net.Listener, h http.Handler) (stop func()) {
 		}
 	})
 	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-		defer cancel()
+		cancel()
+		ctx, done := context.WithTimeout(context.Background(), shutdownTimeout)
+		defer done()
 		if srv.Shutdown(ctx) != nil {
 			_ = srv.Close()
 		}
