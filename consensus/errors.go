@@ -3,6 +3,7 @@ package consensus
 import (
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -34,6 +35,10 @@ var (
 	// ErrStoreHung: an operation on the log store missed its deadline. The store
 	// is not used any more.
 	ErrStoreHung = errors.New("the disk under the consensus store does not answer")
+	// ErrStoreFull: the disk under the store has no room. The store is not used
+	// any more; what it holds is intact, and it can be opened again once there is
+	// room.
+	ErrStoreFull = errors.New("there is no room on the disk under the consensus store")
 	// ErrUnappliable: the log holds a command that this binary cannot apply.
 	ErrUnappliable = errors.New("the log holds a command that this version of muster cannot apply")
 )
@@ -86,6 +91,11 @@ func (e *hungError) Error() string {
 	return fmt.Sprintf("%v: %s took more than %v", ErrStoreHung, e.op, e.after)
 }
 func (e *hungError) Unwrap() error { return ErrStoreHung }
+
+// full reports whether the system refused to write for want of room.
+func full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
 
 // outcome translates what raft answered to a request.
 func (s *Store) outcome(err error) error {

@@ -15,7 +15,9 @@ import (
 // guard gives every operation of a store a deadline and turns its panics into
 // errors. Without it a leader with a hung disk keeps its heartbeats going and
 // the cluster freezes. After the first time-out or panic the store is poisoned:
-// nothing touches it again, because nobody knows what it holds.
+// nothing touches it again, because nobody knows what it holds. A full disk ends
+// it as well: a node that cannot write must not lead, and raft panics when it
+// cannot save its term.
 type guard struct {
 	deadline time.Duration
 	fail     func(error) // called once
@@ -42,6 +44,9 @@ func (g *guard) do(op string, f func() error) error {
 			var broke *panicError
 			if errors.As(err, &broke) {
 				return g.poison(fmt.Errorf("%s: %w: %w", op, ErrStoreBroken, err))
+			}
+			if full(err) {
+				return g.poison(fmt.Errorf("%s: %w: %w", op, ErrStoreFull, err))
 			}
 			return err
 		case <-t.C:

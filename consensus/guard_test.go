@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"os"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,12 +17,14 @@ import (
 	"github.com/musterhq/muster/cluster/state"
 )
 
-// sickDisk is a node's storage whose writes can be made to hang or panic.
+// sickDisk is a node's storage whose writes can be made to hang, to panic or to
+// find no room.
 type sickDisk struct {
 	raft.LogStore
 	raft.StableStore
 	hangs  atomic.Bool
 	panics atomic.Bool
+	full   atomic.Bool
 	cured  chan struct{} // closed when what hangs goes on
 }
 
@@ -33,22 +37,30 @@ func (r *ring) sicken(id cluster.NodeID) *sickDisk {
 	return d
 }
 
-func (d *sickDisk) write() {
+func (d *sickDisk) write() error {
 	if d.panics.Load() {
 		panic("page 7: invalid type")
 	}
 	if d.hangs.Load() {
 		<-d.cured
 	}
+	if d.full.Load() {
+		return &os.PathError{Op: "write", Path: boltFile, Err: syscall.ENOSPC}
+	}
+	return nil
 }
 
 func (d *sickDisk) StoreLogs(logs []*raft.Log) error {
-	d.write()
+	if err := d.write(); err != nil {
+		return err
+	}
 	return d.LogStore.StoreLogs(logs)
 }
 
 func (d *sickDisk) SetUint64(key []byte, val uint64) error {
-	d.write()
+	if err := d.write(); err != nil {
+		return err
+	}
 	return d.StableStore.SetUint64(key, val)
 }
 
@@ -94,6 +106,55 @@ func TestHungDiskMakesAFollowerLeave(t *testing.T) {
 		r.until("the leader notices", func() bool { return !leader.CaughtUp("B") })
 		r.close("B")
 		close(disk.cured)
+	})
+}
+
+// A node whose disk is full stops taking part; the others go on, and it comes
+// back to the same log when there is room.
+func TestFullDisk(t *testing.T) {
+	for _, sick := range []cluster.NodeID{"A", "B"} { // the leader, a follower
+		t.Run(string(sick), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRing(t)
+				disk := r.sicken(sick)
+				leader := r.start("A", "B", "C")
+				defer r.closeAll()
+				r.agree()
+				disk.full.Store(true)
+				_, err := leader.Propose(t.Context(), state.Command{At: time.Now(), Body: token(1)})
+				if sick == "A" && !errors.Is(err, ErrUnknown) || sick != "A" && err != nil {
+					t.Errorf("propose: %v", err)
+				}
+				<-r.stores[sick].Failed()
+				if err := r.stores[sick].Err(); !errors.Is(err, ErrStoreFull) {
+					t.Errorf("Err is %v", err)
+				}
+				r.close(sick)
+				r.must(r.leader(), token(2))
+
+				disk.full.Store(false)
+				r.open(sick)
+				r.agree()
+			})
+		})
+	}
+}
+
+// A full disk under several candidates at once: none of them panics.
+func TestTermThatHasNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRing(t)
+		b, c := r.sicken("B"), r.sicken("C")
+		r.start("A", "B", "C")
+		defer r.closeAll()
+		r.agree()
+		b.full.Store(true)
+		c.full.Store(true)
+		r.close("A") // B or C stands for election
+		select {
+		case <-r.stores["B"].Failed():
+		case <-r.stores["C"].Failed():
+		}
 	})
 }
 

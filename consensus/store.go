@@ -36,7 +36,7 @@ type Store struct {
 }
 
 // Open opens the node's store and starts raft. An empty store waits to be
-// bootstrapped or to be added by a leader. Errors match ErrLocked,
+// bootstrapped or to be added by a leader. Errors match ErrLocked, ErrStoreFull,
 // ErrIncompatible, ErrStoreHung, or ErrStoreBroken (as *BrokenError: the files
 // were moved aside, so that the next Open finds none).
 func Open(cfg Config) (*Store, error) {
@@ -50,6 +50,9 @@ func Open(cfg Config) (*Store, error) {
 	_ = cfg.Listener.Close() // the reason is err
 	if cfg.Memory == nil && damaged(err) {
 		return nil, setAside(cfg.DataDir, err)
+	}
+	if full(err) && !errors.Is(err, ErrStoreFull) {
+		err = fmt.Errorf("%w: %w", ErrStoreFull, err)
 	}
 	return nil, fmt.Errorf("open the consensus store: %w", err)
 }
@@ -151,11 +154,11 @@ func (s *Store) fail(err error) {
 	}
 }
 
-// Failed is closed when the store cannot go on: see Err. The process should
-// close it and leave.
+// Failed is closed when the store cannot go on: see Err. The caller should close
+// it, and the process should leave, unless the disk is full.
 func (s *Store) Failed() <-chan struct{} { return s.failed }
 
-// Err is why the store failed: it matches ErrStoreHung, ErrStoreBroken,
+// Err is why the store failed: it matches ErrStoreHung, ErrStoreFull, ErrStoreBroken,
 // ErrUnappliable or ErrIncompatible. It is nil while all is well.
 func (s *Store) Err() error {
 	s.mu.Lock()
@@ -242,9 +245,10 @@ func (s *Store) stopRaft() {
 }
 
 // closeStores leaves a poisoned store open: an operation may still be inside
-// it, and the end of the process closes it as well.
+// it, and the end of the process closes it as well. On a full disk every
+// operation has come back.
 func (s *Store) closeStores() error {
-	if s.guard.poisoned() != nil {
+	if err := s.guard.poisoned(); err != nil && !errors.Is(err, ErrStoreFull) {
 		return nil //nolint:nilerr // Failed has told the reason
 	}
 	if err := s.stores.close(); err != nil {

@@ -46,8 +46,14 @@ func TuningFor(fsync time.Duration) Tuning {
 }
 
 // MeasureFsync returns the median time that a small write takes to reach the
-// disk under dir. It takes about a second at most on a healthy disk.
-func MeasureFsync(dir string) (time.Duration, error) {
+// disk under dir. It takes about a second at most on a healthy disk. Its error
+// matches ErrStoreFull where there is no room.
+func MeasureFsync(dir string) (took time.Duration, err error) {
+	defer func() {
+		if full(err) {
+			err = fmt.Errorf("%w: %w", ErrStoreFull, err)
+		}
+	}()
 	f, err := os.CreateTemp(dir, ".fsync-*")
 	if err != nil {
 		return 0, fmt.Errorf("measure the disk under %s: %w", dir, err)
@@ -57,8 +63,8 @@ func MeasureFsync(dir string) (time.Duration, error) {
 
 	const samples, budget = 15, time.Second
 	page := make([]byte, 4096)
-	var took []time.Duration
-	for start := time.Now(); len(took) < samples && (len(took) < 3 || time.Since(start) < budget); {
+	var all []time.Duration
+	for start := time.Now(); len(all) < samples && (len(all) < 3 || time.Since(start) < budget); {
 		begun := time.Now()
 		if _, err := f.Write(page); err != nil {
 			return 0, fmt.Errorf("measure the disk under %s: %w", dir, err)
@@ -66,8 +72,8 @@ func MeasureFsync(dir string) (time.Duration, error) {
 		if err := f.Sync(); err != nil {
 			return 0, fmt.Errorf("measure the disk under %s: %w", dir, err)
 		}
-		took = append(took, time.Since(begun))
+		all = append(all, time.Since(begun))
 	}
-	slices.Sort(took)
-	return took[len(took)/2], nil
+	slices.Sort(all)
+	return all[len(all)/2], nil
 }

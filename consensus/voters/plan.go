@@ -39,6 +39,9 @@ type Member struct {
 	Role      Role
 	RoleSince time.Time // when a Nonvoter was added; zero when that is not known
 	CaughtUp  bool      // a Nonvoter that holds the log
+	// Granted: hard state lets the node have raft streams. A node Outside has
+	// them when its addition or removal failed halfway.
+	Granted bool
 }
 
 // Input is everything that Plan looks at.
@@ -82,11 +85,15 @@ func Target(nodes int) int {
 //
 // It never leaves a configuration whose live voters are not a majority, never
 // demotes the leader, and removes a lost voter only after a replacement votes,
-// unless the lost one has left the cluster.
+// unless the lost one has left the cluster: that one is removed first of all,
+// because raft asks only those who stay to agree.
 func Plan(in Input) (Change, string) {
 	s := newSeats(in)
 	if !s.leads() {
 		return Change{}, "this node is not a voter that leads"
+	}
+	if c, why := s.release(); c.Op != None {
+		return c, why
 	}
 	if 2*s.live() <= len(s.voters) {
 		return Change{}, "there is no quorum to agree on a change"

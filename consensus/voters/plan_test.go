@@ -47,6 +47,8 @@ func apply(t *testing.T, m *Member, attr string) {
 		m.Role, m.RoleSince = Nonvoter, now.Add(-ago)
 	case key == "caughtup":
 		m.Role, m.CaughtUp = Nonvoter, true
+	case key == "granted":
+		m.Granted = true
 	case key == "gone":
 		m.Gone, m.Condition = true, ""
 	case key == "down", key == "away":
@@ -109,6 +111,11 @@ func TestPlan(t *testing.T) {
 		{"and hands over", "A:voter,drained B:voter", "A", Change{TransferLeadership, "B"}, ""},
 		{"to be demoted", "A:voter,drained B:voter", "B", Change{Demote, "A"}, ""},
 		{"cordoned nodes come last", "A:voter B:cordoned C: D:", "A", Change{AddNonvoter, "C"}, ""},
+
+		{"an addition that failed halfway is tried again", "A:voter B:granted C:", "A", Change{AddNonvoter, "B"}, ""},
+		{"or withdrawn when another was taken", "A:voter B:voter C:voter D:granted,down:1m", "A", Change{Remove, "D"}, "streams"},
+		{"but not before the seats are taken", "A:voter B:voter C:voter,down:1h D:granted,down:1m E:", "A", Change{AddNonvoter, "E"}, ""},
+		{"seats keep their streams", "A:voter,granted B:voter,granted C:voter,granted", "A", Change{}, ""},
 
 		{"zones before seniority", "A:voter,zone=a B:zone=a C:zone=a D:zone=b", "A", Change{AddNonvoter, "D"}, ""},
 		{"a crowded zone gives way", "A:voter,zone=a B:voter,zone=a C:voter,zone=b D:zone=c", "A", Change{AddNonvoter, "D"}, ""},

@@ -15,6 +15,7 @@ type seats struct {
 	keep      []Member // of these, who stays
 	leaving   []Member // of these, who should go, the most urgent first
 	nonvoters []Member
+	strays    []Member // outside and granted raft streams
 	next      []Member // who should take the free seats, best first
 }
 
@@ -37,6 +38,10 @@ func newSeats(in Input) *seats {
 			}
 		case Nonvoter:
 			s.nonvoters = append(s.nonvoters, m)
+		default:
+			if m.Granted {
+				s.strays = append(s.strays, m)
+			}
 		}
 	}
 	s.target = Target(nodes)

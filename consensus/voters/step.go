@@ -5,13 +5,22 @@ import (
 	"slices"
 )
 
+// release removes a voter that has left the cluster. It may still be there, for
+// the moment, but nobody can tell.
+func (s *seats) release() (Change, string) {
+	if len(s.leaving) == 0 || !s.leaving[0].Gone || s.leaving[0].ID == s.in.Leader {
+		return Change{}, ""
+	}
+	return s.unseat(s.leaving[0], s.unfit(s.leaving[0]))
+}
+
 // retire takes a vote away: from those who should go once there are more voters
 // than wanted, from those who left the cluster at once, and from the least
 // missed when the cluster has shrunk.
 func (s *seats) retire() (Change, string) {
 	if len(s.leaving) > 0 {
 		m := s.leaving[0]
-		if len(s.voters) > s.target || m.Gone {
+		if len(s.voters) > s.target {
 			return s.unseat(m, s.whyLeaving(m))
 		}
 		return Change{}, ""
@@ -84,7 +93,8 @@ func (s *seats) enlist() (Change, string) {
 }
 
 // clear removes non-voters that nobody needs: the seats are taken, or this one
-// could not take any.
+// could not take any. Then it finishes what failed halfway: who is outside and
+// not about to be added must not have raft streams.
 func (s *seats) clear() (Change, string) {
 	for _, m := range s.nonvoters {
 		why := s.unfit(m)
@@ -94,6 +104,9 @@ func (s *seats) clear() (Change, string) {
 		if why != "" {
 			return Change{Remove, m.ID}, why
 		}
+	}
+	for _, m := range s.strays {
+		return Change{Remove, m.ID}, "it may have raft streams and has no seat"
 	}
 	return Change{}, ""
 }
