@@ -41,6 +41,7 @@ type member struct {
 	uplink *uplink
 
 	engine  engineWatch
+	disk    diskWatch
 	sampled sampledUsage
 
 	ctx     context.Context
@@ -91,6 +92,8 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	m.jobs.Go(func() { m.followFeed(m.ctx) })
 	m.jobs.Go(func() { m.uplink.run(m.ctx) })
 	m.jobs.Go(func() { m.watchEngine(m.ctx) })
+	m.jobs.Go(func() { m.watchDisk(m.ctx) })
+	m.jobs.Go(func() { m.keepCertificate(m.ctx) })
 	m.jobs.Go(func() { m.watchGossip(m.ctx) })
 	return m, nil
 }
@@ -197,7 +200,12 @@ func (m *member) LeaderID() cluster.NodeID {
 
 // Problems are the troubles of this node and of its table that status shows.
 func (m *member) Problems() []string {
-	return append(m.portProblems(), m.conflicts()...)
+	return append(m.ownProblems(), m.conflicts()...)
+}
+
+// ownProblems are the troubles of this node, which the leader is told as well.
+func (m *member) ownProblems() []string {
+	return append(m.portProblems(), m.diskProblems()...)
 }
 
 // portProblems are the published ports that do not serve on this node.

@@ -12,6 +12,7 @@ import (
 // Node-to-node calls, on the TLS port with a node certificate:
 //
 //	POST /v1/node/join        NodeJoin -> NodeJoined; no certificate, a token instead
+//	POST /v1/node/renew       Renew -> Renewed; leader, also with an expired certificate
 //	POST /v1/node/heartbeat   Heartbeat -> HeartbeatReply; leader, relayed by voters
 //	POST /v1/node/observe     Observation batch; leader
 //	POST /v1/node/update      NodeUpdate; leader
@@ -40,6 +41,16 @@ type NodeJoined struct {
 	CA          []byte   `json:"ca"`          // PEM
 	GossipKey   []byte   `json:"gossip_key"`
 	Members     []Member `json:"members"`
+}
+
+// Renew asks for a new certificate for the same key.
+type Renew struct {
+	CSR []byte `json:"csr"` // PKCS #10, DER
+}
+
+// Renewed is the new certificate.
+type Renewed struct {
+	Certificate []byte `json:"certificate"` // PEM
 }
 
 // Member is what every node knows of every other.
@@ -145,6 +156,8 @@ type ProbeResult struct {
 type Promote struct {
 	ClusterKey []byte   `json:"cluster_key"`
 	Voters     []Member `json:"voters"`
+	// Index is where the state says already that the node is a voter.
+	Index uint64 `json:"index"`
 }
 
 // NodeImage is an image on one node.

@@ -69,6 +69,30 @@ func (c *call) checkToken(v state.View, word string) (id string, err error) {
 	return tok.ID, nil
 }
 
+// nodeRenew signs a new certificate for the caller's recorded key. A node whose
+// certificate expired while the cluster slept may do this and nothing else.
+func nodeRenew(c *call) (any, error) {
+	var in api.Renew
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	csr, err := security.ParseCSR(in.CSR)
+	if err != nil {
+		return nil, api.Errorf(api.CodeInvalid, "read the signing request: %v", err)
+	}
+	key := security.PublicKeyHash(csr)
+	v, _ := c.State.View()
+	for n := range v.Nodes() {
+		// The key names the node, whoever passed the call on: the certificate
+		// is of use to nobody but its holder.
+		if n.PublicKey == key {
+			cert, err := c.Trust.Sign(in.CSR, n.ID)
+			return api.Renewed{Certificate: cert}, err
+		}
+	}
+	return nil, api.Errorf(api.CodeForbidden, "the key is not the recorded one of any node").WithHint("leave and join again")
+}
+
 func checkJoiner(n *cluster.Node) error {
 	if err := cluster.ValidateName("name", n.Name); err != nil {
 		return err

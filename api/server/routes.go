@@ -66,6 +66,7 @@ func routes() []route {
 		{pattern: "PUT /v1/registries/{server}", access: user, where: leader, handle: putRegistry},
 
 		{pattern: "POST /v1/node/join", access: open, where: leader, handle: nodeJoin},
+		{pattern: "POST /v1/node/renew", access: security.Renewal, where: leader, handle: nodeRenew},
 		{pattern: "POST /v1/node/heartbeat", access: node, where: leader, handle: nodeHeartbeat},
 		{pattern: "POST /v1/node/observe", access: node, where: leader, handle: nodeObserve},
 		{pattern: "POST /v1/node/update", access: node, where: leader, handle: nodeUpdate},
