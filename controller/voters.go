@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -23,52 +24,59 @@ type Voters interface {
 const (
 	votersEvery   = 500 * time.Millisecond
 	votersTimeout = 20 * time.Second
-	votersPause   = 3 * time.Second // after a change that failed
+	votersPause   = 3 * time.Second // after a change that failed or did not show
 )
 
 // keepVoters makes one change of the voters at a time, as long as one is due.
 func (l *loop) keepVoters(ctx context.Context) {
-	since := map[cluster.NodeID]time.Time{} // when each was first seen as a non-voter
-	tick := time.NewTicker(votersEvery)
-	defer tick.Stop()
-	for {
-		pause := l.changeVoters(ctx, since)
-		if pause > 0 {
-			tick.Reset(pause)
-		}
+	s := seating{loop: l, since: map[cluster.NodeID]time.Time{}}
+	for ctx.Err() == nil {
+		t := time.NewTimer(s.step(ctx))
 		select {
 		case <-ctx.Done():
-			return
-		case <-tick.C:
-			tick.Reset(votersEvery)
+		case <-t.C:
 		}
+		t.Stop()
 	}
 }
 
-// changeVoters looks once; it returns how long to wait if that is not the usual.
-func (l *loop) changeVoters(ctx context.Context, since map[cluster.NodeID]time.Time) time.Duration {
+// seating is the voters' part of a term of leadership.
+type seating struct {
+	*loop
+	since map[cluster.NodeID]time.Time // when each was first seen as a non-voter
+	done  voters.Change                // the last change, if it was carried out just now
+}
+
+// step looks once, makes at most one change, and returns when to look again.
+func (s *seating) step(ctx context.Context) time.Duration {
 	now := time.Now()
-	ch, why := voters.Plan(voters.Input{Now: now, Leader: l.cfg.Self, Members: l.voterMembers(l.cfg.Store.View(), since, now)})
-	if ch.Op == voters.None {
-		return 0
+	ch, why := voters.Plan(voters.Input{Now: now, Leader: s.cfg.Self, Members: s.members(s.cfg.Store.View(), now)})
+	last := s.done
+	s.done = voters.Change{}
+	switch ch {
+	case voters.Change{}:
+		return votersEvery
+	case last:
+		return votersPause // it does not show yet
 	}
-	l.cfg.Logger.Info("changing the voters", "change", ch.Op, "node", ch.Node, "reason", why)
+	s.cfg.Logger.Info("changing the voters", "change", ch.Op, "node", ch.Node, "reason", why)
 	ctx, cancel := context.WithTimeout(ctx, votersTimeout)
 	defer cancel()
-	if err := l.cfg.Voters.Change(ctx, ch); err != nil {
-		l.cfg.Logger.Warn("the voters could not be changed", "change", ch.Op, "node", ch.Node, "error", err)
+	if err := s.cfg.Voters.Change(ctx, ch); err != nil {
+		s.cfg.Logger.Warn("the voters could not be changed", "change", ch.Op, "node", ch.Node, "error", err)
 		return votersPause
 	}
-	return time.Millisecond
+	s.done = ch
+	return 0
 }
 
-func (l *loop) voterMembers(v state.View, since map[cluster.NodeID]time.Time, now time.Time) []voters.Member {
-	roles := l.cfg.Voters.Roles()
+func (s *seating) members(v state.View, now time.Time) []voters.Member {
+	roles := maps.Clone(s.cfg.Voters.Roles())
 	var out []voters.Member
 	for n := range v.Nodes() {
 		m := voters.Member{
 			ID: n.ID, Zone: n.Labels["zone"], Condition: n.Condition, Since: n.ConditionSince,
-			Availability: n.Availability, Joined: n.Joined, Role: roles[n.ID],
+			Availability: n.Availability, Joined: n.Joined, Role: roles[n.ID], Granted: n.Voter,
 		}
 		out = append(out, m)
 		delete(roles, n.ID)
@@ -79,13 +87,13 @@ func (l *loop) voterMembers(v state.View, since map[cluster.NodeID]time.Time, no
 	for i := range out {
 		m := &out[i]
 		if m.Role != voters.Nonvoter {
-			delete(since, m.ID)
+			delete(s.since, m.ID)
 			continue
 		}
-		if _, ok := since[m.ID]; !ok {
-			since[m.ID] = now
+		if _, ok := s.since[m.ID]; !ok {
+			s.since[m.ID] = now
 		}
-		m.RoleSince, m.CaughtUp = since[m.ID], l.cfg.Voters.CaughtUp(m.ID)
+		m.RoleSince, m.CaughtUp = s.since[m.ID], s.cfg.Voters.CaughtUp(m.ID)
 	}
 	return out
 }
