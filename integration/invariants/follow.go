@@ -78,3 +78,37 @@ func (d *Dead) InTable(node cluster.NodeID, t *lb.Table, at time.Time) []Violati
 	}
 	return out
 }
+
+// RefillGrace is how long the slot of a lost task may be without a successor
+// under a leader that can commit.
+const RefillGrace = 3 * time.Second
+
+// Refilled checks at the given time that the tasks of nodes that are down have
+// successors, placed or not. A seat whose successor failed is tried again later.
+func Refilled(s State, at time.Time) []Violation {
+	var out []Violation
+	for n := range s.Nodes() {
+		if n.Condition != cluster.Down || at.Sub(n.ConditionSince) < RefillGrace {
+			continue
+		}
+		for t := range s.TasksOn(n.ID) {
+			svc, ok := s.Service(t.Service)
+			idle := !ok || svc.Removing || svc.SetAside != "" || svc.Spec.Mode == cluster.Global || t.Slot > svc.Spec.Replicas
+			if !idle && live(t) && !followed(s, t) && at.Sub(svc.Updated) > RefillGrace {
+				out = append(out, violation(NotRefilled, "node %s is down for %s, and task %s (slot %d of %s) has no successor", n.ID, at.Sub(n.ConditionSince), t.ID, t.Slot, t.Service))
+			}
+		}
+	}
+	return out
+}
+
+// followed reports whether another task was made for t's seat and is wanted
+// still.
+func followed(s State, t *cluster.Task) bool {
+	for o := range s.TasksOf(t.Service) {
+		if o.Slot == t.Slot && o.ID != t.ID && o.Desired == cluster.Running && (o.Replaces == t.ID || t.Replaces == o.ID) {
+			return true
+		}
+	}
+	return false
+}

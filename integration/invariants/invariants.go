@@ -24,6 +24,9 @@ const (
 	StoppedSoon Rule = "stopped-soon" // a healthy container stopped without its successor
 	LostWork    Rule = "lost-work"    // an acknowledged change is gone
 	StaleTable  Rule = "stale-table"  // a balancer leads to a task known dead
+	NotRefilled Rule = "not-refilled" // a lost task has no successor although one could be made
+	FalseDown   Rule = "false-down"   // a living host was judged dead
+	LateDown    Rule = "late-down"    // a dead host was not judged dead in time
 	HashDiffers Rule = "hash-differs" // two replicas differ at one index
 	NotSettled  Rule = "not-settled"  // desired and actual differ in quiet times
 	FalseReason Rule = "false-reason" // a task is pending although it fits

@@ -47,7 +47,7 @@ func (w *World) dump() []string {
 	for s := range v.Services() {
 		t := &s.Spec.Template
 		out = append(out, fmt.Sprintf("service %s g%d %s %d, %s, %v %v ports %v restart %+v update %+v max %d, removing %v", s.ID, s.Generation, s.Spec.Mode, s.Spec.Replicas,
-			t.Container.Image.Digest, t.Reservations, t.Constraints, t.Ports, t.Restart, s.Spec.Update, t.MaxPerNode, s.Removing))
+			t.Container.Image.Ref, t.Reservations, t.Constraints, t.Ports, t.Restart, s.Spec.Update, t.MaxPerNode, s.Removing))
 		for t := range v.TasksOf(s.ID) {
 			out = append(out, fmt.Sprintf("  %d %s g%d on %q pinned %q for %q: %s, %s %s final %v %q (%s)", t.Slot, t.ID, t.Generation, t.Node, t.Pinned, t.Replaces,
 				t.Desired, t.Observed.Phase, t.Observed.Health, t.Observed.Final, t.Observed.Error, t.Reason))

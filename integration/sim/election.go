@@ -13,9 +13,8 @@ import (
 // that is dead leaves at once, one without a majority when its lease is over,
 // and then somebody else is elected.
 func (r *raft) connectivity() {
+	r.w.watch.connectivity()
 	switch {
-	case r.w.quiet && r.leader == nil && !r.electing:
-		r.elect()
 	case r.leader == nil:
 		r.elect()
 	case r.leader.agent == nil:
@@ -31,7 +30,7 @@ func (r *raft) connectivity() {
 		})
 	}
 	if r.leader != nil {
-		for _, v := range r.voters {
+		for _, v := range r.members() {
 			r.sync(v)
 			r.notice(v)
 		}
@@ -121,7 +120,7 @@ func (r *raft) lead(h *host) {
 	r.leader = h
 	r.w.note("raft", string(h.id), "leads", r.term)
 	r.log = r.log[:h.replica.match]
-	for _, v := range r.voters {
+	for _, v := range r.members() {
 		v.replica.match = min(v.replica.match, h.replica.match)
 	}
 	r.append(entry{})

@@ -84,7 +84,7 @@ func (f *feed) news() {
 	}
 	f.later(wait, func() {
 		f.pending = false
-		if f.from == f.a.h || f.a.w.reaches(f.a.h, f.from) {
+		if f.from.replica != nil && (f.from == f.a.h || f.a.w.reaches(f.a.h, f.from)) {
 			f.frame(f.a.w.raft.view(f.from))
 		}
 	})
@@ -129,6 +129,10 @@ func (f *feed) frame(v state.View) {
 		return
 	}
 	f.at = here
+	if f.lostVote(v) {
+		f.a.demote()
+		return
+	}
 	if f.a.w.toLeader(f.a.h) != nil {
 		f.a.newLeader(f.a.w.raft.leader)
 	}

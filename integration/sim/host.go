@@ -34,6 +34,12 @@ type host struct {
 		known bool
 	}
 
+	linked   bool          // with the leader
+	changed  time.Duration // when that last changed
+	silent   bool          // to everybody
+	silentAt time.Duration // when that last changed
+	lastBeat time.Duration // when a leader last took its heartbeat
+
 	heard []time.Duration // last contact by gossip with each host, by index; -1: never
 }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -22,8 +23,8 @@ const (
 	missing nature = "missing" // no registry has it
 )
 
-func image(n nature, version string) cluster.Image {
-	return cluster.Image{Ref: string(n) + ":" + version, Digest: string(n) + "@sha256:" + version}
+func image(n nature, version int) cluster.Image {
+	return cluster.Image{Ref: fmt.Sprintf("%s:%d", n, version), Digest: fmt.Sprintf("%s@sha256:%064x", n, version)}
 }
 
 func natureOf(i cluster.Image) nature {

@@ -24,6 +24,8 @@ type term struct {
 	wake    alarm
 	silent  map[cluster.NodeID]bool // whose heartbeat is news; looked up only
 
+	nonvoting map[cluster.NodeID]time.Time // since when; looked up only
+
 	// The last decision that was empty, and until when it has to stay so.
 	idle struct {
 		known      bool
@@ -44,7 +46,7 @@ const (
 // lead begins a term.
 func (a *agent) lead() {
 	t := &term{
-		a: a, ids: ulid.Monotonic(entropy{a.w.rand}, 0), silent: map[cluster.NodeID]bool{},
+		a: a, ids: ulid.Monotonic(entropy{a.w.rand}, 0), silent: map[cluster.NodeID]bool{}, nonvoting: map[cluster.NodeID]time.Time{},
 		tracker: health.New(health.Config{}, a.h.id, a.h.clock(), a.evidence()),
 	}
 	a.term = t
@@ -73,6 +75,7 @@ func (t *term) passBarrier() {
 			default:
 				t.caught = true
 				t.poke()
+				t.keepVoters()
 			}
 		})
 	})
@@ -204,6 +207,7 @@ func (t *term) newID() cluster.TaskID {
 // assignments are.
 func (t *term) heartbeat(from cluster.NodeID) position {
 	t.tracker.Heartbeat(from, t.a.h.clock())
+	t.a.w.host(from).lastBeat = t.a.w.now
 	if t.silent[from] {
 		t.poke()
 	}

@@ -32,9 +32,13 @@ func (p Plant) decide(v state.View, d controller.Decision) controller.Decision {
 			d.Create[i].Resources = cluster.Resources{}
 		}
 	case NoRefill:
+		down := func(id cluster.NodeID) bool {
+			return v.Condition(id) == cluster.Down ||
+				slices.ContainsFunc(d.Conditions, func(c state.NodeCondition) bool { return c.Node == id && c.Condition == cluster.Down })
+		}
 		d.Create = slices.DeleteFunc(d.Create, func(t cluster.Task) bool {
 			old, ok := v.Task(t.Replaces)
-			return ok && v.Condition(old.Node) == cluster.Down
+			return ok && down(old.Node)
 		})
 	case StopEarly:
 		for _, t := range d.Create {

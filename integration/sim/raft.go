@@ -8,6 +8,7 @@ import (
 
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/consensus/voters"
 	"github.com/musterhq/muster/integration/invariants"
 )
 
@@ -19,17 +20,18 @@ import (
 // replicas also apply by themselves, from decoded bytes and through snapshots,
 // and must come to the same hash.
 type raft struct {
-	w        *World
-	term     uint64
-	leader   *host // nil: none
-	voters   []*host
-	log      []entry // index 1 is log[0]
-	commit   uint64
-	state    *state.State
-	views    []state.View // by index; views[0] is before Init
-	changes  [][]state.Change
-	touched  map[cluster.NodeID]uint64 // newest index that concerns a node; looked up only
-	commands int
+	w         *World
+	term      uint64
+	leader    *host // nil: none
+	voters    []*host
+	nonvoters []*host
+	log       []entry // index 1 is log[0]
+	commit    uint64
+	state     *state.State
+	views     []state.View // by index; views[0] is before Init
+	changes   [][]state.Change
+	touched   map[cluster.NodeID]uint64 // newest index that concerns a node; looked up only
+	commands  int
 
 	election, lease alarm
 	electing        bool
@@ -69,13 +71,7 @@ const (
 func (r *raft) found() {
 	r.state, r.touched = state.New(), map[cluster.NodeID]uint64{}
 	r.views, r.changes = []state.View{r.state.View()}, [][]state.Change{nil}
-	voters := 1
-	if n := len(r.w.hosts); n >= 7 {
-		voters = 5
-	} else if n >= 3 {
-		voters = 3
-	}
-	for _, h := range r.w.hosts[:voters] {
+	for _, h := range r.w.hosts[:voters.Target(len(r.w.hosts))] {
 		h.replica = &replica{}
 		r.voters = append(r.voters, h)
 	}
@@ -130,7 +126,7 @@ func (r *raft) propose(at *host, c state.Command, done func(state.Result, error)
 func (r *raft) append(e entry) {
 	e.term = r.term
 	r.log = append(r.log, e)
-	for _, v := range r.voters {
+	for _, v := range r.members() {
 		r.sync(v)
 	}
 }
@@ -158,7 +154,7 @@ func (r *raft) sync(v *host) {
 	}
 	r.w.after(wait, func() {
 		c.syncing = false
-		if v.replica != c || r.leader == nil {
+		if v.replica != c || r.leader == nil || r.role(v) == voters.Outside {
 			return
 		}
 		if c.stuck || !r.w.reaches(r.leader, v) || !v.awake() {
@@ -189,7 +185,7 @@ func (r *raft) commitTo(index uint64) {
 	for r.commit < index && r.w.failure == nil {
 		r.apply(r.commit + 1)
 	}
-	for _, v := range r.voters {
+	for _, v := range r.members() {
 		r.notice(v)
 	}
 }
@@ -248,7 +244,7 @@ func (r *raft) tell(e *entry, res state.Result) {
 // notice tells a voter, after a while, what is committed; the leader knows.
 func (r *raft) notice(v *host) {
 	c := v.replica
-	if v == r.leader || c.applied >= min(c.match, r.commit) {
+	if v == r.leader || c == nil || c.applied >= min(c.match, r.commit) {
 		return
 	}
 	wait := r.w.between(time.Millisecond, commitNotice)
@@ -256,7 +252,7 @@ func (r *raft) notice(v *host) {
 		wait = r.w.between(commitNotice, 600*time.Millisecond)
 	}
 	c.spread.in(wait, r.w.after, func() {
-		if v.replica != c || r.leader == nil || c.stuck || !r.w.reaches(r.leader, v) {
+		if v.replica != c || r.leader == nil || c.stuck || !r.w.reaches(r.leader, v) || r.role(v) == voters.Outside {
 			return // the next entry or the next leader tells it
 		}
 		r.applyOwn(v, min(c.match, r.commit))

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -20,7 +19,7 @@ func (u *users) spec() cluster.ServiceSpec {
 		n = pick(w, []nature{slow, frail, frail, crash, sick, done, broken, missing})
 	}
 	c := &s.Template.Container
-	c.Image = image(n, fmt.Sprint(w.rand.IntN(3)))
+	c.Image = image(n, w.rand.IntN(3))
 	if n == slow || n == sick || w.chance(0.4) {
 		c.Healthcheck = &cluster.Healthcheck{Test: []string{"CMD", "true"}, Interval: time.Second}
 	}

@@ -79,7 +79,7 @@ func (u *users) changed(old []state.NamedSpec) []state.NamedSpec {
 		s.Spec = u.spec()
 		return out
 	}
-	s.Spec.Template.Container.Image = image(natureOf(s.Spec.Template.Container.Image), fmt.Sprint(u.w.rand.IntN(6)))
+	s.Spec.Template.Container.Image = image(natureOf(s.Spec.Template.Container.Image), u.w.rand.IntN(6))
 	return out
 }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -17,18 +18,22 @@ type watch struct {
 	promises invariants.Promises
 	dead     invariants.Dead
 	commits  int
+	able     time.Duration // since when a leader can commit; -1: it cannot
 }
 
 // Paces of what is checked by the clock and of full checks.
 const (
-	tablesEvery   = 500 * time.Millisecond
+	checkEvery    = 500 * time.Millisecond
 	fullCheck     = 64 // commits
 	tableLateness = 2500 * time.Millisecond
 )
 
 func newWatch(w *World) *watch {
-	c := &watch{w: w}
-	w.every(tablesEvery, c.tables)
+	c := &watch{w: w, able: -1}
+	w.every(checkEvery, func() {
+		c.tables()
+		c.lateness()
+	})
 	return c
 }
 
@@ -42,6 +47,7 @@ func (c *watch) committed(before, after state.View, changes []state.Change) {
 		switch ch.Topic {
 		case state.TopicNode:
 			c.w.failAll(invariants.NodeSafety(after, cluster.NodeID(ch.Key)))
+			c.judged(before, after, cluster.NodeID(ch.Key))
 			for t := range after.TasksOn(cluster.NodeID(ch.Key)) {
 				c.saw(after, t.ID)
 			}
@@ -170,6 +176,9 @@ func (c *watch) unsettled() []invariants.Violation {
 		if d := controller.Decide(v, nil, until, l.clock(), t.newID); !d.Empty() && w.cfg.Plant == "" && (t.idle.until.IsZero() || l.clock().Before(t.idle.until)) {
 			out = append(out, invariants.Violation{Rule: invariants.NotIdle, Detail: "a second pass plans: " + describe(d.Reconcile)})
 		}
+	}
+	if id, ok := w.raft.votersAgree(); !ok {
+		out = append(out, invariants.Violation{Rule: invariants.NotSettled, Detail: fmt.Sprintf("node %s is granted raft streams and no voter, or the other way round", id)})
 	}
 	return append(out, invariants.Safety(v)...)
 }

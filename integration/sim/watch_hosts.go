@@ -1,0 +1,95 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/integration/invariants"
+)
+
+// What the failure detector promises, with what messages and commits take.
+const (
+	answersFor   = 3 * time.Second  // a host that answers for so long is alive
+	agentTimeout = 55 * time.Second // silence of an agent whose host answers
+	deadWithin   = 5 * time.Second  // after which a dead host is down
+	massWithin   = 14 * time.Second // the same, when many are silent together
+)
+
+// connectivity notes who is linked with the leader, and with anybody, after that
+// may have changed.
+func (c *watch) connectivity() {
+	l := c.w.raft.leader
+	for _, h := range c.w.hosts {
+		linked := l != nil && c.w.linked(l, h)
+		if linked != h.linked {
+			h.linked, h.changed = linked, c.w.now
+		}
+		if silent := !h.power || h.isolated || h.frozen; silent != h.silent {
+			h.silent, h.silentAt = silent, c.w.now
+		}
+	}
+}
+
+// judged checks a verdict on a node: a host that answers the leader, and whose
+// agent was heard of within a minute, is not dead.
+func (c *watch) judged(before, after state.View, id cluster.NodeID) {
+	if after.Condition(id) != cluster.Down || before.Condition(id) == cluster.Down {
+		return
+	}
+	h := c.w.host(id)
+	if answers := c.w.now - h.changed; h.linked && answers > answersFor && c.w.now-h.lastBeat < agentTimeout {
+		c.w.fail(invariants.Violation{Rule: invariants.FalseDown, Detail: fmt.Sprintf(
+			"node %s is called down, and its host answers for %s and sent a heartbeat %s ago", id, answers, c.w.now-h.lastBeat)})
+	}
+}
+
+// lateness checks what must have been done by now under a leader that could.
+func (c *watch) lateness() {
+	w := c.w
+	if !w.raft.commits() {
+		c.able = -1
+		return
+	}
+	if c.able < 0 {
+		c.able = w.now
+	}
+	able := w.now - c.able
+	if able < deadWithin {
+		return
+	}
+	v := w.raft.newest()
+	w.failAll(invariants.Refilled(v, w.raft.leader.clock()))
+	silent := 0
+	for _, h := range w.hosts {
+		if !h.linked {
+			silent++
+		}
+	}
+	within := deadWithin
+	if 2*silent >= len(w.hosts) {
+		within = massWithin
+	}
+	for _, h := range w.hosts {
+		if h.silent && h != w.raft.leader && min(able, w.now-h.silentAt) > within && v.Condition(h.id) != cluster.Down {
+			w.fail(invariants.Violation{Rule: invariants.LateDown, Detail: fmt.Sprintf(
+				"node %s is %s, and its host is dead since %s", h.id, v.Condition(h.id), w.now-h.silentAt)})
+		}
+	}
+}
+
+// commits reports whether the leader has caught up and a majority of the voters
+// takes entries.
+func (r *raft) commits() bool {
+	if r.leader == nil || !r.leader.awake() || !r.leader.agent.caught() {
+		return false
+	}
+	votes := 0
+	for _, v := range r.voters {
+		if r.w.reaches(r.leader, v) && !v.replica.stuck {
+			votes++
+		}
+	}
+	return 2*votes > len(r.voters)
+}
