@@ -10,6 +10,16 @@ import (
 
 func umask(mask int) int { return unix.Umask(mask) }
 
+// room is what is free, and what there is at all, on the file system of a
+// directory, in bytes.
+func room(dir string) (free, size int64, err error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return 0, 0, fmt.Errorf("measure the disk under %s: %w", dir, err)
+	}
+	return int64(fs.Bavail) * fs.Bsize, int64(fs.Blocks) * fs.Bsize, nil
+}
+
 // raisePriority keeps heartbeats on time on a busy host. A nice value alone
 // does nothing across sessions where autogroups are on (sched(7)), so the
 // session's group gets a weight of its own; and the kernel is asked to look for

@@ -44,6 +44,10 @@ func (m *member) resumeVoter() error {
 		m.log.Error("this node's part of the replicated log is lost; going on as a worker", "error", err)
 		return security.RemoveClusterKey(m.a.data.identityDir())
 	}
+	if errors.Is(err, consensus.ErrStoreFull) {
+		m.rests(err)
+		return nil
+	}
 	return err
 }
 
@@ -105,7 +109,8 @@ func (m *member) stopVoter() {
 }
 
 // followLeadership runs the controller while this node leads, tells the uplink
-// of every new leader, and ends the process when the store cannot go on.
+// of every new leader, and ends the process when the store cannot go on: a full
+// disk ends the vote alone.
 func (m *member) followLeadership(ctx context.Context, v *voter) {
 	changes, stop := v.store.LeadershipChanges()
 	defer stop()
@@ -135,7 +140,12 @@ func (m *member) followLeadership(ctx context.Context, v *voter) {
 		case <-ctx.Done():
 			return
 		case <-v.store.Failed():
-			m.a.fail(v.store.Err())
+			err := v.store.Err()
+			if errors.Is(err, consensus.ErrStoreFull) {
+				m.jobs.Go(func() { m.restVote(v, err) })
+				return
+			}
+			m.a.fail(err)
 			return
 		case <-changes:
 		}
@@ -253,7 +263,7 @@ func (m *member) learnVoters(voters []api.Member) {
 func (m *member) Demote(context.Context) error {
 	m.voting.Lock()
 	defer m.voting.Unlock()
-	if m.voter.Load() == nil {
+	if m.voter.Load() == nil && !m.disk.endRest() {
 		return nil
 	}
 	m.log.Info("this node becomes a worker")
