@@ -35,7 +35,7 @@ check: $(LINT) ## format, vet, lint, fences between packages, go.mod
 	$(LINT) fmt --diff
 	go vet ./...
 	$(LINT) run
-	go test -run TestImports .
+	go test -count=1 .
 	go mod tidy -diff
 
 $(LINT):
@@ -47,7 +47,7 @@ $(LINT):
 test: unit sim lab ## unit tests with -race, the simulator, the lab
 
 .PHONY: unit
-unit: install
+unit: tools
 	@$(unit_packages) && set -x && go test -race -shuffle=on $$packages
 
 .PHONY: sim
@@ -55,15 +55,22 @@ sim: ## the simulator over SEEDS=n seeds
 	go run ./integration/sim/cmd/sim -seeds $(SEEDS)
 
 .PHONY: lab
-lab: install ## tests on real Docker hosts (as root)
+lab: tools ## tests on real Docker hosts (as root)
 	@if [ "$$(id -u)" -eq 0 ]; then \
 		set -x; go test -p 1 -count=1 -timeout 30m $(LAB_PACKAGES:%=./%); \
 	else \
 		echo "lab tests skipped: they make network namespaces and run Docker engines, which needs root"; \
 	fi
 
+PREFIX ?= /usr/local
+
 .PHONY: install
-install: # what the lab needs; says nothing if nothing is missing
+install: build ## muster and its systemd unit, below PREFIX (/usr/local) and DESTDIR
+	install -D -m 755 bin/muster '$(DESTDIR)$(PREFIX)/bin/muster'
+	install -D -m 644 configs/systemd/muster.service '$(DESTDIR)/etc/systemd/system/muster.service'
+
+.PHONY: tools
+tools: # what the lab needs; says nothing if nothing is missing
 	@if [ "$$(id -u)" -eq 0 ]; then integration/lab/install/install.sh; fi
 
 .PHONY: fuzz
@@ -82,15 +89,15 @@ bench-micro: ## Go benchmarks of single packages
 	@$(unit_packages) && go test -run '^$$' -bench . -benchmem $$packages | grep -v 'no test files'
 
 .PHONY: bench-failover
-bench-failover: build root install ## seconds until all runs again after a host's death (RUNS=n, JSON=FILE)
+bench-failover: build root tools ## seconds until all runs again after a host's death (RUNS=n, JSON=FILE)
 	go run ./integration/bench/failover -runs $(RUNS) -json '$(JSON)'
 
 .PHONY: demo
-demo: build root install ## three Docker hosts here, a cluster, a deploy, a host's death
+demo: build root tools ## three Docker hosts here, a cluster, a deploy, a host's death
 	@go run ./integration/demo
 
 .PHONY: demo-up
-demo-up: build root install ## the same without the death, left up
+demo-up: build root tools ## the same without the death, left up
 	@go run ./integration/demo -up
 
 .PHONY: demo-down

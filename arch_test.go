@@ -46,7 +46,8 @@ var house = []room{
 	{"runtime/runtimetest/testprogram", !pure, ""},
 
 	// Shells: they own connections, files and goroutines.
-	{"consensus", !pure, "cluster cluster/state"},
+	{"consensus/boltcheck", !pure, ""},
+	{"consensus", !pure, "cluster cluster/state consensus/boltcheck"},
 	{"controller", !pure, "api cluster cluster/health cluster/rollout cluster/state consensus/voters placement"},
 	{"lb/proxy", !pure, "cluster lb"},
 	{"api/server", !pure, "api cluster cluster/state lb runtime security"},
@@ -61,7 +62,8 @@ var house = []room{
 	// an agent and knows nothing of its insides.
 	{"agent", !pure, "agent/gossip agent/hoststats agent/images agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
 		"configs consensus consensus/voters controller lb lb/proxy placement runtime runtime/docker security"},
-	{"cli", !pure, "api api/client cluster compose configs placement"},
+	{"cli/buildctx", !pure, ""},
+	{"cli", !pure, "api api/client cli/buildctx cluster compose configs"},
 	{"cmd/muster", !pure, "agent cli configs"},
 	{"configs/examples/hello", !pure, ""},
 }
