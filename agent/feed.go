@@ -11,7 +11,6 @@ import (
 
 	"github.com/musterhq/muster/agent/worker"
 	"github.com/musterhq/muster/api"
-	"github.com/musterhq/muster/api/server"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/lb"
 )
@@ -82,7 +81,7 @@ func (m *member) pickVoter(avoid cluster.NodeID) cluster.NodeID {
 func (m *member) followSelf(ctx context.Context, v *voter, at *position) error {
 	w := v.store.Watch()
 	defer w.Close()
-	frames := server.Frames(m.self)
+	frames := m.a.server.Frames(m.self)
 	tick := time.NewTicker(feedLag / 2)
 	defer tick.Stop()
 	var lag lagging

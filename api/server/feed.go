@@ -2,12 +2,12 @@ package server
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
-	"github.com/musterhq/muster/lb"
 )
 
 // feedIdle is how often an unchanged feed sends an empty frame, so that the
@@ -15,7 +15,8 @@ import (
 const feedIdle = 500 * time.Millisecond
 
 // nodeFeed streams to a node what concerns it: its assignments, the members and
-// the balancers' table, each part only when it changed.
+// the balancers' table, each part only when it changed. It ends when this node
+// is a voter no longer, or the caller no member.
 func nodeFeed(c *call) (any, error) {
 	if _, ok := c.State.View(); !ok {
 		return nil, api.Errorf(api.CodeUnavailable, "this node is not a voter and holds no state")
@@ -23,16 +24,20 @@ func nodeFeed(c *call) (any, error) {
 	wake, stop := c.State.Watch()
 	defer stop()
 	out := c.lines()
-	f := feeder{node: cluster.NodeID(c.caller.NodeID)}
+	node := cluster.NodeID(c.caller.NodeID)
+	frames := c.s.Frames(node)
 	tick := time.NewTicker(feedIdle)
 	defer tick.Stop()
 	idle := true
 	for {
 		v, ok := c.State.View()
 		if !ok {
-			return streamed, nil // demoted: the reader finds another voter
+			return streamed, nil // the reader finds another voter
 		}
-		if frame := f.frame(v, c.Nodes.LeaderID()); frame.News() || idle {
+		if _, member := v.Node(node); !member {
+			return streamed, nil // the reader learns why when it calls again
+		}
+		if frame := frames(v, c.Nodes.LeaderID()); frame.News() || idle {
 			if err := out.send(frame); err != nil {
 				return streamed, nil
 			}
@@ -49,46 +54,59 @@ func nodeFeed(c *call) (any, error) {
 }
 
 // Frames builds the feed of one node from successive views.
-func Frames(node cluster.NodeID) func(v state.View, leader cluster.NodeID) api.Feed {
-	f := feeder{node: node}
+func (s *Server) Frames(node cluster.NodeID) func(v state.View, leader cluster.NodeID) api.Feed {
+	f := feeder{node: node, common: &s.common}
 	return f.frame
 }
 
-// feeder remembers what it sent.
+// feeder remembers what it sent to one node.
 type feeder struct {
-	node        cluster.NodeID
+	node   cluster.NodeID
+	common *commons
+
 	sent        bool
-	members     []api.Member
+	members     revision
+	table       revision
+	tasks       []*cluster.Task // what assignments was made from
 	assignments []api.Assignment
-	table       lb.Input
 }
 
 func (f *feeder) frame(v state.View, leader cluster.NodeID) api.Feed {
 	out := api.Feed{Epoch: v.Epoch(), Index: v.Index(), Leader: leader}
-	if m := membersOf(v); !f.sent || !reflect.DeepEqual(m, f.members) {
-		f.members, out.Members = m, m
+	c := f.common.at(v)
+	if !f.sent || f.members != c.membersRev {
+		f.members, out.Members = c.membersRev, c.members
 	}
-	if a := assignmentsOf(v, f.node); !f.sent || !reflect.DeepEqual(a, f.assignments) {
-		f.assignments, out.Assignments = a, &a
+	if a, changed := f.newAssignments(v); changed || !f.sent {
+		out.Assignments = &a
 	}
-	t := lb.FromView(v)
-	epoch, index := t.Epoch, t.Index
-	t.Epoch, t.Index = 0, 0 // they change with every commit
-	if !f.sent || !reflect.DeepEqual(t, f.table) {
-		f.table = t
-		t.Epoch, t.Index = epoch, index
-		out.Table = &t
+	if !f.sent || f.table != c.tableRev {
+		t := c.table
+		f.table, out.Table = c.tableRev, &t
 	}
 	f.sent = true
 	return out
 }
 
-// assignmentsOf are the tasks that a node has to run or to stop. What the node
-// itself observed is left out but for the count of restarts, so that its own
-// reports do not come back as news.
-func assignmentsOf(v state.View, node cluster.NodeID) []api.Assignment {
+// newAssignments are the node's assignments, and whether they changed. Objects
+// of the state are never changed in place: equal pointers are equal tasks.
+func (f *feeder) newAssignments(v state.View) (a []api.Assignment, changed bool) {
+	tasks := slices.Collect(v.TasksOn(f.node))
+	if f.sent && slices.Equal(tasks, f.tasks) {
+		return f.assignments, false
+	}
+	a = assignmentsOf(v, tasks)
+	changed = !reflect.DeepEqual(a, f.assignments)
+	f.tasks, f.assignments = tasks, a
+	return a, changed
+}
+
+// assignmentsOf are the tasks, of those on a node, that it has to run or to
+// stop. What the node itself observed is left out but for the count of restarts,
+// so that its own reports do not come back as news.
+func assignmentsOf(v state.View, tasks []*cluster.Task) []api.Assignment {
 	out := []api.Assignment{}
-	for t := range v.TasksOn(node) {
+	for _, t := range tasks {
 		if t.Ended() {
 			continue
 		}

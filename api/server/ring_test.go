@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -45,6 +44,8 @@ type ring struct {
 	index    uint64
 	now      time.Time
 	watchers map[chan struct{}]bool
+	leader   func(asked *host) cluster.NodeID
+	demoted  map[string]bool // hosts that lost their replicated state
 }
 
 // host is one node of the ring.
@@ -53,6 +54,7 @@ type host struct {
 	id      cluster.NodeID
 	name    string
 	engine  *engine
+	server  *Server
 	backend *Backend
 	ident   *security.Identity
 	address *net.TCPAddr
@@ -140,8 +142,9 @@ func (r *ring) addHost(ca *security.CA, name string, behave func(runtime.Create)
 	h.pool = peer.New(identity, security.VerifyOptions{}, r, h.links.dial)
 	r.t.Cleanup(h.pool.Close)
 	s := New(api.Version{}, lifecycleOf{r.id}, slog.New(slog.DiscardHandler))
+	h.server = s
 	h.backend = &Backend{
-		Self: h.id, State: stateOf{h}, Nodes: h, Peers: peersOf{h.pool}, Leader: quietLeader{}, Engine: h.engine,
+		Self: h.id, State: stateOf{h}, Nodes: h, Peers: peersOf{h.pool}, Leader: quietLeader{}, Engine: h.engine, Local: quietNode{},
 		Images: images.New(images.Config{Self: h.id, Engine: h.engine, Peers: h.pool, Members: h.Members}),
 	}
 	s.Attach(h.backend)
@@ -188,17 +191,32 @@ func (r *ring) apply(b state.Body) {
 	r.t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.index++
-	r.now = r.now.Add(time.Millisecond)
-	if res := r.state.Apply(r.index, state.Command{At: r.now, Body: b}); res.Err != nil || len(res.Refused) > 0 {
+	if res := r.commit("", b); res.Err != nil || len(res.Refused) > 0 {
 		r.t.Fatalf("%T: %v, refused %v", b, res.Err, res.Refused)
 	}
+}
+
+func (r *ring) commit(request string, b state.Body) state.Result {
+	r.index++
+	r.now = r.now.Add(time.Millisecond)
+	res := r.state.Apply(r.index, state.Command{Request: request, At: r.now, Body: b})
+	r.wake()
+	return res
+}
+
+func (r *ring) wake() {
 	for w := range r.watchers {
 		select {
 		case w <- struct{}{}:
 		default:
 		}
 	}
+}
+
+func (r *ring) view() state.View {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state.View()
 }
 
 // Address implements peer.Directory.
@@ -265,8 +283,17 @@ func (h *host) Members() []api.Member {
 	return membersOf(h.ring.state.View())
 }
 
-func (h *host) LeaderID() cluster.NodeID { return h.ring.hosts[0].id }
-func (h *host) Table() lb.Input          { return lb.Input{} }
+func (h *host) Table() lb.Input { return lb.Input{} }
+
+// LeaderID is the first host unless the test says otherwise.
+func (h *host) LeaderID() cluster.NodeID {
+	h.ring.mu.Lock()
+	defer h.ring.mu.Unlock()
+	if h.ring.leader != nil {
+		return h.ring.leader(h)
+	}
+	return h.ring.hosts[0].id
+}
 
 // stateOf is the replicated state as a host has it: workers have none.
 type stateOf struct{ *host }
@@ -274,14 +301,19 @@ type stateOf struct{ *host }
 func (s stateOf) View() (state.View, bool) {
 	s.ring.mu.Lock()
 	defer s.ring.mu.Unlock()
-	if s.name[0] == 'w' {
+	if s.name[0] == 'w' || s.ring.demoted[s.name] {
 		return state.View{}, false
 	}
 	return s.ring.state.View(), true
 }
 
-func (s stateOf) Propose(context.Context, string, state.Body) (state.Result, error) {
-	return state.Result{}, fmt.Errorf("the test proposes nothing")
+func (s stateOf) Propose(_ context.Context, request string, body state.Body) (state.Result, error) {
+	if s.LeaderID() != s.id {
+		return state.Result{}, api.Errorf(api.CodeUnavailable, "the leader is changing")
+	}
+	s.ring.mu.Lock()
+	defer s.ring.mu.Unlock()
+	return s.ring.commit(request, body), nil
 }
 
 func (s stateOf) Watch() (<-chan struct{}, func()) {
@@ -305,6 +337,11 @@ func (p peersOf) Transport(node cluster.NodeID, bulk bool) http.RoundTripper {
 	}
 	return p.Pool.Transport(node, peer.Control)
 }
+
+// quietNode has no troubles of its own.
+type quietNode struct{ LocalNode }
+
+func (quietNode) Problems() []string { return nil }
 
 type quietLeader struct{}
 

@@ -26,6 +26,7 @@ type Server struct {
 	agent   Lifecycle
 	log     *slog.Logger
 	backend atomic.Pointer[Backend]
+	common  commons
 }
 
 // New makes a server for an idle agent.
