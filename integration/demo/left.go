@@ -55,7 +55,11 @@ func leaveUp(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(unix.SIGTERM) })()
 	_, _ = io.Copy(os.Stdout, said)
 	if word, _ := io.ReadAll(ready); len(word) == 0 {
-		return errors.Join(ctx.Err(), cmd.Wait())
+		err := cmd.Wait()
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
+		return fmt.Errorf("the demo is not up: %w", err)
 	}
 	return cmd.Process.Release()
 }
@@ -76,17 +80,17 @@ func holdUp(ctx context.Context) error {
 	fmt.Println(intro)
 	s, err := begin(ctx)
 	if err != nil {
-		return err
+		return whole(ctx, err, nil)
 	}
-	if err := s.deploy(ctx); err != nil {
-		return errors.Join(err, s.fleet.Lab.Close())
+	err = s.deploy(ctx)
+	if err == nil {
+		s.howToTalk()
+		err = s.letGo()
 	}
-	s.howToTalk()
-	if err := s.letGo(); err != nil {
-		return errors.Join(err, s.fleet.Lab.Close())
+	if err == nil {
+		<-ctx.Done()
 	}
-	<-ctx.Done()
-	return s.fleet.Lab.Close()
+	return whole(ctx, err, s.fleet.Lab.Close())
 }
 
 func writeAt(f *os.File, text string) error {

@@ -34,13 +34,15 @@ func main() {
 	default:
 		err = show(ctx)
 	}
-	switch {
-	case err == nil:
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		fmt.Println("\nInterrupted; everything has been taken down.")
-		os.Exit(130)
-	default:
-		fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
-		os.Exit(1)
+	if err == nil {
+		return
 	}
+	interrupted := errors.Is(err, errInterrupted)
+	if !interrupted || !*keep { // -up says it for the holder
+		fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
+	}
+	if interrupted {
+		os.Exit(130)
+	}
+	os.Exit(1)
 }

@@ -35,11 +35,26 @@ func show(ctx context.Context) error {
 	}
 	s, err := begin(ctx)
 	if err != nil {
-		return err
+		return whole(ctx, err, nil)
 	}
 	err = s.act(ctx)
 	s.title("Take everything down.")
-	return errors.Join(err, s.fleet.Lab.Close())
+	return whole(ctx, err, s.fleet.Lab.Close())
+}
+
+// errInterrupted is the end that Ctrl-C asks for; everything is down.
+var errInterrupted = errors.New("interrupted; nothing is left of the demo")
+
+// whole is how a demo ended: what an interruption broke is no news, what could
+// not be taken down is.
+func whole(ctx context.Context, err, closing error) error {
+	if ctx.Err() != nil {
+		err = errInterrupted
+	}
+	if closing != nil {
+		return errors.Join(err, fmt.Errorf("take the demo down: %w; `make demo-down` tries again", closing))
+	}
+	return err
 }
 
 // story is a demonstration under way.
