@@ -23,8 +23,9 @@ const (
 
 // uplink is this node's line to the leader, directly or through another voter.
 type uplink struct {
-	m    *member
-	wake chan struct{} // the leader changed
+	m      *member
+	wake   chan struct{} // the leader changed
+	cutOff bool          // the last heartbeat failed; beat's own
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc // of the heartbeat in flight
@@ -79,8 +80,8 @@ func (u *uplink) run(ctx context.Context) {
 	}
 }
 
-// beat sends one heartbeat; a new leader's first one makes the worker report
-// everything again.
+// beat sends one heartbeat; a new leader's first one, and the first after one
+// that failed, makes the worker report everything again.
 func (u *uplink) beat(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, heartbeatTimeout)
 	defer cancel()
@@ -91,11 +92,12 @@ func (u *uplink) beat(ctx context.Context) bool {
 	watch := time.AfterFunc(unanswered, func() { u.dialHost(leader) })
 	defer watch.Stop()
 	var reply api.HeartbeatReply
-	beat := api.Heartbeat{Node: u.m.self, Usage: u.m.usage(), Problems: u.m.ownProblems()}
+	beat := api.Heartbeat{Node: u.m.self, Usage: u.m.usage(), Problems: u.m.ownProblems(), Blind: u.m.worker.Blind()}
 	if err := u.call(ctx, "/v1/node/heartbeat", beat, &reply); err != nil {
 		u.m.log.Debug("heartbeat", "error", err)
 		u.m.peers.Drop(leader)
 		u.noteRemoval(err)
+		u.cutOff = true
 		return false
 	}
 	u.mu.Lock()
@@ -104,9 +106,10 @@ func (u *uplink) beat(ctx context.Context) bool {
 		u.told = told
 	}
 	u.mu.Unlock()
-	if u.m.setLeader(reply.Leader) {
+	if u.m.setLeader(reply.Leader) || u.cutOff {
 		u.m.worker.ResendAll()
 	}
+	u.cutOff = false
 	return true
 }
 

@@ -49,6 +49,7 @@ func (c *Controller) Heartbeat(h api.Heartbeat) uint64 {
 		return 0
 	}
 	c.tracker.Heartbeat(h.Node, time.Now())
+	c.tracker.Blind(h.Node, h.Blind)
 	c.heard[h.Node] = h
 	if c.silent[h.Node] {
 		c.poke()

@@ -106,6 +106,13 @@ func (w *Worker) Assign(s Set) {
 // ResendAll reports everything again, to a leader that may not have it.
 func (w *Worker) ResendAll() { w.reporter.resend() }
 
+// Blind reports whether this worker has yet to see its containers, or to have
+// all that it saw accepted.
+func (w *Worker) Blind() bool {
+	_, known := w.current()
+	return !known || !w.Snapshot().EngineUp || len(w.reporter.pending()) > 0
+}
+
 // Snapshot returns what the worker knows; its contents are not to be changed.
 func (w *Worker) Snapshot() Snapshot {
 	w.mu.Lock()

@@ -224,6 +224,35 @@ func TestReportsAreSentUntilAccepted(t *testing.T) {
 	})
 }
 
+// What the cluster knows of a host that was rebooted is from before, until the
+// engine has answered and the report of that is in.
+func TestBlindUntilItsReportIsIn(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, h *host) {
+		is := func(want bool, when string) {
+			t.Helper()
+			if got := h.worker.Blind(); got != want {
+				t.Errorf("%s: blind is %v, want %v", when, got, want)
+			}
+		}
+		is(true, "without a set")
+		h.assign(assign("t1"))
+		is(false, "at work")
+		h.stop()
+		h.engine.Reboot()
+		h.engine.Fail(fake.OpList, fake.Fault{Err: runtime.ErrEngine})
+		h.setRefusal(errors.New("no leader"))
+		h.boot()
+		h.pass(time.Minute)
+		is(true, "the engine does not answer")
+		h.engine.Heal(fake.OpList)
+		h.pass(time.Minute)
+		is(true, "nobody takes the report")
+		h.setRefusal(nil)
+		h.pass(lastRetry)
+		is(false, "the report is in")
+	})
+}
+
 // A one-shot that completed must not run again because nobody remembers it:
 // neither its container nor a newer set is there when the agent comes back.
 func TestCompletedTaskStaysCompleted(t *testing.T) {

@@ -187,13 +187,23 @@ func (s *step) judge() {
 	}
 }
 
-// judgeCalm takes a node back that sends heartbeats.
+// judgeCalm takes a node back that sends heartbeats. One that was down has to
+// know first what runs on it: its host may have been rebooted, and tasks that
+// only seem to run must not count against their replacements.
 func (s *step) judgeCalm(n *cluster.Node, sig *signals) {
 	fresh := !sig.heartbeat.IsZero() && s.now.Sub(sig.heartbeat) < s.cfg.SuspectAfter && !sig.hint.After(sig.heartbeat)
-	if n.Condition != cluster.Ready && fresh {
+	switch {
+	case n.Condition == cluster.Ready || !fresh:
+	case n.Condition == cluster.Down && sig.blind:
+		if n.Reason != blindReason {
+			s.propose(n, cluster.Down, blindReason)
+		}
+	default:
 		s.propose(n, cluster.Ready, "")
 	}
 }
+
+const blindReason = "its agent is back and has not told yet what runs there"
 
 // judgeSuspect gives the reason for the suspicion, and proposes what it has
 // come to.

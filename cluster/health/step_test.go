@@ -108,6 +108,37 @@ func TestHostDiesWhileAway(t *testing.T) {
 	w.within(died, 2100*time.Millisecond, "n3 down")
 }
 
+func TestRebootedHostIsTakenBackOnceItKnowsWhatRuns(t *testing.T) {
+	w := newWorld(t, 3)
+	w.run(10 * time.Second)
+	w.kill("n2")
+	w.run(5 * time.Second)
+	w.within(w.now, 0, "n2 down")
+	w.revive("n2")
+	w.host("n2").blind = true // its engine takes long to start
+	w.run(30 * time.Second)
+	if n := w.host("n2").node; n.Condition != cluster.Down || !strings.Contains(n.Reason, "agent is back") {
+		t.Errorf("a blind node is %s (%s), want it down and the reason", n.Condition, n.Reason)
+	}
+	w.changes, w.reasons = nil, nil
+	w.host("n2").blind = false
+	seen := w.now
+	w.run(5 * time.Second)
+	w.within(seen, 500*time.Millisecond, "n2 ready")
+}
+
+func TestBlindAgentOnALivingHostIsEnough(t *testing.T) {
+	w := newWorld(t, 3)
+	w.run(10 * time.Second)
+	w.host("n2").agent = false
+	w.run(10 * time.Second)
+	w.within(w.now, 10*time.Second, "n2 away")
+	w.host("n2").agent, w.host("n2").blind = true, true // restarted while the engine hangs
+	back := w.now
+	w.run(5 * time.Second)
+	w.within(back, 500*time.Millisecond, "n2 ready")
+}
+
 func TestOneProberThatReachesTheHostKeepsIt(t *testing.T) {
 	w := newWorld(t, 3)
 	w.run(10 * time.Second)

@@ -74,6 +74,7 @@ type Tracker struct {
 type signals struct {
 	since     time.Time // first seen by this tracker
 	heartbeat time.Time // last one to this leader; zero before the first
+	blind     bool      // as of that
 	contact   time.Time // last sign of life from before the term
 	hint      time.Time // last word of gossip, or loss of its connection
 	dials     []ProbeResult
@@ -125,6 +126,15 @@ func (t *Tracker) Heartbeat(node cluster.NodeID, at time.Time) {
 	s := t.node(node, at)
 	s.heartbeat = later(s.heartbeat, at)
 	s.calm()
+}
+
+// Blind records whether the node's agent has yet to see its containers and to
+// tell of them: what is recorded of its tasks may be from before its host died.
+// A node that is down is not taken back while it is blind.
+func (t *Tracker) Blind(node cluster.NodeID, blind bool) {
+	if s, ok := t.nodes[node]; ok {
+		s.blind = blind
+	}
 }
 
 // ConnectionLost records that the node's heartbeat connection broke.

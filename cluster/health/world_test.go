@@ -22,7 +22,9 @@ type host struct {
 	deaf []cluster.NodeID
 	// mute: the leader cannot ask it to dial.
 	mute bool
-	beat time.Duration // phase of its heartbeats
+	// blind: its agent has not seen its containers yet.
+	blind bool
+	beat  time.Duration // phase of its heartbeats
 }
 
 // change is a condition that the tracker proposed, and when.
@@ -93,6 +95,7 @@ func (w *world) run(d time.Duration) {
 		for _, h := range w.hosts {
 			if h.agent && w.now.Sub(t0)%(500*time.Millisecond) == h.beat {
 				w.tracker.Heartbeat(h.node.ID, w.now)
+				w.tracker.Blind(h.node.ID, h.blind)
 				told = told || h.node.Condition != cluster.Ready
 			}
 		}
@@ -125,10 +128,13 @@ func (w *world) step() {
 	}
 	for _, c := range w.last.Conditions {
 		n := *w.host(c.Node).node
-		if n.Condition == c.Condition {
+		switch {
+		case n.Condition != c.Condition:
+			n.ConditionSince = w.now
+		case n.Reason == c.Reason:
 			w.t.Fatalf("%s is %s already and was proposed to be so", c.Node, c.Condition)
 		}
-		n.Condition, n.ConditionSince = c.Condition, w.now
+		n.Condition, n.Reason = c.Condition, c.Reason
 		w.host(c.Node).node = &n
 		w.changes = append(w.changes, change{w.now.Sub(t0), c.Node, c.Condition})
 		w.reasons = append(w.reasons, c.Reason)
