@@ -12,10 +12,11 @@ func Step(before, after State, id cluster.TaskID, running func(*cluster.Task) bo
 		return nil
 	}
 	if !has {
-		if live(was) {
-			if _, ok := after.Service(was.Service); ok {
-				return []Violation{violation(MovedBack, "task %s of %s vanished while it was wanted", id, was.Service)}
-			}
+		// What is over as soon as it is stopped may go with the same command.
+		svc, ok := after.Service(was.Service)
+		node, there := after.Node(was.Node)
+		if live(was) && ok && !svc.Removing && was.Node != "" && there && node.Condition != cluster.Down {
+			return []Violation{violation(MovedBack, "task %s of %s vanished while it was wanted", id, was.Service)}
 		}
 		return nil
 	}

@@ -19,6 +19,7 @@ type agent struct {
 
 	leader *host // as it knows
 	told   position
+	cutOff bool // the last heartbeat failed
 	beats  alarm
 	feed   feed
 	table  *lb.Table
@@ -154,23 +155,34 @@ func (a *agent) beat() {
 			a.beats.in(in, a.after, a.beat)
 		}
 	}
-	a.beats.in(heartbeatTimeout, a.after, func() { next(heartbeatRetry) })
+	a.beats.in(heartbeatTimeout, a.after, func() {
+		a.cutOff = true
+		next(heartbeatRetry)
+	})
 	l := a.w.toLeader(a.h)
 	if l == nil || a.leader != nil && !a.w.reaches(a.h, a.leader) {
 		return // it waits for somebody who does not answer
 	}
+	blind := a.blind()
 	a.ask(l, func(b *agent, answer func(func())) {
-		told := b.heartbeat(a.h.id)
+		told := b.heartbeat(a.h.id, blind)
 		answer(func() {
 			if a.told.before(told) {
 				a.told = told
 			}
-			if a.setLeader(l) {
+			if a.setLeader(l) || a.cutOff {
 				a.report.resend()
 			}
+			a.cutOff = false
 			next(heartbeatEvery)
 		})
 	})
+}
+
+// blind reports whether the agent has yet to see its containers or to tell of
+// them; see worker.Blind.
+func (a *agent) blind() bool {
+	return !a.work.known || !a.work.engineUp || len(a.report.pending()) > 0
 }
 
 func (a *agent) setLeader(l *host) bool {
@@ -246,11 +258,11 @@ func (a *agent) announce() {
 }
 
 // heartbeat takes in another agent's sign of life, on the leader.
-func (a *agent) heartbeat(from cluster.NodeID) position {
+func (a *agent) heartbeat(from cluster.NodeID, blind bool) position {
 	if a.term == nil {
 		return position{}
 	}
-	return a.term.heartbeat(from)
+	return a.term.heartbeat(from, blind)
 }
 
 func (a *agent) gossipDead(h *host) {

@@ -191,13 +191,8 @@ func (w *World) heal() {
 	w.quiet = true
 	w.note("heal", "", "", 0)
 	clear(w.cut)
+	w.spareVoters()
 	f := &faults{w: w}
-	voters := 0
-	for _, v := range w.raft.voters {
-		if !v.doomed {
-			voters++
-		}
-	}
 	for _, h := range w.hosts {
 		f.unstick(h)
 		h.isolate(false)
@@ -205,12 +200,6 @@ func (w *World) heal() {
 		h.engine.hang(false)
 		if h.agent != nil {
 			h.agent.hang(false)
-		}
-		if h.doomed && 2*voters <= len(w.raft.voters) {
-			h.doomed = false
-			if h.replica != nil {
-				voters++
-			}
 		}
 		if !h.power && !h.doomed {
 			h.powerOn()
@@ -220,4 +209,19 @@ func (w *World) heal() {
 		}
 	}
 	w.raft.connectivity()
+}
+
+func (w *World) spareVoters() {
+	dead := 0
+	for _, v := range w.raft.voters {
+		if v.doomed {
+			dead++
+		}
+	}
+	for _, v := range w.raft.voters {
+		if v.doomed && 2*dead >= len(w.raft.voters) {
+			v.doomed = false
+			dead--
+		}
+	}
 }

@@ -152,6 +152,7 @@ func (t *term) idles(v state.View, verdict health.Verdict, now time.Time) bool {
 func (t *term) propose(now time.Time, d controller.Decision) {
 	w := t.a.w
 	w.note("decide", string(t.a.h.id), describe(d.Reconcile), 0)
+	w.watch.judged(w.raft.view(t.a.h), d.Conditions)
 	t.waiting = true
 	told := false
 	outcome := func(res state.Result, err error) {
@@ -205,8 +206,9 @@ func (t *term) newID() cluster.TaskID {
 
 // heartbeat takes in a node's sign of life and answers how new the node's
 // assignments are.
-func (t *term) heartbeat(from cluster.NodeID) position {
+func (t *term) heartbeat(from cluster.NodeID, blind bool) position {
 	t.tracker.Heartbeat(from, t.a.h.clock())
+	t.tracker.Blind(from, blind)
 	t.a.w.host(from).lastBeat = t.a.w.now
 	if t.silent[from] {
 		t.poke()

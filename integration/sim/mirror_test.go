@@ -19,7 +19,7 @@ func TestFeedGivesWhatTheServerGives(t *testing.T) {
 	w.boot()
 	w.until(w.cfg.Duration)
 	for _, h := range w.hosts[:3] {
-		frames := server.Frames(h.id)
+		frames := new(server.Server).Frames(h.id)
 		var sent []api.Assignment
 		for i, v := range w.raft.views[1:] {
 			frame := frames(v, "")

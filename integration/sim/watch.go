@@ -47,7 +47,6 @@ func (c *watch) committed(before, after state.View, changes []state.Change) {
 		switch ch.Topic {
 		case state.TopicNode:
 			c.w.failAll(invariants.NodeSafety(after, cluster.NodeID(ch.Key)))
-			c.judged(before, after, cluster.NodeID(ch.Key))
 			for t := range after.TasksOn(cluster.NodeID(ch.Key)) {
 				c.saw(after, t.ID)
 			}

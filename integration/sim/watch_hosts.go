@@ -32,16 +32,16 @@ func (c *watch) connectivity() {
 	}
 }
 
-// judged checks a verdict on a node: a host that answers the leader, and whose
-// agent was heard of within a minute, is not dead.
-func (c *watch) judged(before, after state.View, id cluster.NodeID) {
-	if after.Condition(id) != cluster.Down || before.Condition(id) == cluster.Down {
-		return
-	}
-	h := c.w.host(id)
-	if answers := c.w.now - h.changed; h.linked && answers > answersFor && c.w.now-h.lastBeat < agentTimeout {
-		c.w.fail(invariants.Violation{Rule: invariants.FalseDown, Detail: fmt.Sprintf(
-			"node %s is called down, and its host answers for %s and sent a heartbeat %s ago", id, answers, c.w.now-h.lastBeat)})
+// judged checks verdicts when they are made: a host that answers the leader, and
+// whose agent was heard of within a minute, is not dead.
+func (c *watch) judged(v state.View, verdicts []state.NodeCondition) {
+	for _, n := range verdicts {
+		h := c.w.host(n.Node)
+		answers, beat := c.w.now-h.changed, c.w.now-h.lastBeat
+		if n.Condition == cluster.Down && v.Condition(n.Node) != cluster.Down && h.linked && answers > answersFor && beat < agentTimeout {
+			c.w.fail(invariants.Violation{Rule: invariants.FalseDown, Detail: fmt.Sprintf(
+				"node %s is called down, and its host answers for %s and sent a heartbeat %s ago", n.Node, answers, beat)})
+		}
 	}
 }
 
