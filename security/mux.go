@@ -33,7 +33,6 @@ type Mux struct {
 	base net.Listener
 	cfg  *tls.Config
 	log  *slog.Logger
-	raft *muxListener
 	http *muxListener
 
 	ctx    context.Context
@@ -41,7 +40,8 @@ type Mux struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	pending list.List // of net.Conn, oldest first
+	pending list.List    // of net.Conn, oldest first
+	raft    *muxListener // the newest one
 }
 
 // NewMux starts to accept from base, which it owns from then on. cfg is that
@@ -61,8 +61,32 @@ func NewMux(base net.Listener, cfg *tls.Config, log *slog.Logger) *Mux {
 }
 
 // Raft yields connections that negotiated raft, handshake complete; [ConnPeer]
-// names the verified node.
-func (m *Mux) Raft() net.Listener { return m.raft }
+// names the verified node. Closing it refuses raft until Raft is called again:
+// a node can cease to be a voter and become one once more.
+func (m *Mux) Raft() net.Listener {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.raft.closed() && m.ctx.Err() == nil {
+		m.raft = newMuxListener(m.base.Addr())
+	}
+	return m.raft
+}
+
+func (m *Mux) closeRaft() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_ = m.raft.Close()
+}
+
+// of is the listener for connections that negotiated the protocol.
+func (m *Mux) of(protocol string) *muxListener {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if protocol == ALPNRaft {
+		return m.raft
+	}
+	return m.http
+}
 
 // HTTP yields all others, handshake complete, as *tls.Conn, which is what
 // net/http needs to choose HTTP/2. The client may have sent no certificate.
@@ -73,7 +97,7 @@ func (m *Mux) HTTP() net.Listener { return m.http }
 func (m *Mux) Close() error {
 	m.cancel()
 	err := m.base.Close()
-	_ = m.raft.Close()
+	m.closeRaft()
 	_ = m.http.Close()
 	m.mu.Lock()
 	for e := m.pending.Front(); e != nil; e = e.Next() {
@@ -97,7 +121,7 @@ func (m *Mux) accept() {
 			continue
 		}
 		if m.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-			_ = m.raft.Close()
+			m.closeRaft()
 			_ = m.http.Close()
 			return
 		}
@@ -142,11 +166,7 @@ func (m *Mux) serve(raw net.Conn) {
 		_ = raw.Close()
 		return
 	}
-	to := m.http
-	if conn.ConnectionState().NegotiatedProtocol == ALPNRaft {
-		to = m.raft
-	}
-	if !to.deliver(ctx, conn) {
+	if !m.of(conn.ConnectionState().NegotiatedProtocol).deliver(ctx, conn) {
 		_ = raw.Close()
 	}
 }
@@ -185,16 +205,23 @@ func (l *muxListener) deliver(ctx context.Context, conn net.Conn) bool {
 }
 
 func (l *muxListener) Accept() (net.Conn, error) {
-	select {
-	case <-l.done:
+	if l.closed() {
 		return nil, net.ErrClosed
-	default:
 	}
 	select {
 	case conn := <-l.conns:
 		return conn, nil
 	case <-l.done:
 		return nil, net.ErrClosed
+	}
+}
+
+func (l *muxListener) closed() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -231,6 +231,30 @@ func TestMuxWithoutServer(t *testing.T) {
 	})
 }
 
+// A node that ceases to be a voter and becomes one again is dialled on the same
+// port.
+func TestMuxServesRaftAgain(t *testing.T) {
+	f := newMuxFixture(t)
+	for range 2 {
+		l := f.mux.Raft()
+		raft := echo(l)
+		conn, err := f.dial(f.clientTLS(ALPNRaft))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Errorf("no answer: %v", err)
+		}
+		_ = conn.Close()
+		_ = l.Close()
+		raft.Wait()
+	}
+	_ = f.mux.Close()
+	if _, err := f.mux.Raft().Accept(); err == nil {
+		t.Error("a closed port has a listener")
+	}
+}
+
 func TestMuxCloseEndsPendingHandshakes(t *testing.T) {
 	f := newMuxFixture(t)
 	c, err := f.ln.dial()
