@@ -96,6 +96,7 @@ func TestPlan(t *testing.T) {
 		{"two of five lost: one at a time", "A:voter B:voter C:voter D:voter,down:1h E:voter,down:1h F:voter G:", "A", Change{Remove, "D"}, ""},
 
 		{"a node that left goes without a replacement", "A:voter B:voter C:voter,gone", "A", Change{Remove, "C"}, "left the cluster"},
+		{"one of two left: whoever stays needs nobody else", "A:voter B:voter,gone", "A", Change{Remove, "B"}, "left the cluster"},
 		{"and the cluster shrinks to one", "A:voter B:voter", "A", Change{Demote, "B"}, "1 voters are enough"},
 		{"and the demoted one goes", "A:voter B:caughtup", "A", Change{Remove, "B"}, "seats are taken"},
 		{"a shrinking cluster sheds silent voters first", "A:voter B:voter C:voter,down:5s D:voter E:voter F:", "A", Change{Remove, "C"}, ""},

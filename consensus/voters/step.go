@@ -15,12 +15,12 @@ func (s *seats) release() (Change, string) {
 }
 
 // retire takes a vote away: from those who should go once there are more voters
-// than wanted, from those who left the cluster at once, and from the least
+// than wanted, from a leader that left the cluster at once, and from the least
 // missed when the cluster has shrunk.
 func (s *seats) retire() (Change, string) {
 	if len(s.leaving) > 0 {
 		m := s.leaving[0]
-		if len(s.voters) > s.target {
+		if len(s.voters) > s.target || m.Gone {
 			return s.unseat(m, s.whyLeaving(m))
 		}
 		return Change{}, ""
@@ -105,8 +105,8 @@ func (s *seats) clear() (Change, string) {
 			return Change{Remove, m.ID}, why
 		}
 	}
-	for _, m := range s.strays {
-		return Change{Remove, m.ID}, "it may have raft streams and has no seat"
+	if len(s.strays) > 0 {
+		return Change{Remove, s.strays[0].ID}, "it may have raft streams and has no seat"
 	}
 	return Change{}, ""
 }
