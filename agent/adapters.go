@@ -261,7 +261,7 @@ func (v votersOf) add(ctx context.Context, id cluster.NodeID) error {
 	if err := v.grant(ctx, id, true); err != nil {
 		return err
 	}
-	p := api.Promote{ClusterKey: v.m.voter.Load().key.Bytes()}
+	p := api.Promote{ClusterKey: v.m.voter.Load().key.Bytes(), Index: v.store.View().Index()}
 	for _, k := range v.m.Members() {
 		if k.Voter {
 			p.Voters = append(p.Voters, k)

@@ -118,7 +118,7 @@ func (m *member) followPeer(ctx context.Context, from cluster.NodeID, at *positi
 	defer func() { _ = body.Close() }()
 	dec := json.NewDecoder(body)
 	var lag lagging
-	for first := true; m.voter.Load() == nil || !first; first = false {
+	for first := true; ; first = false {
 		var f api.Feed
 		if err := dec.Decode(&f); err != nil {
 			return fmt.Errorf("read the feed: %w", err)
@@ -141,14 +141,14 @@ func (m *member) followPeer(ctx context.Context, from cluster.NodeID, at *positi
 			}
 		}
 	}
-	return nil
 }
 
 // lostVote reports whether another voter's frame, newer than this voter's own
-// state, says that this node is a voter no longer. It was away when that was
-// decided, and nobody sends it the log any more.
+// state and than its promotion, says that this node is a voter no longer. It
+// was away when that was decided, and nobody sends it the log any more.
 func (m *member) lostVote(f api.Feed) bool {
-	return m.selfPosition().before(position{f.Epoch, f.Index}) &&
+	v := m.voter.Load()
+	return v != nil && v.granted < f.Index && m.selfPosition().before(position{f.Epoch, f.Index}) &&
 		slices.ContainsFunc(f.Members, func(k api.Member) bool { return k.ID == m.self && !k.Voter })
 }
 

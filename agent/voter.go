@@ -20,12 +20,15 @@ import (
 
 // voter is what runs besides on a member of raft's configuration.
 type voter struct {
-	store  *consensus.Store
-	ctrl   *controller.Controller
-	key    security.ClusterKey
-	log    *slog.Logger
-	cancel context.CancelFunc
-	jobs   sync.WaitGroup
+	store *consensus.Store
+	ctrl  *controller.Controller
+	key   security.ClusterKey
+	// granted is the index at which the vote that this node was just given is in
+	// state; 0 when it had it before this start.
+	granted uint64
+	log     *slog.Logger
+	cancel  context.CancelFunc
+	jobs    sync.WaitGroup
 }
 
 // resumeVoter opens the store of a node that was a voter when it stopped.
@@ -37,7 +40,7 @@ func (m *member) resumeVoter() error {
 	if err != nil {
 		return err
 	}
-	err = m.startVoter(key)
+	err = m.startVoter(key, 0)
 	if errors.Is(err, consensus.ErrStoreBroken) {
 		// The files were set aside: the node goes on as a worker, and the
 		// leader makes a voter of it again when it is needed.
@@ -52,7 +55,7 @@ func (m *member) resumeVoter() error {
 }
 
 // startVoter opens the store and follows its leadership.
-func (m *member) startVoter(key security.ClusterKey) error {
+func (m *member) startVoter(key security.ClusterKey, granted uint64) error {
 	dir := m.a.data.consensusDir()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the log's directory: %w", err)
@@ -64,7 +67,7 @@ func (m *member) startVoter(key security.ClusterKey) error {
 	if fsync > slowDisk {
 		m.log.Warn("the disk is slow: elections and writes take longer", "fsync", fsync, "directory", dir)
 	}
-	v := &voter{key: key, log: m.log.With("part", "raft")}
+	v := &voter{key: key, granted: granted, log: m.log.With("part", "raft")}
 	v.store, err = consensus.Open(consensus.Config{
 		NodeID: m.self, DataDir: dir, Memory: m.a.host.Log, Listener: &raftListener{Listener: m.mux.Raft(), m: m},
 		Dial: m.dialRaft, Addr: m.Address, Tuning: consensus.TuningFor(fsync), Logger: v.log,
@@ -236,7 +239,7 @@ func (m *member) Promote(_ context.Context, p api.Promote) error {
 		return err
 	}
 	m.log.Info("this node becomes a voter")
-	return m.startVoter(key)
+	return m.startVoter(key, p.Index)
 }
 
 // learnVoters takes in the voters of a promotion, which this node's feed may
