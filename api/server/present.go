@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -107,8 +108,8 @@ func (p presenter) service(s *cluster.Service) api.Service {
 			continue
 		}
 		wanted[t.Slot] = true
-		if c := p.view.Condition(t.Node); c == cluster.Down || c == "" {
-			continue // lost tasks are never counted as running
+		if p.lost(t) {
+			continue // never counted as running
 		}
 		if t.Observed.Phase == cluster.PhaseRunning {
 			running[t.Slot] = true
@@ -142,34 +143,48 @@ func portsOf(s *cluster.Service) []string {
 	return out
 }
 
-// completed counts the slots of a service that ran to their end and stay so.
+// completed counts the slots of a service that ran to their end and stay so:
+// nothing follows in them.
 func (p presenter) completed(s *cluster.Service) int {
-	done := map[int]bool{}
+	done, live := map[int]bool{}, map[int]bool{}
 	for t := range p.view.TasksOf(s.ID) {
-		if t.Generation == s.Generation && cluster.TaskState(t, p.view.Condition(t.Node)) == cluster.StateComplete {
+		switch {
+		case t.Desired != cluster.Running:
+		case !t.Ended():
+			live[t.Slot] = true
+		case t.Generation == s.Generation && cluster.TaskState(t, p.view.Condition(t.Node)) == cluster.StateComplete:
 			done[t.Slot] = true
 		}
 	}
+	maps.DeleteFunc(done, func(slot int, _ bool) bool { return live[slot] })
 	return len(done)
 }
 
+// lost reports whether a task's node is down or has left the cluster.
+func (p presenter) lost(t *cluster.Task) bool {
+	c := p.view.Condition(t.Node)
+	return t.Node != "" && (c == cluster.Down || c == "")
+}
+
+// over reports whether nothing of a task runs where anybody sees it, or will.
+func (p presenter) over(t *cluster.Task) bool {
+	return t.Ended() || t.Desired == cluster.Stopped && p.lost(t)
+}
+
 // settled reports whether a service is as its spec wants it: every slot of the
-// current generation ready or complete, and nothing else left running.
+// current generation ready or complete, and nothing else left running. A global
+// service has nothing to run on a node that is down.
 func (p presenter) settled(s *cluster.Service) bool {
 	if s.Removing {
 		return false
 	}
 	ready := map[int]bool{}
 	for t := range p.view.TasksOf(s.ID) {
-		if t.Ended() {
-			continue
-		}
-		c := p.view.Condition(t.Node)
-		if c == cluster.Down && t.Desired == cluster.Stopped {
+		if p.over(t) || s.Spec.Mode == cluster.Global && p.view.Condition(t.Pinned) == cluster.Down {
 			continue
 		}
 		surplus := s.Spec.Mode == cluster.Replicated && t.Slot > s.Spec.Replicas
-		if surplus || t.Desired == cluster.Stopped || t.Generation != s.Generation || !t.Ready() || c == cluster.Down {
+		if surplus || t.Desired == cluster.Stopped || t.Generation != s.Generation || !t.Ready() || p.lost(t) {
 			return false
 		}
 		ready[t.Slot] = true

@@ -38,6 +38,7 @@ type ring struct {
 	t     *testing.T
 	hosts []*host
 	id    string
+	ca    *security.CA
 
 	mu       sync.Mutex
 	state    *state.State
@@ -109,6 +110,7 @@ func newRing(t *testing.T, behave func(runtime.Create) fake.Behaviour, names ...
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.ca = ca
 	for i, name := range names {
 		h := r.addHost(ca, name, behave)
 		n := cluster.Node{

@@ -73,8 +73,7 @@ func restartService(c *call) (any, error) {
 	return deployed(id.Stack(), res), nil
 }
 
-// listTasks leaves out ended tasks unless all are asked for. A task that was
-// stopped on a node that is down is over for people, too.
+// listTasks leaves out tasks that are over unless all are asked for.
 func listTasks(c *call) (any, error) {
 	q := c.r.URL.Query()
 	stack, service, all := q.Get("stack"), cluster.ServiceID(q.Get("service")), q.Get("all") != ""
@@ -85,9 +84,7 @@ func listTasks(c *call) (any, error) {
 			continue
 		}
 		for t := range p.view.TasksOf(s.ID) {
-			gone := t.Desired == cluster.Stopped && p.view.Condition(t.Node) == cluster.Down
-			over := t.Desired == cluster.Stopped && t.Ended()
-			if all || !over && !gone {
+			if all || !p.over(t) {
 				out = append(out, p.task(t))
 			}
 		}
