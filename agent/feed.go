@@ -91,8 +91,8 @@ func (m *member) followSelf(ctx context.Context, v *voter, at *position) error {
 		if view.Epoch() > 0 {
 			m.takeFrame(frames(view, m.LeaderID()), at)
 		}
-		if lag.tooLong(m.uplink.behind(position{view.Epoch(), view.Index()})) {
-			return fmt.Errorf("this voter's state is behind the leader's")
+		if lag.tooLong(!m.ownStateServes()) {
+			return fmt.Errorf("this voter's state is behind the leader's, or gets nothing from a leader")
 		}
 		select {
 		case <-ctx.Done():
@@ -136,8 +136,8 @@ func (m *member) followPeer(ctx context.Context, from cluster.NodeID, at *positi
 			if m.lostVote(f) {
 				return m.Demote(ctx)
 			}
-			if !m.uplink.behind(m.selfPosition()) {
-				return nil // this node's own state serves again
+			if m.ownStateServes() {
+				return nil
 			}
 		}
 	}
@@ -150,6 +150,14 @@ func (m *member) lostVote(f api.Feed) bool {
 	v := m.voter.Load()
 	return v != nil && v.granted < f.Index && m.selfPosition().before(position{f.Epoch, f.Index}) &&
 		slices.ContainsFunc(f.Members, func(k api.Member) bool { return k.ID == m.self && !k.Voter })
+}
+
+// ownStateServes reports whether this voter's state is as new as the leader says
+// that this node needs, and raft brings it what is new: a heartbeat names what
+// concerns this node's tasks only, and a voter that was removed while it was
+// away gets nothing any more.
+func (m *member) ownStateServes() bool {
+	return !m.uplink.behind(m.selfPosition()) && m.LeaderID() != ""
 }
 
 func (m *member) selfPosition() position {

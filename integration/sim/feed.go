@@ -6,6 +6,7 @@ import (
 	"github.com/musterhq/muster/agent/worker"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/consensus/voters"
 	"github.com/musterhq/muster/lb"
 )
 
@@ -102,15 +103,27 @@ func (f *feed) check() {
 		return bad && w.now-*since > limit
 	}
 	gone := f.from != f.a.h && !w.reaches(f.a.h, f.from)
-	if overdue(&f.silent, gone, feedSilence) || overdue(&f.lagging, f.at.before(f.a.told) && !gone, feedLag) {
+	lags := f.at.before(f.a.told)
+	if f.from == f.a.h {
+		lags = !f.ownStateServes()
+	}
+	if overdue(&f.silent, gone, feedSilence) || overdue(&f.lagging, lags && !gone, feedLag) {
 		f.leave()
 		return
 	}
-	if f.from.replica == nil || f.from != f.a.h && f.a.h.replica != nil && !positionOf(w.raft.view(f.a.h)).before(f.a.told) {
+	if f.from.replica == nil || f.from != f.a.h && f.ownStateServes() {
 		f.leave() // it is a voter no more, or this node's own state serves again
 		return
 	}
 	f.later(feedCheck, f.check)
+}
+
+// ownStateServes reports whether this voter's state is as new as this node needs
+// and raft brings it what is new; see agent.ownStateServes.
+func (f *feed) ownStateServes() bool {
+	r, h := f.a.w.raft, f.a.h
+	return h.replica != nil && !positionOf(r.view(h)).before(f.a.told) &&
+		r.leader != nil && r.role(h) != voters.Outside && f.a.w.reaches(r.leader, h)
 }
 
 func (f *feed) leave() {
