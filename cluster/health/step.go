@@ -211,7 +211,8 @@ func (s *step) judgeSuspect(n *cluster.Node, sig *signals) string {
 	silence := fmt.Sprintf("no heartbeat for %s", s.now.Sub(sig.lastSign()).Round(100*time.Millisecond))
 	due := sig.agentDue(s.Tracker)
 	if n.Condition == cluster.Away {
-		over := later(due, n.ConditionSince.Add(s.cfg.AgentTimeout))
+		// A heartbeat since then counts even if no commit could record it.
+		over := later(due, later(n.ConditionSince, sig.heartbeat).Add(s.cfg.AgentTimeout))
 		s.wakeAt(over)
 		if !over.After(s.now) {
 			reason := fmt.Sprintf("its agent has been silent for %s", s.cfg.AgentTimeout)

@@ -95,6 +95,33 @@ func TestAgentStaysAway(t *testing.T) {
 	w.within(w.now, 0, "n3 down")
 }
 
+func TestReturnThatCouldNotBeRecordedCounts(t *testing.T) {
+	tr := New(Config{}, "n1", t0, Evidence{})
+	nodes := []*cluster.Node{
+		{ID: "n1", Condition: cluster.Ready, ConditionSince: t0},
+		{ID: "n2", Condition: cluster.Away, ConditionSince: t0}, // and stays so: nothing is committed
+	}
+	heard := t0.Add(50 * time.Second)
+	var down time.Time
+	for now := t0; down.IsZero() && now.Before(t0.Add(3*time.Minute)); now = now.Add(100 * time.Millisecond) {
+		if now.Equal(heard) {
+			tr.Heartbeat("n2", now)
+		}
+		v := tr.Step(slices.Values(nodes), now)
+		for _, p := range v.Probe {
+			tr.Probed(ProbeResult{Node: p.Node, By: "n1", Round: p.Round, Outcome: Refused, At: now})
+		}
+		for _, c := range v.Conditions {
+			if c.Condition == cluster.Down {
+				down = now
+			}
+		}
+	}
+	if silence := down.Sub(heard); silence < time.Minute || silence > time.Minute+time.Second {
+		t.Errorf("down %s after the last heartbeat, want a minute", silence)
+	}
+}
+
 func TestHostDiesWhileAway(t *testing.T) {
 	w := newWorld(t, 3)
 	w.run(10 * time.Second)
