@@ -23,6 +23,12 @@ import (
 // and feeds the hosts with their load.
 const pidFile = "/run/muster-demo.pid"
 
+// upWord is what the holder reports when the cluster is up, on reportFD.
+const (
+	upWord   = "up"
+	reportFD = 3
+)
+
 // leaveUp starts the holder and shows what it says until the cluster is up.
 func leaveUp(ctx context.Context) error {
 	if err := refuseSecond(); err != nil {
@@ -54,7 +60,8 @@ func leaveUp(ctx context.Context) error {
 	}
 	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(unix.SIGTERM) })()
 	_, _ = io.Copy(os.Stdout, said)
-	if word, _ := io.ReadAll(ready); len(word) == 0 {
+	word := make([]byte, len(upWord))
+	if _, err := io.ReadFull(ready, word); err != nil {
 		err := cmd.Wait()
 		if ctx.Err() != nil {
 			return errInterrupted
@@ -66,6 +73,7 @@ func leaveUp(ctx context.Context) error {
 
 // holdUp is the holder: it lives until -down, or until it is told to end.
 func holdUp(ctx context.Context) error {
+	unix.CloseOnExec(reportFD) // or the hosts' engines keep it open and the caller waits for ever
 	lock, free, err := lockPID()
 	if err != nil {
 		return err
@@ -105,9 +113,9 @@ func (s *story) letGo() error {
 		return err
 	}
 	defer null.Close()
-	report := os.NewFile(3, "report")
+	report := os.NewFile(reportFD, "report")
 	defer report.Close()
-	if _, err := report.WriteString("up"); err != nil {
+	if _, err := report.WriteString(upWord); err != nil {
 		return err
 	}
 	for _, fd := range []int{1, 2} {
