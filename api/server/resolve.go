@@ -123,7 +123,7 @@ func (c *call) unshared(w wanted, ref string) string {
 }
 
 // settle judges the engine's answer, and asks the other nodes for an image that
-// neither this host nor the registry has.
+// neither this host nor the registry has, or that the engine cannot tell of.
 func (c *call) settle(r resolution) (string, error) {
 	switch {
 	case r.err == nil:
@@ -131,6 +131,9 @@ func (c *call) settle(r resolution) (string, error) {
 	case errors.Is(r.err, runtime.ErrInvalid):
 		return "", api.Errorf(api.CodeInvalid, "%v", r.err)
 	case !errors.Is(r.err, runtime.ErrNotFound):
+		if other, _, err := c.elsewhere(r.ref); err == nil && other.digest != "" {
+			return other.digest, nil
+		}
 		return "", api.Errorf(api.CodeUnavailable, "resolve %q: %v", r.ref, r.err).
 			WithHint("check the container engine of this host, or deploy through another node")
 	}

@@ -101,6 +101,10 @@ func TestImagesThatCannotBeResolved(t *testing.T) {
 	if err := r.resolve("a", services("none:1")); asError(err).Code != api.CodeUnavailable {
 		t.Errorf("with the engine down: %v", err)
 	}
+	s := services("two:1")
+	if err := r.resolve("a", s); err != nil || s[0].Spec.Template.Container.Image.Digest == "" {
+		t.Errorf("with the engine down, an image that another node has: %v", err)
+	}
 }
 
 // walled is an engine whose registry cannot be reached: it takes long to find out.
