@@ -4,6 +4,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
@@ -15,7 +17,7 @@ import (
 // many ask at once.
 func nodeJoin(c *call) (any, error) {
 	var in api.NodeJoin
-	if err := c.decode(&in); err != nil {
+	if err := c.decodePeer(&in); err != nil {
 		return nil, err
 	}
 	v, _ := c.State.View()
@@ -73,7 +75,7 @@ func (c *call) checkToken(v state.View, word string) (id string, err error) {
 // certificate expired while the cluster slept may do this and nothing else.
 func nodeRenew(c *call) (any, error) {
 	var in api.Renew
-	if err := c.decode(&in); err != nil {
+	if err := c.decodePeer(&in); err != nil {
 		return nil, err
 	}
 	csr, err := security.ParseCSR(in.CSR)
@@ -97,18 +99,24 @@ func checkJoiner(n *cluster.Node) error {
 	if err := cluster.ValidateName("name", n.Name); err != nil {
 		return err
 	}
+	if _, err := ulid.ParseStrict(string(n.ID)); err != nil {
+		return cluster.Invalid("id", "is not a ULID", "")
+	}
+	return checkHost(n.Address, n.APIPort, n.GossipPort, n.Labels, n.Capacity)
+}
+
+// checkHost checks what an agent says of its host.
+func checkHost(address string, apiPort, gossipPort int, labels map[string]string, capacity cluster.Resources) error {
 	switch {
-	case n.ID == "":
-		return cluster.Invalid("id", "is empty", "")
-	case net.ParseIP(n.Address) == nil:
+	case net.ParseIP(address) == nil:
 		return cluster.Invalid("address", "is not an IP address", "start the agent with --advertise IP")
-	case n.APIPort < 1 || n.APIPort > 65535 || n.GossipPort < 1 || n.GossipPort > 65535:
+	case apiPort < 1 || apiPort > 65535 || gossipPort < 1 || gossipPort > 65535:
 		return cluster.Invalid("port", "is not from 1 to 65535", "")
 	}
-	if err := cluster.ValidateLabels("labels", n.Labels); err != nil {
+	if err := cluster.ValidateLabels("labels", labels); err != nil {
 		return err
 	}
-	return n.Capacity.Validate("capacity")
+	return capacity.Validate("capacity")
 }
 
 func membersOf(v state.View) []api.Member {

@@ -11,21 +11,30 @@ import (
 	"github.com/musterhq/muster/runtime"
 )
 
-// ownNode is the node that a node-to-node call speaks for. A voter may pass on
-// another node's call; whoever else speaks for another is refused.
-func (c *call) ownNode(claimed cluster.NodeID) error {
-	if c.caller.NodeID == string(claimed) || c.caller.Local {
-		return nil
-	}
+// speakerHeader names the node that made a relayed call. It counts from voters
+// only.
+const speakerHeader = "Muster-Speaker"
+
+// speaker is the node that made the call: the caller, or the one whose call a
+// voter passes on. It is "" for a user.
+func (c *call) speaker() cluster.NodeID {
 	if _, _, voter, _ := c.lookup().Node(c.caller.NodeID); voter && c.hops() > 0 {
-		return nil
+		return cluster.NodeID(c.r.Header.Get(speakerHeader))
 	}
-	return api.Errorf(api.CodeForbidden, "node %s speaks for node %s", c.caller.NodeID, claimed)
+	return cluster.NodeID(c.caller.NodeID)
+}
+
+// ownNode refuses a node that speaks for another.
+func (c *call) ownNode(claimed cluster.NodeID) error {
+	if s := c.speaker(); s != claimed {
+		return api.Errorf(api.CodeForbidden, "node %s speaks for node %s", s, claimed)
+	}
+	return nil
 }
 
 func nodeHeartbeat(c *call) (any, error) {
 	var in api.Heartbeat
-	if err := c.decode(&in); err != nil {
+	if err := c.decodePeer(&in); err != nil {
 		return nil, err
 	}
 	if err := c.ownNode(in.Node); err != nil {
@@ -37,7 +46,7 @@ func nodeHeartbeat(c *call) (any, error) {
 
 func nodeObserve(c *call) (any, error) {
 	var in api.ObserveBatch
-	if err := c.decode(&in); err != nil {
+	if err := c.decodePeer(&in); err != nil {
 		return nil, err
 	}
 	if err := c.ownNode(in.Node); err != nil {
@@ -53,10 +62,13 @@ func nodeObserve(c *call) (any, error) {
 
 func nodeUpdate(c *call) (any, error) {
 	var in api.NodeUpdate
-	if err := c.decode(&in); err != nil {
+	if err := c.decodePeer(&in); err != nil {
 		return nil, err
 	}
 	if err := c.ownNode(in.ID); err != nil {
+		return nil, err
+	}
+	if err := checkHost(in.Address, in.APIPort, in.GossipPort, in.Labels, in.Capacity); err != nil {
 		return nil, err
 	}
 	_, err := c.propose("", state.UpdateNode(in))
@@ -65,7 +77,7 @@ func nodeUpdate(c *call) (any, error) {
 
 func nodeProbe(c *call) (any, error) {
 	var in api.Probe
-	if err := c.decode(&in); err != nil {
+	if err := c.decodePeer(&in); err != nil {
 		return nil, err
 	}
 	for _, m := range c.Nodes.Members() {
@@ -78,7 +90,7 @@ func nodeProbe(c *call) (any, error) {
 
 func nodePromote(c *call) (any, error) {
 	var in api.Promote
-	if err := c.decode(&in); err != nil {
+	if err := c.decodePeer(&in); err != nil {
 		return nil, err
 	}
 	return nil, c.Local.Promote(c.ctx, in)

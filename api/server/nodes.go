@@ -93,12 +93,15 @@ func removeNode(c *call) (any, error) {
 
 // nodeLeave is a member's own wish to go: it is drained first by its agent.
 func nodeLeave(c *call) (any, error) {
-	id := cluster.NodeID(c.caller.NodeID)
-	if id == c.Self {
+	id := c.speaker()
+	v, _ := c.State.View()
+	switch _, member := v.Node(id); {
+	case id == c.Self:
 		return nil, api.Errorf(api.CodeConflict, "the leader cannot let itself go").WithHint("leadership is handed over first")
+	case !member:
+		return nil, api.Errorf(api.CodeRemoved, "node %s is no member", id)
 	}
-	_, err := c.propose("", state.RemoveNode{ID: id})
-	if err != nil {
+	if _, err := c.propose("", state.RemoveNode{ID: id}); err != nil {
 		return nil, fmt.Errorf("let node %s leave: %w", id, err)
 	}
 	return nil, nil

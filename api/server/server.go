@@ -87,6 +87,9 @@ func (s *Server) serve(rt route, c *call) {
 				panic(p)
 			}
 			s.log.Error("a call failed unexpectedly", "call", rt.pattern, "panic", p, "stack", string(debug.Stack()))
+			if rt.stream {
+				panic(http.ErrAbortHandler) // what was sent must not look whole
+			}
 			writeError(c.w, api.Errorf(api.CodeInternal, "%s failed unexpectedly: %v", rt.pattern, p))
 		}
 	}()
@@ -122,7 +125,7 @@ func (s *Server) answer(rt route, c *call) (any, error) {
 			WithHint("run `muster init` to make one or `muster join` to join one")
 	}
 	if rt.where == leader || rt.where == fresh {
-		if to, ok := c.relayTo(rt.where); ok {
+		if to, ok := c.relayTo(); ok {
 			return streamed, c.relay(to, rt.stream)
 		}
 		if err := c.servable(rt.where); err != nil {
@@ -152,11 +155,21 @@ func (s *Server) authorise(rt route, c *call) error {
 	}
 }
 
-// decode reads the JSON body into v.
+// decode reads a user's JSON body into v. A field that is not known is an error:
+// it would be ignored silently.
 func (c *call) decode(v any) error {
 	dec := json.NewDecoder(c.r.Body)
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
+	return decoded(dec.Decode(v))
+}
+
+// decodePeer reads the JSON body of another node's agent into v. Fields that
+// are not known are passed over, so that old and new agents understand each
+// other.
+func (c *call) decodePeer(v any) error { return decoded(json.NewDecoder(c.r.Body).Decode(v)) }
+
+func decoded(err error) error {
+	if err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
 			return api.Errorf(api.CodeTooLarge, "the request has more than %s", cluster.FormatBytes(tooLarge.Limit))

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,28 +26,29 @@ func deploy(c *call) (any, error) {
 	if err := c.resolveImages(in.Services); err != nil {
 		return nil, err
 	}
-	l := c.Nodes.LeaderID()
-	if l == c.Self {
+	if c.isLeader() {
 		return c.commitStack(stack, in)
 	}
-	if l == "" {
+	to, ok := c.relayTo()
+	if !ok {
 		return nil, c.servable(leader)
 	}
 	var out api.Deployed
-	err := c.Peers.Call(c.ctx, l, http.MethodPost, "/v1/node/deploy/"+url.PathEscape(stack), in, &out)
+	err := c.Peers.Call(c.ctx, to, http.MethodPost, "/v1/node/deploy/"+url.PathEscape(stack), in, &out)
 	if err != nil {
-		return nil, lost(err, l)
+		return nil, lost(err, to)
 	}
 	return out, nil
 }
 
-// lost turns a broken connection to the leader into an error that invites the
-// same request again; answers of the leader pass unchanged.
-func lost(err error, leader cluster.NodeID) error {
-	if e := asError(err); e.Code != api.CodeInternal {
-		return e
+// lost turns a broken connection into an error that invites the
+// same request again; answers pass unchanged.
+func lost(err error, to cluster.NodeID) error {
+	var answer *api.Error
+	if errors.As(err, &answer) {
+		return answer
 	}
-	return api.Errorf(api.CodeUnknown, "ask the leader %s: %v; it may or may not have taken effect", leader, err).
+	return api.Errorf(api.CodeUnknown, "pass the stack on to node %s: %v; it may or may not have taken effect", to, err).
 		WithHint("sending it again is safe")
 }
 

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"iter"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,37 +26,26 @@ func events(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	v, ok := c.State.View()
+	if !ok {
+		return nil, api.Errorf(api.CodeUnavailable, "this node is not a voter any more").WithHint("try again")
+	}
 	wake, stop := c.State.Watch()
 	defer stop()
-	out := c.lines()
-	keep := func(e *state.Event) bool {
-		return (q.Get("type") == "" || e.Type == q.Get("type")) && (q.Get("service") == "" || e.Service == q.Get("service")) &&
-			(q.Get("node") == "" || c.eventNode(e) == q.Get("node"))
-	}
-	v, _ := c.State.View()
+	r := eventReader{out: c.lines(), kind: q.Get("type"), service: q.Get("service"), node: q.Get("node")}
 	last := v.Index()
 	if after >= 0 {
 		last = uint64(after)
-	} else {
-		for _, e := range v.LastEvents(tail, keep) {
-			if err := out.send(c.presentEvent(v, e)); err != nil {
-				return streamed, nil
-			}
-		}
+	} else if !r.send(v, slices.Values(v.LastEvents(tail, r.keep(v)))) {
+		return streamed, nil
 	}
 	for {
-		v, _ := c.State.View()
-		for e := range v.Events(last) {
-			if keep(e) {
-				if err := out.send(c.presentEvent(v, e)); err != nil {
-					return streamed, nil
-				}
-			}
-		}
-		last = max(last, v.Index())
-		if q.Get("follow") == "" {
+		// A node that is demoted ends the stream: the reader goes on elsewhere.
+		v, ok := c.State.View()
+		if !ok || !r.send(v, v.Events(last)) || q.Get("follow") == "" {
 			return streamed, nil
 		}
+		last = max(last, v.Index())
 		select {
 		case <-c.ctx.Done():
 			return streamed, nil
@@ -63,18 +54,43 @@ func events(c *call) (any, error) {
 	}
 }
 
-func (c *call) eventNode(e *state.Event) string {
-	v, _ := c.State.View()
+// eventReader is who reads the history, and what of it.
+type eventReader struct {
+	out                 *lines
+	kind, service, node string // "": all
+}
+
+// send sends what is wanted of the events; it reports whether the reader is
+// still there.
+func (r eventReader) send(v state.View, all iter.Seq[*state.Event]) bool {
+	keep := r.keep(v)
+	for e := range all {
+		if keep(e) && r.out.send(presentEvent(v, e)) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (r eventReader) keep(v state.View) func(*state.Event) bool {
+	return func(e *state.Event) bool {
+		return (r.kind == "" || e.Type == r.kind) && (r.service == "" || e.Service == r.service) &&
+			(r.node == "" || eventNode(v, e) == r.node)
+	}
+}
+
+// eventNode is the name of the event's node, or its ID when it is gone.
+func eventNode(v state.View, e *state.Event) string {
 	if n, ok := v.Node(e.Node); ok {
 		return n.Name
 	}
 	return string(e.Node)
 }
 
-func (c *call) presentEvent(v state.View, e *state.Event) api.Event {
+func presentEvent(v state.View, e *state.Event) api.Event {
 	out := api.Event{
 		Index: e.Index, At: e.At, Type: e.Type, Action: e.Action, Object: e.Object,
-		Service: e.Service, Node: c.eventNode(e), Message: e.Message,
+		Service: e.Service, Node: eventNode(v, e), Message: e.Message,
 	}
 	switch e.Type {
 	case "node":

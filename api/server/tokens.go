@@ -18,6 +18,7 @@ import (
 // Limits of a join token.
 const (
 	defaultTokenTTL  = 15 * time.Minute
+	minTokenTTL      = time.Second
 	maxTokenTTL      = 30 * 24 * time.Hour
 	defaultTokenUses = 100
 	maxTokenUses     = 10_000
@@ -78,7 +79,7 @@ func (c *call) newToken(in api.CreateToken) (out api.NewToken, err error) {
 func tokenLimits(in api.CreateToken) (ttl time.Duration, uses int, err error) {
 	ttl, uses = defaultTokenTTL, defaultTokenUses
 	if in.TTL != "" {
-		if ttl, err = time.ParseDuration(in.TTL); err != nil || ttl <= 0 || ttl > maxTokenTTL {
+		if ttl, err = time.ParseDuration(in.TTL); err != nil || ttl < minTokenTTL || ttl > maxTokenTTL {
 			return 0, 0, cluster.Invalid("ttl", fmt.Sprintf("%q is not a duration from 1s to 720h", in.TTL), "write it as 15m or 24h")
 		}
 	}
