@@ -14,7 +14,9 @@ func withProbeTimeout(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeout(ctx, probeTimeout)
 }
 
-func healthz(*call) (any, error) { return map[string]string{"status": "ok"}, nil }
+func healthz(c *call) (any, error) {
+	return api.Health{Status: "ok", Leader: c.Backend != nil && c.Nodes.LeaderID() != ""}, nil
+}
 
 func local(c *call) (any, error) { return c.s.agent.Local(), nil }
 

@@ -29,7 +29,7 @@ func (c *call) hops() int {
 func (c *call) isLeader() bool { return c.Nodes.LeaderID() == c.Self }
 
 // relayTo picks the node that should answer instead of this one.
-func (c *call) relayTo() (cluster.NodeID, bool) {
+func (c *call) relayTo(w where) (cluster.NodeID, bool) {
 	l := c.Nodes.LeaderID()
 	if l == c.Self || c.hops() >= maxHops {
 		return "", false
@@ -37,15 +37,10 @@ func (c *call) relayTo() (cluster.NodeID, bool) {
 	if l != "" && c.reachable(l) {
 		return l, true
 	}
-	if _, ok := c.State.View(); ok {
-		return "", false // a voter answers from what it has
+	if c.hops() > 0 {
+		return "", false // whoever passed it on to here has asked the others
 	}
-	for _, m := range c.Nodes.Members() {
-		if m.Voter && m.ID != c.Self && m.ID != l && c.reachable(m.ID) {
-			return m.ID, true
-		}
-	}
-	return "", false
+	return c.bypass(l)
 }
 
 // reachable asks the node's liveness route, so that a dead leader does not
@@ -83,7 +78,6 @@ func (c *call) relay(to cluster.NodeID, bulk bool) error {
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.SetURL(&url.URL{Scheme: "https", Host: string(to)})
 			pr.Out.Header.Set(hopsHeader, strconv.Itoa(c.hops()+1))
-			pr.Out.Header.Set(speakerHeader, string(c.speaker()))
 		},
 		Transport:     c.Peers.Transport(to, bulk),
 		FlushInterval: -1,

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,7 +28,7 @@ func deploy(c *call) (any, error) {
 	if c.isLeader() {
 		return c.commitStack(stack, in)
 	}
-	to, ok := c.relayTo()
+	to, ok := c.relayTo(leader)
 	if !ok {
 		return nil, c.servable(leader)
 	}
@@ -44,9 +43,8 @@ func deploy(c *call) (any, error) {
 // lost turns a broken connection into an error that invites the
 // same request again; answers pass unchanged.
 func lost(err error, to cluster.NodeID) error {
-	var answer *api.Error
-	if errors.As(err, &answer) {
-		return answer
+	if e := asError(err); e.Code != api.CodeInternal {
+		return e
 	}
 	return api.Errorf(api.CodeUnknown, "pass the stack on to node %s: %v; it may or may not have taken effect", to, err).
 		WithHint("sending it again is safe")
