@@ -59,6 +59,19 @@ func (r *ring) follower() *host {
 	return nil
 }
 
+// worker is a node that does not vote.
+func (r *ring) worker() *host {
+	r.Helper()
+	r.leader()
+	for _, h := range r.up() {
+		if l, err := h.local(); err == nil && l.Role == "worker" {
+			return h
+		}
+	}
+	r.Fatal("there is no worker")
+	return nil
+}
+
 // well is a host that answers for the cluster: the leader, else any.
 func (r *ring) well() *host {
 	for _, h := range r.leaders(r.up()...) {
@@ -87,6 +100,22 @@ func (r *ring) state(want string, hosts ...*host) func() string {
 		for _, h := range hosts {
 			if got := nodes[h.name].State; got != want {
 				return fmt.Sprintf("node %s is %q, not %q", h.name, got, want)
+			}
+		}
+		return ""
+	}
+}
+
+// never reports a node that was judged to be in a state.
+func (r *ring) never(state string, hosts ...*host) func() string {
+	return func() string {
+		nodes, err := r.well().nodes()
+		if err != nil {
+			return "list the nodes: " + err.Error()
+		}
+		for _, h := range hosts {
+			if nodes[h.name].State == state {
+				return fmt.Sprintf("node %s is %s", h.name, state)
 			}
 		}
 		return ""
@@ -124,6 +153,64 @@ func (r *ring) voters(want int) func() string {
 		}
 		return ""
 	}
+}
+
+// role reports whether the cluster calls the node one of these.
+func (r *ring) role(h *host, want ...string) func() string {
+	return func() string {
+		nodes, err := r.well().nodes()
+		if err != nil {
+			return "list the nodes: " + err.Error()
+		}
+		if got := nodes[h.name].Role; !slices.Contains(want, got) {
+			return fmt.Sprintf("%s is %q, not %v", h.name, got, want)
+		}
+		return ""
+	}
+}
+
+// seated is voters for a cluster in which hosts are dead: it counts those seats
+// alone whose hosts are up.
+func (r *ring) seated(want int) func() string {
+	return func() string {
+		nodes, err := r.member().nodes()
+		if err != nil {
+			return "list the nodes: " + err.Error()
+		}
+		var got []string
+		for _, h := range r.up() {
+			if role := nodes[h.name].Role; role == "voter" || role == "leader" {
+				got = append(got, h.name)
+			}
+		}
+		if len(got) != want {
+			return fmt.Sprintf("%d living voters %v, not %d", len(got), got, want)
+		}
+		return ""
+	}
+}
+
+// inside are the hosts that are in a cluster.
+func (r *ring) inside() []*host {
+	var out []*host
+	for _, h := range r.up() {
+		if l, err := h.local(); err == nil && l.ClusterID != "" {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// member is a host that is in a cluster.
+func (r *ring) member() *host {
+	r.Helper()
+	for _, h := range append(r.leaders(r.up()...), r.up()...) {
+		if l, err := h.local(); err == nil && l.ClusterID != "" {
+			return h
+		}
+	}
+	r.Fatal("no host is in a cluster")
+	return nil
 }
 
 // tasks are those of app/web that are not over, as the host says.
@@ -176,6 +263,37 @@ func (r *ring) running(want int) func() string {
 			return fmt.Sprintf("%d tasks are said to run, %d do, not %d", len(tasks), len(real), want)
 		}
 		return ""
+	}
+}
+
+// serving reports whether each of so many slots has a running container on the
+// given hosts, or on any that lives.
+func (r *ring) serving(want int, on ...*host) func() string {
+	return func() string {
+		if len(on) == 0 {
+			on = r.hosts
+		}
+		slots := map[string]bool{}
+		for _, h := range on {
+			for _, c := range h.containers() {
+				slots[c.Labels[runtime.LabelSlot]] = true
+			}
+		}
+		if len(slots) != want {
+			return fmt.Sprintf("%d slots are served, not %d", len(slots), want)
+		}
+		return ""
+	}
+}
+
+// kept fails unless what ran then runs still.
+func (r *ring) kept(then map[string]string) {
+	r.Helper()
+	now := started(r.hosts...)
+	for name, was := range then {
+		if now[name] != was {
+			r.Errorf("container %s was %q and is %q", name, was, now[name])
+		}
 	}
 }
 

@@ -189,7 +189,7 @@ func (r *ring) logger(name string) *slog.Logger {
 		out, level = io.MultiWriter(r.log, os.Stderr), slog.LevelDebug
 	}
 	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		if len(groups) == 0 && a.Key == slog.TimeKey {
+		if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
 			return slog.String("t", fmt.Sprintf("%.3f", a.Value.Time().Sub(r.began).Seconds()))
 		}
 		return a

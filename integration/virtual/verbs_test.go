@@ -26,6 +26,9 @@ func ask[T any](ctx context.Context, h *host, method, path string, in any) (out 
 			return out, err
 		}
 	}
+	if !h.alive {
+		return out, fmt.Errorf("host %s is dead", h.name)
+	}
 	user := h.box.Process()
 	defer user.Kill()
 	t := &http.Transport{
@@ -105,7 +108,11 @@ func (r *ring) form() {
 		}
 	}
 	r.until(30*time.Second, all(r.ready(r.hosts...), r.voters(seats(len(r.hosts)))))
+	r.pause(promoted)
 }
+
+// promoted is how long a node that is called a voter may take until it votes.
+const promoted = 2 * time.Second
 
 // seats is how many voters a cluster of n nodes has.
 func seats(n int) int {
@@ -167,6 +174,11 @@ func (h *host) leave() error {
 	return err
 }
 
+func (h *host) leaveByForce() error {
+	_, err := send[struct{}](h, http.MethodPost, "/v1/leave", api.Leave{Force: true})
+	return err
+}
+
 // remove makes the cluster forget another node, by force.
 func (h *host) remove(other *host) {
 	h.r.Helper()
@@ -175,15 +187,17 @@ func (h *host) remove(other *host) {
 	}
 }
 
-// token makes a join token.
-func (h *host) token(c api.CreateToken) string {
+// newToken makes a join token, token only gives its secret.
+func (h *host) newToken(c api.CreateToken) api.NewToken {
 	h.r.Helper()
 	out, err := send[api.NewToken](h, http.MethodPost, "/v1/tokens", c)
 	if err != nil {
 		h.r.Fatalf("token create: %v", err)
 	}
-	return out.Secret
+	return out
 }
+
+func (h *host) token(c api.CreateToken) string { return h.newToken(c).Secret }
 
 // local is what the host's agent says of itself.
 func (h *host) local() (api.Local, error) { return get[api.Local](h, "/v1/local") }
