@@ -122,4 +122,21 @@ func (h *Host) FreeDisk() error {
 	return nil
 }
 
+// Mend ends every fault of a host that is up, but for its link (see Heal): the
+// engine runs, engine and agent go on where they hang, the disk has room.
+func (h *Host) Mend(ctx context.Context) error {
+	if p := h.running(&h.agent); p != nil {
+		if err := p.signal(unix.SIGCONT); err != nil {
+			return fmt.Errorf("mend %s: %w", h.Name, err)
+		}
+	}
+	if err := h.FreeDisk(); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if h.running(&h.docker) == nil {
+		return h.StartDocker(ctx)
+	}
+	return h.ContinueDocker()
+}
+
 func (h *Host) filler() string { return filepath.Join(h.DataDir, ".filler") }

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is one Docker host of a lab. Its exported fields do not change. Verbs of
-// one host that exclude each other (Boot and Kill, StartAgent and StopAgent) are
+// Host is one Docker host of a lab. Its exported fields do not change, but for
+// Addr by Readdress. Verbs of one host that exclude each other (Boot and Kill, StartAgent and StopAgent) are
 // the caller's to order; Kill may come at any time.
 type Host struct {
 	Name         string // n1, n2, ...
@@ -152,6 +152,17 @@ func (h *Host) startInit(ctx context.Context) error {
 	if r := h.Exec(ctx, "sh", "-c", setup, "setup", h.Name, h.Dir); r.ExitCode != 0 {
 		return fmt.Errorf("set the host up: %s", r.Stderr)
 	}
+	return nil
+}
+
+// Readdress makes the host's address from its next boot on 10.213.0.last. The
+// host must be down; addresses up to .210 are other hosts'.
+func (h *Host) Readdress(last int) error {
+	if h.Up() {
+		return fmt.Errorf("readdress %s: it is up", h.Name)
+	}
+	h.Addr = fmt.Sprintf("10.213.0.%d", last)
+	h.lab.logf("%s: has the address %s from now on", h.Name, h.Addr)
 	return nil
 }
 

@@ -1,0 +1,63 @@
+//go:build linux
+
+package faults
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/musterhq/muster/integration/fleet"
+	"github.com/musterhq/muster/integration/fleet/fleettest"
+)
+
+// TestStrangerAtAMembersAddress boots a host of another cluster where a member
+// was: it is not taken for that member by anybody, its cluster does not merge
+// with ours, and both sides' logs say what is wrong.
+func TestStrangerAtAMembersAddress(t *testing.T) {
+	c := cluster(t)
+	c.DeployWeb(6)
+	stranger := extraHost(c)
+	c.Must(c.StartAgents(t.Context(), stranger))
+	c.Run(stranger, "init")
+	theirs, err := fleet.Status(t.Context(), stranger)
+	c.Must(err)
+
+	member := c.FindFollower()
+	c.Must(member.Kill())
+	c.AwaitState(member, "down")
+	c.Must(stranger.Kill())
+	own, last := member.Addr, 0
+	_, err = fmt.Sscanf(own, "10.213.0.%d", &last)
+	c.Must(err)
+	c.Must(stranger.Readdress(last))
+	c.Must(stranger.Boot(t.Context()))
+	c.Must(c.StartAgents(t.Context(), stranger))
+
+	leader := c.FindLeader()
+	c.Within(fleettest.Soon, "the stranger's own cluster", func(ctx context.Context) error {
+		s, err := fleet.Status(ctx, stranger)
+		if err == nil && (s.ClusterID != theirs.ClusterID || s.Nodes != 1 || s.Leader != stranger.Name) {
+			err = fmt.Errorf("cluster %s of %d nodes led by %q", s.ClusterID, s.Nodes, s.Leader)
+		}
+		return err
+	})
+	c.Hold(5*time.Second, func(ctx context.Context) error {
+		nodes, err := fleet.Nodes(ctx, leader)
+		if err == nil && (len(nodes) != 3 || nodes[member.Name].State == "ready") {
+			err = fmt.Errorf("%d nodes, %s is %s", len(nodes), member.Name, nodes[member.Name].State)
+		}
+		return err
+	})
+	c.Settled(6, c.Others(member)...)
+	c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, c.Others(member)...))
+	for _, h := range c.Others(member) {
+		if log := h.LogTail("agent", 256<<10); !strings.Contains(log, "another cluster") {
+			t.Errorf("the log of %s does not say that %s is of another cluster now", h.Name, own)
+		}
+	}
+	t.Logf("the stranger's log:\n%s", stranger.LogTail("agent", 2<<10))
+	c.Must(stranger.Kill())
+}
