@@ -14,9 +14,11 @@ import (
 )
 
 // How long a connection may take to open: one attempt on another host, one on
-// this host, and all attempts for one client.
+// this host, and all attempts for one client. They are short because another
+// backend is tried next: a packet lost on the way costs half a second, and so
+// does each host that has died and is not known to have.
 const (
-	remoteDialTimeout = time.Second
+	remoteDialTimeout = 500 * time.Millisecond
 	localDialTimeout  = 300 * time.Millisecond
 	allDialsTimeout   = 5 * time.Second
 )
