@@ -16,7 +16,7 @@ import (
 //	POST /v1/node/heartbeat   Heartbeat -> HeartbeatReply; leader, relayed by voters
 //	POST /v1/node/observe     Observation batch; leader
 //	POST /v1/node/update      NodeUpdate; leader
-//	POST /v1/node/leave       NodeLeave; leader
+//	POST /v1/node/leave       remove the calling node; leader
 //	GET  /v1/node/feed        stream of Feed; any voter
 //	POST /v1/node/probe       Probe -> ProbeResult; any node, asked by voters
 //	POST /v1/node/promote     Promote; any node, asked by voters
@@ -139,12 +139,6 @@ type NodeUpdate struct {
 	Commands      int               `json:"commands,omitempty"`
 	Capacity      cluster.Resources `json:"capacity"`
 	EngineError   string            `json:"engine_error,omitempty"`
-}
-
-// NodeLeave is a node's wish to be removed. Without an ID it speaks for the
-// caller.
-type NodeLeave struct {
-	Node cluster.NodeID `json:"node,omitempty"`
 }
 
 // News reports whether the frame carries more than its index.

@@ -29,7 +29,7 @@ func (c *call) hops() int {
 func (c *call) isLeader() bool { return c.Nodes.LeaderID() == c.Self }
 
 // relayTo picks the node that should answer instead of this one.
-func (c *call) relayTo(w where) (cluster.NodeID, bool) {
+func (c *call) relayTo() (cluster.NodeID, bool) {
 	l := c.Nodes.LeaderID()
 	if l == c.Self || c.hops() >= maxHops {
 		return "", false
@@ -78,6 +78,7 @@ func (c *call) relay(to cluster.NodeID, bulk bool) error {
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.SetURL(&url.URL{Scheme: "https", Host: string(to)})
 			pr.Out.Header.Set(hopsHeader, strconv.Itoa(c.hops()+1))
+			pr.Out.Header.Set(speakerHeader, string(c.speaker()))
 		},
 		Transport:     c.Peers.Transport(to, bulk),
 		FlushInterval: -1,

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,7 +29,7 @@ func deploy(c *call) (any, error) {
 	if c.isLeader() {
 		return c.commitStack(stack, in)
 	}
-	to, ok := c.relayTo(leader)
+	to, ok := c.relayTo()
 	if !ok {
 		return nil, c.servable(leader)
 	}
@@ -43,8 +44,9 @@ func deploy(c *call) (any, error) {
 // lost turns a broken connection into an error that invites the
 // same request again; answers pass unchanged.
 func lost(err error, to cluster.NodeID) error {
-	if e := asError(err); e.Code != api.CodeInternal {
-		return e
+	var answer *api.Error
+	if errors.As(err, &answer) {
+		return answer
 	}
 	return api.Errorf(api.CodeUnknown, "pass the stack on to node %s: %v; it may or may not have taken effect", to, err).
 		WithHint("sending it again is safe")
