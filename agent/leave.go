@@ -2,20 +2,27 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/consensus"
 )
 
-const leaveTimeout = 50 * time.Second
+// Patience with the cluster that a host leaves.
+const (
+	leaveTimeout = 50 * time.Second
+	forceTimeout = 5 * time.Second
+)
 
 // Leave takes this host out of its cluster: its tasks are moved, it hands over
 // leadership and its vote, it is removed, and its identity is wiped. With Force
-// nothing is waited for.
+// it goes although that could not be done in a few seconds.
 func (a *Agent) Leave(ctx context.Context, l api.Leave) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -23,7 +30,11 @@ func (a *Agent) Leave(ctx context.Context, l api.Leave) error {
 	if m == nil {
 		return api.Errorf(api.CodeNotMember, "this host is in no cluster")
 	}
-	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	limit := leaveTimeout
+	if l.Force {
+		limit = forceTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if len(m.Members()) > 1 {
 		if err := m.depart(ctx); err != nil && !l.Force {
@@ -81,8 +92,29 @@ func (m *member) depart(ctx context.Context) error {
 	}
 	for {
 		err := m.uplink.call(ctx, "/v1/node/leave", struct{}{}, nil)
+		var e *api.Error
+		if errors.As(err, &e) && e.Code == api.CodeRemoved {
+			err = nil // an earlier call had its effect
+		}
+		if err == nil {
+			m.keepVoting(ctx)
+		}
 		if err == nil || ctx.Err() != nil {
 			return err
+		}
+		sleep(ctx, heartbeatRetry)
+	}
+}
+
+// keepVoting waits until raft does without this node, or for a while: the others
+// may need its vote to agree on just that.
+func (m *member) keepVoting(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, forceTimeout)
+	defer cancel()
+	for ctx.Err() == nil {
+		v := m.voter.Load()
+		if v == nil || !slices.ContainsFunc(v.store.Servers(), func(s consensus.Server) bool { return s.ID == m.self }) {
+			return
 		}
 		sleep(ctx, heartbeatRetry)
 	}
@@ -107,13 +139,19 @@ func (m *member) handOver(ctx context.Context) error {
 	}
 }
 
-// userCall sends a user's call to the leader on behalf of this host.
+// userCall sends a user's call to the leader on behalf of this host. It waits
+// while there is none.
 func (m *member) userCall(ctx context.Context, method, path string, in, out any) error {
-	leader := m.LeaderID()
-	if leader == "" {
-		return errNoVoter
+	for {
+		err := error(errNoVoter)
+		if leader := m.LeaderID(); leader != "" {
+			err = m.peers.Call(ctx, leader, method, path, in, out)
+		}
+		if err == nil || isAnswer(err) || ctx.Err() != nil {
+			return err
+		}
+		sleep(ctx, heartbeatRetry)
 	}
-	return m.peers.Call(ctx, leader, method, path, in, out)
 }
 
 // removeContainers takes down what the cluster ran here.
