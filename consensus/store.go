@@ -249,7 +249,7 @@ func (s *Store) stopRaft() {
 // operation has come back.
 func (s *Store) closeStores() error {
 	if err := s.guard.poisoned(); err != nil && !errors.Is(err, ErrStoreFull) {
-		return nil //nolint:nilerr // Failed has told the reason
+		return nil
 	}
 	if err := s.stores.close(); err != nil {
 		return fmt.Errorf("close the consensus store: %w", err)

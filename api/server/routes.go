@@ -1,6 +1,10 @@
 package server
 
-import "github.com/musterhq/muster/security"
+import (
+	"slices"
+
+	"github.com/musterhq/muster/security"
+)
 
 // where says which node serves a call.
 type where uint8
@@ -22,12 +26,13 @@ type route struct {
 }
 
 // routes is the whole API: nothing else is reachable.
-func routes() []route {
+func routes() []route { return slices.Concat(userRoutes(), nodeRoutes()) }
+
+// userRoutes are what people and programs call.
+func userRoutes() []route {
 	const (
-		user  = security.LocalAdmin
-		node  = security.AnyNode
-		voter = security.Voter
-		open  = security.Public
+		open = security.Public
+		user = security.LocalAdmin
 	)
 	return []route{
 		{pattern: "GET /healthz", access: open, where: idle, handle: healthz},
@@ -64,7 +69,17 @@ func routes() []route {
 		{pattern: "POST /v1/images/push", access: user, where: here, handle: pushImage, stream: true},
 		{pattern: "POST /v1/images/build", access: user, where: here, handle: buildImage, stream: true},
 		{pattern: "PUT /v1/registries/{server}", access: user, where: leader, handle: putRegistry},
+	}
+}
 
+// nodeRoutes are what nodes say to each other.
+func nodeRoutes() []route {
+	const (
+		open  = security.Public
+		node  = security.AnyNode
+		voter = security.Voter
+	)
+	return []route{
 		{pattern: "POST /v1/node/join", access: open, where: leader, handle: nodeJoin},
 		{pattern: "POST /v1/node/renew", access: security.Renewal, where: leader, handle: nodeRenew},
 		{pattern: "POST /v1/node/heartbeat", access: node, where: leader, handle: nodeHeartbeat},

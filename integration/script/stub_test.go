@@ -1,8 +1,8 @@
 package script
 
 import (
-	"bytes"
 	"archive/tar"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
