@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -87,8 +88,12 @@ func (c *call) relay(to cluster.NodeID, bulk bool) error {
 		},
 	}
 	proxy.ServeHTTP(c.w, c.r.WithContext(c.ctx))
-	if failed == nil {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case failed == nil:
 		return nil
+	case errors.As(failed, &tooLarge):
+		return decoded(failed)
 	}
 	if c.r.Method == http.MethodGet {
 		return api.Errorf(api.CodeUnavailable, "pass the call on to node %s: %v", to, failed).WithHint("try again")
