@@ -2,10 +2,10 @@ package invariants
 
 import "github.com/musterhq/muster/cluster"
 
-// Step checks one task between two states of one history. running reports
-// whether a container of the task really runs; nil means that only the state
-// tells.
-func Step(before, after State, id cluster.TaskID, running func(*cluster.Task) bool) []Violation {
+// Step checks one task between two states of one history. healthy reports
+// whether whoever decided the change knew the task as ready, and a container of
+// it really runs; nil means that only the states tell.
+func Step(before, after State, id cluster.TaskID, healthy func(*cluster.Task) bool) []Violation {
 	was, had := before.Task(id)
 	is, has := after.Task(id)
 	if !had {
@@ -21,7 +21,7 @@ func Step(before, after State, id cluster.TaskID, running func(*cluster.Task) bo
 		return nil
 	}
 	out := movedBack(was, is)
-	if was.Desired == cluster.Running && is.Desired == cluster.Stopped && was.Ready() && (running == nil || running(was)) {
+	if was.Desired == cluster.Running && is.Desired == cluster.Stopped && was.Ready() && (healthy == nil || healthy(was)) {
 		if why := stoppedSoon(before, after, was); why != "" {
 			out = append(out, violation(StoppedSoon, "task %s (slot %d of %s, node %s, %q) was healthy: %s", id, was.Slot, was.Service, was.Node, is.Reason, why))
 		}

@@ -17,15 +17,16 @@ type agent struct {
 	hung   bool
 	hungAt []func() // what was due while it hung
 
-	leader *host // as it knows
-	told   position
-	cutOff bool // the last heartbeat failed
-	beats  alarm
-	feed   feed
-	table  *lb.Table
-	work   *work
-	report *reporter
-	term   *term // while it leads
+	leader  *host // as it knows
+	told    position
+	cutOff  bool          // the last heartbeat failed
+	removed time.Duration // since when it is told that it is no member; -1: it is one
+	beats   alarm
+	feed    feed
+	table   *lb.Table
+	work    *work
+	report  *reporter
+	term    *term // while it leads
 
 	misses    int // pings of the engine in a row
 	engineErr string
@@ -53,7 +54,7 @@ const (
 )
 
 func newAgent(h *host) *agent {
-	a := &agent{w: h.w, h: h, table: &lb.Table{}}
+	a := &agent{w: h.w, h: h, table: &lb.Table{}, removed: -1}
 	a.work, a.report = newWork(a), newReporter(a)
 	a.feed.a, a.feed.since = a, h.w.now
 	return a
@@ -165,8 +166,14 @@ func (a *agent) beat() {
 	}
 	blind := a.blind()
 	a.ask(l, func(b *agent, answer func(func())) {
+		_, known := a.w.raft.view(b.h).Node(a.h.id)
+		if !known {
+			answer(func() { a.noteRemoval(true) })
+			return
+		}
 		told := b.heartbeat(a.h.id, blind)
 		answer(func() {
+			a.noteRemoval(false)
 			if a.told.before(told) {
 				a.told = told
 			}

@@ -41,8 +41,9 @@ func (w *World) dump() []string {
 	var out []string
 	v := w.raft.newest()
 	for n := range v.Nodes() {
+		h := w.host(n.ID)
 		out = append(out, fmt.Sprintf("node %s %s %s %s %v holds %v of %v, awake %v, up %v", n.ID, n.Condition, n.Availability,
-			n.EngineError, n.Labels, v.Allocated(n.ID).Resources, n.Capacity, w.host(n.ID).awake(), w.host(n.ID).power))
+			n.EngineError, n.Labels, v.Allocated(n.ID).Resources, n.Capacity, h != nil && h.awake(), h != nil && h.power))
 	}
 	for s := range v.Services() {
 		t := &s.Spec.Template

@@ -141,6 +141,10 @@ func (f *feed) frame(v state.View) {
 		}
 		return
 	}
+	if _, member := v.Node(f.a.h.id); !member && f.from != f.a.h {
+		f.leave() // the server ends the stream
+		return
+	}
 	f.at = here
 	if f.lostVote(v) {
 		f.a.demote()

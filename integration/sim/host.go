@@ -19,6 +19,8 @@ type host struct {
 	labels   map[string]string
 	skew     time.Duration // of its clock
 
+	member   bool
+	joins    int // as a new node
 	power    bool
 	boot     int // counts its starts
 	doomed   bool
@@ -89,7 +91,11 @@ func (h *host) powerOn() {
 	h.power, h.boot = true, h.boot+1
 	h.note("power on")
 	h.engine.start()
-	h.after(h.w.between(200*time.Millisecond, 2*time.Second), h.startAgent)
+	boot := h.startAgent
+	if !h.member {
+		boot = h.join
+	}
+	h.after(h.w.between(200*time.Millisecond, 2*time.Second), boot)
 	h.w.raft.connectivity()
 }
 
@@ -135,7 +141,7 @@ func (h *host) isolate(on bool) {
 }
 
 func (h *host) startAgent() {
-	if h.agent == nil {
+	if h.agent == nil && h.member {
 		h.agent = newAgent(h)
 		h.note("agent starts")
 		h.agent.start()

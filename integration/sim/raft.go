@@ -39,9 +39,10 @@ type raft struct {
 
 // entry is one line of the log; without data it only marks a place.
 type entry struct {
-	data []byte
-	term uint64
-	done func(state.Result, error) // the proposer's, on the leader; nil once told
+	data  []byte
+	term  uint64
+	basis uint64                    // what its proposer had applied
+	done  func(state.Result, error) // the proposer's, on the leader; nil once told
 }
 
 // replica is a voter's copy of the log.
@@ -71,11 +72,18 @@ const (
 func (r *raft) found() {
 	r.state, r.touched = state.New(), map[cluster.NodeID]uint64{}
 	r.views, r.changes = []state.View{r.state.View()}, [][]state.Change{nil}
-	for _, h := range r.w.hosts[:voters.Target(len(r.w.hosts))] {
+	founders := len(r.w.hosts)
+	if founders > 3 && r.w.chance(0.3) {
+		founders -= 1 + r.w.rand.IntN(2) // the others join later
+	}
+	for _, h := range r.w.hosts[:founders] {
+		h.member = true
+	}
+	for _, h := range r.w.hosts[:voters.Target(founders)] {
 		h.replica = &replica{}
 		r.voters = append(r.voters, h)
 	}
-	for _, c := range r.firstCommands() {
+	for _, c := range r.firstCommands(founders) {
 		data, err := state.Encode(c)
 		if err != nil {
 			panic(err)
@@ -88,26 +96,22 @@ func (r *raft) found() {
 	r.commitTo(uint64(len(r.log)))
 }
 
-func (r *raft) firstCommands() []state.Command {
+func (r *raft) firstCommands(founders int) []state.Command {
 	at := r.w.clock()
-	node := func(h *host) cluster.Node {
-		return cluster.Node{
-			ID: h.id, Name: h.name, Address: h.address, APIPort: 7070, GossipPort: 7071, Labels: h.labels,
-			OS: "linux", Arch: "amd64", Commands: state.Version, Capacity: h.capacity, PublicKey: "key-" + h.name,
-		}
-	}
 	out := []state.Command{
-		{At: at, Body: state.Init{Identity: cluster.Identity{ID: "C", Epoch: 1}, Node: node(r.w.hosts[0])}},
-		{At: at, Body: state.PutToken{Token: cluster.Token{ID: "t", SecretHash: "h", Uses: 1000, Expires: at.Add(time.Hour)}}},
+		{At: at, Body: state.Init{Identity: cluster.Identity{ID: "C", Epoch: 1}, Node: r.w.hosts[0].node()}},
+		{At: at, Body: state.PutToken{Token: cluster.Token{ID: joinToken, SecretHash: "h", Uses: 1000, Expires: at.Add(24 * time.Hour)}}},
 	}
-	for _, h := range r.w.hosts[1:] {
-		out = append(out, state.Command{At: at, Body: state.JoinNode{Token: "t", Node: node(h)}})
+	for _, h := range r.w.hosts[1:founders] {
+		out = append(out, state.Command{At: at, Body: state.JoinNode{Token: joinToken, Node: h.node()}})
 	}
 	for _, h := range r.voters {
 		out = append(out, state.Command{At: at, Body: state.SetVoter{Node: h.id, Voter: true}})
 	}
 	return out
 }
+
+const joinToken = "t"
 
 // propose appends a command on the leader; done is called there with what
 // applying it gave. An error leaves open whether it will be applied.
@@ -120,7 +124,7 @@ func (r *raft) propose(at *host, c state.Command, done func(state.Result, error)
 	if err != nil {
 		panic(err)
 	}
-	r.append(entry{data: data, done: done})
+	r.append(entry{data: data, basis: at.replica.applied, done: done})
 }
 
 func (r *raft) append(e entry) {
@@ -211,7 +215,7 @@ func (r *raft) apply(index uint64) {
 	if r.leader != nil {
 		r.applyOwn(r.leader, index)
 	}
-	r.w.watch.committed(before, r.state.View(), res.Changes)
+	r.w.watch.committed(before, r.state.View(), r.views[e.basis], res.Changes)
 	r.tell(e, res)
 }
 

@@ -16,13 +16,18 @@ type users struct {
 	w      *World
 	stacks map[string][]state.NamedSpec // what was sent last; looked up by name only
 	busy   map[string]bool              // stacks with a request on its way
+	pace   time.Duration                // longest pause
 	drain  map[cluster.NodeID]cluster.Availability
 }
 
 var stackNames = []string{"blog", "db", "mail", "shop"}
 
 func newUsers(w *World) *users {
-	return &users{w: w, stacks: map[string][]state.NamedSpec{}, busy: map[string]bool{}, drain: map[cluster.NodeID]cluster.Availability{}}
+	pace := 12 * time.Second
+	if w.chance(0.2) {
+		pace = 1500 * time.Millisecond
+	}
+	return &users{w: w, pace: pace, stacks: map[string][]state.NamedSpec{}, busy: map[string]bool{}, drain: map[cluster.NodeID]cluster.Availability{}}
 }
 
 // work does something every few seconds until nothing is disturbed any more.
@@ -31,7 +36,7 @@ func (u *users) work() {
 		return
 	}
 	u.act()
-	u.w.after(u.w.between(300*time.Millisecond, 12*time.Second), u.work)
+	u.w.after(u.w.between(u.pace/20, u.pace), u.work)
 }
 
 func (u *users) act() {
@@ -50,6 +55,10 @@ func (u *users) act() {
 		u.restarted(stack, pick(w, old).Name)
 	case p < 0.80:
 		u.remove(stack)
+	case p < 0.82:
+		if h := pick(w, w.hosts); u.removes(h) {
+			u.send(string(h.id), state.RemoveNode{ID: h.id}, func(state.Result) {})
+		}
 	case p < 0.92:
 		u.available(pick(w, w.hosts), pick(w, []cluster.Availability{cluster.Active, cluster.Active, cluster.Cordoned, cluster.Drained}))
 	default:

@@ -22,16 +22,25 @@ func (t *term) keepVoters() {
 		r, now := t.a.w.raft, t.a.h.clock()
 		v := r.view(t.a.h)
 		in := voters.Input{Now: now, Leader: t.a.h.id}
+		for _, h := range r.members() {
+			if _, ok := v.Node(h.id); !ok {
+				in.Members = append(in.Members, voters.Member{ID: h.id, Role: r.role(h), Gone: true})
+			}
+		}
 		for n := range v.Nodes() {
+			h := t.a.w.host(n.ID)
+			if h == nil {
+				continue
+			}
 			m := voters.Member{
 				ID: n.ID, Zone: n.Labels["zone"], Condition: n.Condition, Since: n.ConditionSince,
-				Availability: n.Availability, Joined: n.Joined, Role: r.role(t.a.w.host(n.ID)), Granted: n.Voter,
+				Availability: n.Availability, Joined: n.Joined, Role: r.role(h), Granted: n.Voter,
 			}
 			if m.Role == voters.Nonvoter {
 				if t.nonvoting[m.ID].IsZero() {
 					t.nonvoting[m.ID] = now
 				}
-				m.RoleSince, m.CaughtUp = t.nonvoting[m.ID], t.a.w.host(n.ID).replica.match >= r.commit
+				m.RoleSince, m.CaughtUp = t.nonvoting[m.ID], h.replica.match >= r.commit
 			} else {
 				delete(t.nonvoting, m.ID)
 			}
@@ -110,7 +119,12 @@ func (t *term) add(h *host, done func(bool)) {
 // remove takes the node out of the configuration before it withdraws its
 // streams. A node that cannot be told finds out when it is back.
 func (t *term) remove(h *host, done func(bool)) {
-	t.a.w.raft.setRole(h, voters.Outside)
+	r := t.a.w.raft
+	r.setRole(h, voters.Outside)
+	if _, member := r.view(t.a.h).Node(h.id); !member {
+		done(true)
+		return
+	}
 	t.grant(h, false, func(ok bool) {
 		if ok {
 			t.tell(h, func() { h.agent.demote() }, func(bool) {})
@@ -215,9 +229,15 @@ func (f *feed) lostVote(v state.View) bool {
 // votersAgree reports whether exactly the members of the configuration are
 // granted raft streams.
 func (r *raft) votersAgree() (cluster.NodeID, bool) {
-	for n := range r.newest().Nodes() {
-		if n.Voter != (r.role(r.w.host(n.ID)) != voters.Outside) {
+	v := r.newest()
+	for n := range v.Nodes() {
+		if h := r.w.host(n.ID); n.Voter != (h != nil && r.role(h) != voters.Outside) {
 			return n.ID, false
+		}
+	}
+	for _, h := range r.members() {
+		if _, ok := v.Node(h.id); !ok {
+			return h.id, false
 		}
 	}
 	return "", true

@@ -37,8 +37,13 @@ func newWatch(w *World) *watch {
 	return c
 }
 
-// committed checks what an entry of the log changed.
-func (c *watch) committed(before, after state.View, changes []state.Change) {
+// committed checks what an entry of the log changed; basis is the state that its
+// proposer knew.
+func (c *watch) committed(before, after, basis state.View, changes []state.Change) {
+	healthy := func(t *cluster.Task) bool {
+		known, ok := basis.Task(t.ID)
+		return ok && known.Ready() && c.running(t)
+	}
 	c.commits++
 	if c.commits%fullCheck == 0 {
 		c.w.failAll(invariants.Safety(after))
@@ -54,7 +59,7 @@ func (c *watch) committed(before, after state.View, changes []state.Change) {
 			c.w.failAll(c.promises.Kept(after))
 		case state.TopicTask:
 			id := cluster.TaskID(ch.Key)
-			c.w.failAll(invariants.Step(before, after, id, c.running))
+			c.w.failAll(invariants.Step(before, after, id, healthy))
 			c.saw(after, id)
 			if ch.Node != "" && !seenBefore(changes[:i], ch) {
 				c.w.failAll(invariants.NodeSafety(after, ch.Node))
@@ -88,6 +93,9 @@ func (c *watch) saw(v state.View, id cluster.TaskID) {
 // running reports whether a container of the task really runs.
 func (c *watch) running(t *cluster.Task) bool {
 	h := c.w.host(t.Node)
+	if h == nil {
+		return false
+	}
 	for _, k := range h.engine.containers {
 		if k.Status == runtime.StatusRunning && cluster.TaskID(k.Labels[runtime.LabelTask]) == t.ID {
 			return true
@@ -119,7 +127,8 @@ func (c *watch) tables() {
 			continue
 		}
 		from := a.feed.from
-		inTouch := l != nil && l.agent.caught() && from != nil && h.awake() && c.w.reaches(h, from) && c.w.reaches(from, l) && !from.replica.lags()
+		_, member := c.w.raft.newest().Node(h.id)
+		inTouch := member && l != nil && l.agent.caught() && from != nil && h.awake() && c.w.reaches(h, from) && c.w.reaches(from, l) && !from.replica.lags()
 		if !inTouch {
 			a.feed.since = c.w.now
 			continue
@@ -168,7 +177,7 @@ func (c *watch) unsettled() []invariants.Violation {
 		q.Quarantined[id] = true
 	}
 	for _, h := range w.hosts {
-		q.Hosts = append(q.Hosts, observe(h, h.awake() && w.toLeader(h) != nil))
+		q.Hosts = append(q.Hosts, observe(h, !h.member || h.awake() && w.toLeader(h) != nil))
 	}
 	out := q.Violations()
 	if len(out) == 0 && !t.waiting && t.idle.known && t.idle.index == v.Index() {

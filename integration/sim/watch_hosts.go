@@ -37,6 +37,9 @@ func (c *watch) connectivity() {
 func (c *watch) judged(v state.View, verdicts []state.NodeCondition) {
 	for _, n := range verdicts {
 		h := c.w.host(n.Node)
+		if h == nil {
+			continue
+		}
 		answers, beat := c.w.now-h.changed, c.w.now-h.lastBeat
 		if n.Condition == cluster.Down && v.Condition(n.Node) != cluster.Down && h.linked && answers > answersFor && beat < agentTimeout {
 			c.w.fail(invariants.Violation{Rule: invariants.FalseDown, Detail: fmt.Sprintf(
@@ -63,7 +66,7 @@ func (c *watch) lateness() {
 	w.failAll(invariants.Refilled(v, w.raft.leader.clock()))
 	silent := 0
 	for _, h := range w.hosts {
-		if !h.linked {
+		if !h.linked || v.Condition(h.id) == cluster.Down { // those just lost count, too
 			silent++
 		}
 	}
@@ -72,6 +75,9 @@ func (c *watch) lateness() {
 		within = massWithin
 	}
 	for _, h := range w.hosts {
+		if _, known := v.Node(h.id); !known {
+			continue
+		}
 		if h.silent && h != w.raft.leader && min(able, w.now-h.silentAt) > within && v.Condition(h.id) != cluster.Down {
 			w.fail(invariants.Violation{Rule: invariants.LateDown, Detail: fmt.Sprintf(
 				"node %s is %s, and its host is dead since %s", h.id, v.Condition(h.id), w.now-h.silentAt)})
