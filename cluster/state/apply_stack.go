@@ -100,7 +100,8 @@ func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec) {
 }
 
 // history is old's history with its current generation added, without what is
-// past the limit and has no task left.
+// past the limit and has no task left. A task on a node that is down counts: back
+// again, the node has to be told to stop it, for which it needs its template.
 func history(tx *tx, old *cluster.Service) []cluster.Generation {
 	h := append(slices.Clone(old.History), cluster.Generation{Number: old.Generation, Template: old.Spec.Template, Created: old.Updated})
 	excess := len(h) - (KeepGenerations - 1)
@@ -109,7 +110,7 @@ func history(tx *tx, old *cluster.Service) []cluster.Generation {
 	}
 	used := map[uint64]bool{}
 	for _, t := range tx.tasksOf(old.ID) {
-		if !tx.over(t) {
+		if !tx.over(t) || !t.Ended() && tx.condition(t.Node) == cluster.Down {
 			used[t.Generation] = true
 		}
 	}

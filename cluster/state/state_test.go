@@ -149,6 +149,29 @@ func TestGenerationsAreBounded(t *testing.T) {
 	}
 }
 
+func TestGenerationOfATaskOnALostNodeIsKept(t *testing.T) {
+	w := newWorld(t, "n1", "n2")
+	put := func(i int) { w.must(PutStack{Stack: "s", Services: []NamedSpec{{"web", spec(fmt.Sprint(i), 1)}}}) }
+	put(0)
+	w.must(Reconcile{Create: []cluster.Task{task("1", 1, "n2", 0)}})
+	w.must(Observe{"n2", []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseRunning}}}})
+	w.must(Reconcile{Conditions: []NodeCondition{{"n2", cluster.Down, "silent"}}, Stop: []StopTask{{"1", "scaled"}}})
+	for i := range 30 {
+		put(i + 1)
+	}
+	s, _ := w.View().Service("s/web")
+	if _, ok := s.Template(1); !ok {
+		t.Fatal("the template of a task that n2 still has to stop is gone")
+	}
+	w.must(Reconcile{Conditions: []NodeCondition{{"n2", cluster.Ready, ""}}})
+	w.must(Observe{"n2", []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseExited}}}})
+	put(99)
+	s, _ = w.View().Service("s/web")
+	if _, ok := s.Template(1); ok || len(s.History) != KeepGenerations-1 {
+		t.Fatalf("%d earlier generations are kept, the first among them: %v", len(s.History), ok)
+	}
+}
+
 func TestPublishedPortBelongsToOneStack(t *testing.T) {
 	w := newWorld(t, "n1")
 	s := spec("a", 1)
