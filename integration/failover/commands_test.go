@@ -120,7 +120,14 @@ func TestRefusedJoins(t *testing.T) {
 	}
 	run(t, f.Hosts[1], "token", "rm", newest.ID)
 
-	short := token(t, f, "--ttl", "1ms")
+	short := token(t, f, "--ttl", "1s")
+	expires := time.Now().Add(time.Second)
+	within(t, soon, "the token to expire", func(context.Context) error {
+		if left := time.Until(expires); left > 0 {
+			return fmt.Errorf("%v are left", left)
+		}
+		return nil
+	})
 	for _, c := range []struct {
 		name, addr, token string
 		words             []string
