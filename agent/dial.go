@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,15 +20,29 @@ const (
 	probeTimeout = 500 * time.Millisecond
 )
 
-// hostDialer tells a living host from a silent one by one TCP connection: an
-// accepted or refused one was answered by the host itself.
-type hostDialer struct{ host Host }
+// prober tells a living host from a dead one by TCP connections. An accepted or
+// refused one was answered by the host itself.
+type prober struct{ m *member }
 
-// Dial tries address once.
-func (d hostDialer) Dial(ctx context.Context, address string, timeout time.Duration) health.Outcome {
+// Dial tries a member's API once. A host that refuses it has lost its agent;
+// whether it has lost its containers as well is asked of them: one that refuses
+// or ignores every task that should answer there runs nothing of ours, as if it
+// were silent.
+func (p prober) Dial(ctx context.Context, address string, timeout time.Duration) health.Outcome {
+	o := p.dialOnce(ctx, address, timeout)
+	if o != health.Refused {
+		return o
+	}
+	if tasks := p.m.tasksAt(address); len(tasks) > 0 && !p.anyAccepts(ctx, tasks, timeout) {
+		return health.Silent
+	}
+	return health.Refused
+}
+
+func (p prober) dialOnce(ctx context.Context, address string, timeout time.Duration) health.Outcome {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	conn, err := d.host.dial(ctx, "tcp", address)
+	conn, err := p.m.a.host.dial(ctx, "tcp", address)
 	switch {
 	case err == nil:
 		_ = conn.Close()
@@ -37,8 +53,39 @@ func (d hostDialer) Dial(ctx context.Context, address string, timeout time.Durat
 	return health.Silent
 }
 
-func (d hostDialer) tries(ctx context.Context, address string, tries int) health.Outcome {
-	return controller.Dial(ctx, d, address, tries, probeTimeout)
+// anyAccepts dials all addresses at once.
+func (p prober) anyAccepts(ctx context.Context, addresses []string, timeout time.Duration) bool {
+	var accepted atomic.Bool
+	var dials sync.WaitGroup
+	for _, a := range addresses {
+		dials.Go(func() {
+			if p.dialOnce(ctx, a, timeout) == health.Accepted {
+				accepted.Store(true)
+			}
+		})
+	}
+	dials.Wait()
+	return accepted.Load()
+}
+
+// tasksAsked is how many tasks of a host are dialled at most.
+const tasksAsked = 4
+
+// tasksAt are the addresses of ready tasks on the host with the given API
+// address, as far as they publish a port.
+func (m *member) tasksAt(apiAddress string) []string {
+	var out []string
+	for _, e := range m.Table().Endpoints {
+		at, ok := m.Address(e.Node)
+		if ok && at == apiAddress && len(out) < tasksAsked {
+			out = append(out, e.Address.String())
+		}
+	}
+	return out
+}
+
+func (p prober) tries(ctx context.Context, address string, tries int) health.Outcome {
+	return controller.Dial(ctx, p, address, tries, probeTimeout)
 }
 
 // Probe dials a member's host because a voter asks.
@@ -46,14 +93,8 @@ func (m *member) Probe(ctx context.Context, p api.Probe) api.ProbeResult {
 	if m.uplink.foundSilent(p.Address) {
 		return api.ProbeResult{Outcome: health.Silent.String(), At: time.Now()}
 	}
-	o := hostDialer{m.a.host}.tries(ctx, p.Address, min(max(p.Tries, 1), probeTries))
+	o := prober{m}.tries(ctx, p.Address, min(max(p.Tries, 1), probeTries))
 	return api.ProbeResult{Outcome: o.String(), At: time.Now()}
-}
-
-// prober is the leader's way to dial hosts.
-type prober struct {
-	hostDialer
-	m *member
 }
 
 // Ask has another node dial the host.

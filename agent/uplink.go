@@ -144,7 +144,7 @@ func (u *uplink) dialHost(leader cluster.NodeID) {
 	if !ok || leader == u.m.self || !u.startDial(leader) {
 		return
 	}
-	o := hostDialer{u.m.a.host}.tries(u.m.ctx, addr, probeTries)
+	o := prober{u.m}.tries(u.m.ctx, addr, probeTries)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	delete(u.dialed, leader)

@@ -76,7 +76,7 @@ func (m *member) startVoter(key security.ClusterKey, granted uint64) error {
 		return err
 	}
 	v.ctrl = controller.New(controller.Config{
-		Self: m.self, Store: storeOf{v.store}, Prober: prober{hostDialer{m.a.host}, m}, Evidence: m.evidence,
+		Self: m.self, Store: storeOf{v.store}, Prober: prober{m}, Evidence: m.evidence,
 		Voters: votersOf{m, v.store}, Logger: m.log.With("part", "controller"),
 	})
 	ctx, cancel := context.WithCancel(m.ctx)

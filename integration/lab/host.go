@@ -211,6 +211,28 @@ func (h *Host) powerOff() error {
 	return nil
 }
 
+// KillProcesses is SIGKILL to everything that runs on the host: agent, engine and
+// containers are gone, but the kernel goes on and refuses connections. Kill then
+// takes the power, too.
+func (h *Host) KillProcesses() error {
+	h.cutting.Lock()
+	defer h.cutting.Unlock()
+	h.mu.Lock()
+	boot := h.init
+	h.mu.Unlock()
+	if !boot.alive() {
+		return fmt.Errorf("kill the processes of %s: it is down", h.Name)
+	}
+	h.lab.logf("%s: SIGKILL to everything", h.Name)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := boot.end(ctx, unix.SIGKILL); err != nil {
+		return fmt.Errorf("kill the processes of %s: %w", h.Name, err)
+	}
+	h.engine.CloseIdleConnections()
+	return nil
+}
+
 // Up tells whether the host has power.
 func (h *Host) Up() bool {
 	h.mu.Lock()
