@@ -14,6 +14,7 @@ import (
 // and to serve traffic, also when it holds no replicated state.
 type known struct {
 	data *dataDir
+	self api.Member // where this node is now, whatever the others have heard
 
 	mu      sync.RWMutex
 	members []api.Member
@@ -84,6 +85,9 @@ func (k *known) member(id cluster.NodeID) (api.Member, bool) {
 
 // Address is where a node's API answers.
 func (k *known) Address(id cluster.NodeID) (string, bool) {
+	if id == k.self.ID {
+		return k.self.HostPort(), true
+	}
 	m, ok := k.member(id)
 	return m.HostPort(), ok
 }

@@ -70,6 +70,8 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	if m.address, err = a.advertise(k.Members()); err != nil {
 		return m, err
 	}
+	k.self = api.Member{ID: m.self, Address: m.address, APIPort: a.cfg.Port}
+	m.uplink = newUplink(m)
 	m.peers = peer.New(m.identity.Load, m.verify(), m.known, m.a.host.Dial)
 	m.onStop(m.peers.Close)
 	if err = m.listen(); err != nil {
@@ -81,7 +83,6 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	if err = m.startHost(); err != nil {
 		return m, err
 	}
-	m.uplink = newUplink(m)
 	a.server.Attach(m.backend())
 	m.onStop(func() { a.server.Attach(nil) })
 	if err = m.resumeVoter(); err != nil {
