@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,8 +13,13 @@ import (
 	"github.com/musterhq/muster/cluster"
 )
 
-// maxReply bounds what a control call may answer, in bytes.
-const maxReply = 64 << 20
+// Bounds of what a control call may answer, in bytes.
+const (
+	maxReply = 64 << 20
+	maxError = 64 << 10
+)
+
+var errTooLong = errors.New("the answer is too long")
 
 // Call sends in as JSON and decodes the answer into out; either may be nil. A
 // node that answers an error gives an *api.Error.
@@ -31,11 +37,12 @@ func (p *Pool) Call(ctx context.Context, node cluster.NodeID, method, path strin
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	answer := &bounded{resp.Body, p.maxReply}
 	if out == nil {
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxReply))
+		_, _ = io.Copy(io.Discard, answer)
 		return nil
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(out); err != nil {
+	if err := json.NewDecoder(answer).Decode(out); err != nil {
 		return fmt.Errorf("%s %s of node %s: decode the answer: %w", method, path, node, err)
 	}
 	return nil
@@ -65,8 +72,23 @@ func (p *Pool) do(ctx context.Context, node cluster.NodeID, class Class, method,
 	}
 	defer func() { _ = resp.Body.Close() }()
 	var e api.ErrorBody
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(&e); err != nil || e.Error == nil {
+	if err := json.NewDecoder(&bounded{resp.Body, maxError}).Decode(&e); err != nil || e.Error == nil {
 		return nil, fmt.Errorf("%s %s of node %s: HTTP %s", method, path, node, resp.Status)
 	}
 	return nil, e.Error
+}
+
+// bounded reads at most left bytes, and fails rather than end there.
+type bounded struct {
+	r    io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
 }

@@ -53,6 +53,7 @@ type Pool struct {
 	verify   security.VerifyOptions
 	dir      Directory
 	dial     Dialer
+	maxReply int64
 
 	mu    sync.Mutex
 	conns map[key]*http.Transport
@@ -69,7 +70,7 @@ func New(identity func() *security.Identity, verify security.VerifyOptions, dir 
 		d := &net.Dialer{Timeout: dialTimeout, Control: setUserTimeout}
 		dial = d.DialContext
 	}
-	return &Pool{identity: identity, verify: verify, dir: dir, dial: dial, conns: map[key]*http.Transport{}}
+	return &Pool{identity: identity, verify: verify, dir: dir, dial: dial, maxReply: maxReply, conns: map[key]*http.Transport{}}
 }
 
 func setUserTimeout(_, _ string, c syscall.RawConn) error {
