@@ -49,8 +49,21 @@ func (p prober) dialOnce(ctx context.Context, address string, timeout time.Durat
 		return health.Accepted
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
 		return health.Refused
+	case lacking(err):
+		return 0
 	}
 	return health.Silent
+}
+
+// lacking reports whether a dial failed for want of something on this host,
+// which says nothing of the other one.
+func lacking(err error) bool {
+	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // anyAccepts dials all addresses at once.

@@ -16,6 +16,7 @@ type known struct {
 	data *dataDir
 	self api.Member // where this node is now, whatever the others have heard
 
+	saving  sync.Mutex // held from a change of the members until it is on disk
 	mu      sync.RWMutex
 	members []api.Member
 	leader  cluster.NodeID // as the last feed or heartbeat said
@@ -34,6 +35,8 @@ func loadKnown(data *dataDir) (*known, error) {
 }
 
 func (k *known) setMembers(m []api.Member) error {
+	k.saving.Lock()
+	defer k.saving.Unlock()
 	k.mu.Lock()
 	k.members = m
 	k.mu.Unlock()

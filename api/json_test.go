@@ -26,19 +26,23 @@ func TestNamesThatScriptsReadAreKept(t *testing.T) {
 		more     string
 	}{
 		{
-			"node ls", Node{},
+			"node ls",
+			Node{},
 			"id name address state availability role cpus memory cpu_used memory_used tasks", "",
 		},
 		{
-			"ls", Service{},
+			"ls",
+			Service{},
 			"service stack mode desired running healthy image generation", "ports",
 		},
 		{
-			"ps", Task{},
+			"ps",
+			Task{},
 			"id service slot node node_id state desired reason restarts image address ports container_id created updated error", "generation health exit_code",
 		},
 		{
-			"status", Status{},
+			"status",
+			Status{},
 			"cluster_id leader voters nodes services tasks healthy stale problems", "",
 		},
 	} {
@@ -111,9 +115,31 @@ var update = flag.Bool("update", false, "write the golden file anew")
 func TestNamesBetweenNodes(t *testing.T) {
 	var b strings.Builder
 	for _, v := range []any{
-		NodeJoin{}, NodeJoined{}, Renew{}, Renewed{}, Member{}, Heartbeat{}, Usage{}, HeartbeatReply{}, ObserveBatch{}, TaskObserved{},
-		Feed{}, Assignment{}, NodeUpdate{}, Probe{}, ProbeResult{}, Promote{}, NodeImage{}, Resolved{},
-		cluster.Node{}, cluster.Task{}, cluster.Observed{}, cluster.PortBinding{}, cluster.Template{}, cluster.ContainerSpec{}, cluster.Resources{},
+		NodeJoin{},
+		NodeJoined{},
+		Renew{},
+		Renewed{},
+		Member{},
+		Heartbeat{},
+		Usage{},
+		HeartbeatReply{},
+		ObserveBatch{},
+		TaskObserved{},
+		Feed{},
+		Assignment{},
+		NodeUpdate{},
+		Probe{},
+		ProbeResult{},
+		Promote{},
+		NodeImage{},
+		Resolved{},
+		cluster.Node{},
+		cluster.Task{},
+		cluster.Observed{},
+		cluster.PortBinding{},
+		cluster.Template{},
+		cluster.ContainerSpec{},
+		cluster.Resources{},
 	} {
 		writeNames(&b, reflect.TypeOf(v))
 	}
