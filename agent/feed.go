@@ -32,7 +32,8 @@ func (p position) before(o position) bool {
 // followFeed keeps this node's assignments, members and table as some voter
 // has them: its own replicated state on a voter, else a stream from one.
 func (m *member) followFeed(ctx context.Context) {
-	var at position
+	set := m.worker.Snapshot() // from disk
+	at := position{set.Epoch, set.Index}
 	avoid := cluster.NodeID("")
 	for ctx.Err() == nil {
 		var err error
@@ -87,8 +88,10 @@ func (m *member) followSelf(ctx context.Context, v *voter, at *position) error {
 	var lag lagging
 	for m.voter.Load() == v {
 		w.Take()
+		// A store that was just opened may be older than what the worker has from
+		// disk. What it says then is not even compared with: it would be no news.
 		view := v.store.View()
-		if view.Epoch() > 0 {
+		if view.Epoch() > 0 && !(position{view.Epoch(), view.Index()}).before(*at) {
 			m.takeFrame(frames(view, m.LeaderID()), at)
 		}
 		if lag.tooLong(!m.ownStateServes()) {
@@ -129,8 +132,8 @@ func (m *member) followPeer(ctx context.Context, from cluster.NodeID, at *positi
 			return fmt.Errorf("the voter is behind what this node knows already")
 		}
 		m.takeFrame(f, at)
-		if lag.tooLong(m.uplink.behind(here)) {
-			return fmt.Errorf("the voter is behind the leader")
+		if lag.tooLong(m.uplink.behind(here) || f.Leader == "") {
+			return fmt.Errorf("the voter is behind the leader, or has none")
 		}
 		if m.voter.Load() != nil {
 			if m.lostVote(f) {

@@ -56,6 +56,7 @@ const (
 func newAgent(h *host) *agent {
 	a := &agent{w: h.w, h: h, table: &lb.Table{}, removed: -1}
 	a.work, a.report = newWork(a), newReporter(a)
+	a.feed.at = position{a.work.set.Epoch, a.work.set.Index}
 	a.feed.a, a.feed.since = a, h.w.now
 	return a
 }

@@ -103,7 +103,7 @@ func (f *feed) check() {
 		return bad && w.now-*since > limit
 	}
 	gone := f.from != f.a.h && !w.reaches(f.a.h, f.from)
-	lags := f.at.before(f.a.told)
+	lags := f.at.before(f.a.told) || !w.raft.reachesVoter(f.from)
 	if f.from == f.a.h {
 		lags = !f.ownStateServes()
 	}
@@ -122,8 +122,12 @@ func (f *feed) check() {
 // and raft brings it what is new; see agent.ownStateServes.
 func (f *feed) ownStateServes() bool {
 	r, h := f.a.w.raft, f.a.h
-	return h.replica != nil && !positionOf(r.view(h)).before(f.a.told) &&
-		r.leader != nil && r.role(h) != voters.Outside && f.a.w.reaches(r.leader, h)
+	return h.replica != nil && !positionOf(r.view(h)).before(f.a.told) && r.reachesVoter(h)
+}
+
+// reachesVoter reports whether raft brings news to the host.
+func (r *raft) reachesVoter(h *host) bool {
+	return r.leader != nil && r.role(h) != voters.Outside && r.w.reaches(r.leader, h)
 }
 
 func (f *feed) leave() {

@@ -76,10 +76,11 @@ func (a *agent) noteRemoval(removed bool) {
 	}
 }
 
-// removes reports whether the user may remove the host's node, as the API lets
-// them: one that is down, or by force one that does not lead.
+// removes reports whether the user may remove the host's node: one that is down,
+// or by force a living one, but no voter, whose vote the others may need to agree
+// on its removal.
 func (u *users) removes(h *host) bool {
 	v := u.w.raft.newest()
 	n, ok := v.Node(h.id)
-	return ok && h != u.w.raft.leader && v.NodeCount() > 2 && (n.Condition == cluster.Down || u.w.chance(0.1))
+	return ok && h != u.w.raft.leader && v.NodeCount() > 2 && (n.Condition == cluster.Down || !n.Voter && u.w.chance(0.1))
 }

@@ -128,7 +128,8 @@ func (c *watch) tables() {
 		}
 		from := a.feed.from
 		_, member := c.w.raft.newest().Node(h.id)
-		inTouch := member && l != nil && l.agent.caught() && from != nil && h.awake() && c.w.reaches(h, from) && c.w.reaches(from, l) && !from.replica.lags()
+		inTouch := member && l != nil && l.agent.caught() && from != nil && h.awake() && c.w.reaches(h, from) &&
+			c.w.raft.reachesVoter(from) && !from.replica.lags()
 		if !inTouch {
 			a.feed.since = c.w.now
 			continue
