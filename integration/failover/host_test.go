@@ -18,20 +18,29 @@ func TestFollowersHostDies(t *testing.T) {
 	f := cluster(t)
 	victim, err := f.Follower(t.Context())
 	must(t, err)
-	hostDies(t, f, victim)
+	hostDies(t, f, victim, victim.Kill)
+}
+
+// TestAllProcessesDie ends everything on a host but its kernel, which refuses
+// connections: that the agent's port is refused proves no container alive.
+func TestAllProcessesDie(t *testing.T) {
+	f := cluster(t)
+	victim, err := f.Leader(t.Context())
+	must(t, err)
+	hostDies(t, f, victim, victim.KillProcesses)
 }
 
 func TestLeadersHostDies(t *testing.T) {
 	f := cluster(t)
 	victim, err := f.Leader(t.Context())
 	must(t, err)
-	hostDies(t, f, victim)
+	hostDies(t, f, victim, victim.Kill)
 }
 
 // hostDies kills a host: its tasks run elsewhere, what ran elsewhere is left
 // alone, and nobody counts the dead as running. When the host is back there is
 // one container for each slot, and not one more.
-func hostDies(t *testing.T, f *fleet.Fleet, victim *lab.Host) {
+func hostDies(t *testing.T, f *fleet.Fleet, victim *lab.Host, kill func() error) {
 	t.Helper()
 	const tasks = 9
 	deployWeb(t, f, tasks)
@@ -43,8 +52,10 @@ func hostDies(t *testing.T, f *fleet.Fleet, victim *lab.Host) {
 		t.Fatalf("%s runs nothing: its death shows nothing", victim.Name)
 	}
 
-	must(t, victim.Kill())
+	died := time.Now()
+	must(t, kill())
 	all := awaitRunning(t, tasks, survivors...)
+	t.Logf("all run again %.1f s after the death of %s", time.Since(died).Seconds(), victim.Name)
 	must(t, f.AwaitAnswers(t.Context(), port, survivors...))
 	nodeState(t, f, victim, "down")
 	now := lives(t, all)

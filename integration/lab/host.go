@@ -84,6 +84,9 @@ func (h *Host) Boot(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(h.lab.life, cancel)()
+	if err := h.powerOff(); err != nil { // what KillProcesses left
+		return fmt.Errorf("boot %s: %w", h.Name, err)
+	}
 	if err := h.boot(ctx); err != nil {
 		return errors.Join(fmt.Errorf("boot %s: %w", h.Name, err), h.powerOff())
 	}
@@ -212,8 +215,7 @@ func (h *Host) powerOff() error {
 }
 
 // KillProcesses is SIGKILL to everything that runs on the host: agent, engine and
-// containers are gone, but the kernel goes on and refuses connections. Kill then
-// takes the power, too.
+// containers are gone, but the kernel goes on and refuses connections, until Boot.
 func (h *Host) KillProcesses() error {
 	h.cutting.Lock()
 	defer h.cutting.Unlock()
