@@ -21,6 +21,11 @@ import (
 // stream sends r and yields the values of its answer; an error is the last
 // thing that it yields. A canceled context ends the stream with its error.
 func stream[T any](ctx context.Context, c *Client, r call) iter.Seq2[T, error] {
+	return streamed[T](ctx, c, r, func() {})
+}
+
+// streamed is stream, and calls begun when the agent has begun to answer.
+func streamed[T any](ctx context.Context, c *Client, r call, begun func()) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
 		resp, err := c.send(ctx, r)
@@ -29,6 +34,7 @@ func stream[T any](ctx context.Context, c *Client, r call) iter.Seq2[T, error] {
 			return
 		}
 		defer resp.Body.Close()
+		begun()
 		decoder := json.NewDecoder(resp.Body)
 		for {
 			v, err := next[T](decoder)
@@ -86,26 +92,6 @@ func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[api.LogLine, er
 		query.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
 	}
 	return stream[api.LogLine](ctx, c, call{method: http.MethodGet, path: path("logs"), query: query})
-}
-
-// EventQuery selects events.
-type EventQuery struct {
-	Type    string
-	Service string // stack/service
-	Node    string
-	Follow  bool
-	Tail    int    // last events; negative: all that are kept
-	After   uint64 // index; with it Tail has no effect
-}
-
-// Events streams the cluster's history.
-func (c *Client) Events(ctx context.Context, q EventQuery) iter.Seq2[api.Event, error] {
-	query := filter("type", q.Type, "service", q.Service, "node", q.Node)
-	follow(query, q.Follow, q.Tail)
-	if q.After > 0 || q.Tail < 0 {
-		query.Set("after", strconv.FormatUint(q.After, 10))
-	}
-	return stream[api.Event](ctx, c, call{method: http.MethodGet, path: path("events"), query: query})
 }
 
 func follow(query url.Values, follow bool, tail int) {
