@@ -173,13 +173,15 @@ type Container struct {
 	Image    string // ID
 	Status   Status
 	Health   cluster.Health
-	ExitCode int
-	OOM      bool
-	Error    string // the engine's own, of a failed start
-	Created  time.Time
-	Started  time.Time
-	Finished time.Time
-	Ports    []cluster.PortBinding
+	// Unhealthy is what the last health check said, cut short, where it failed.
+	Unhealthy string
+	ExitCode  int
+	OOM       bool
+	Error     string // the engine's own, of a failed start
+	Created   time.Time
+	Started   time.Time
+	Finished  time.Time
+	Ports     []cluster.PortBinding
 }
 
 // Status is an engine's word for a container's life.

@@ -24,8 +24,11 @@ func (p *planner) running(a *Assignment, l Local, c *runtime.Container) cluster.
 			o.Ports = append(o.Ports, cluster.PortBinding{Target: port.Target, Host: port.Target, Protocol: port.Protocol})
 		}
 	}
-	if c.Status == runtime.StatusPaused {
+	switch {
+	case c.Status == runtime.StatusPaused:
 		o.Error = "the container is paused"
+	case c.Health == cluster.HealthUnhealthy && c.Unhealthy != "":
+		o.Error = "health check: " + c.Unhealthy
 	}
 	return o
 }

@@ -3,6 +3,7 @@ package docker
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,7 +83,7 @@ func newContainer(c container.InspectResponse) runtime.Container {
 		out.ExitCode, out.OOM, out.Error = s.ExitCode, s.OOMKilled, s.Error
 		out.Started, out.Finished = parseTime(s.StartedAt), parseTime(s.FinishedAt)
 		if s.Health != nil {
-			out.Health = newHealth(s.Health.Status)
+			out.Health, out.Unhealthy = newHealth(s.Health.Status), failedCheck(s.Health.Log)
 		}
 	}
 	if c.NetworkSettings != nil {
@@ -110,6 +111,20 @@ func newHealth(s string) cluster.Health {
 		return cluster.HealthUnhealthy
 	}
 	return cluster.HealthNone
+}
+
+// failedCheck is what the last of the checks said, in one line, if it failed.
+func failedCheck(checks []*container.HealthcheckResult) string {
+	if len(checks) == 0 || checks[len(checks)-1].ExitCode == 0 {
+		return ""
+	}
+	last := checks[len(checks)-1]
+	const most = 200 // bytes
+	text := strings.Join(strings.Fields(last.Output), " ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return cmp.Or(text, fmt.Sprintf("exit code %d", last.ExitCode))
 }
 
 // portsOf lists the published ports, each once, in order.
