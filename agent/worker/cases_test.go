@@ -26,6 +26,10 @@ func assign(id string, change ...func(*Assignment)) Assignment {
 
 func stopped(a *Assignment) { a.Task.Desired = cluster.Stopped }
 
+func published(a *Assignment) {
+	a.Template.Ports = []cluster.Port{{Target: 80, Published: 8080, Protocol: "tcp"}}
+}
+
 func restart(p cluster.RestartPolicy) func(*Assignment) {
 	return func(a *Assignment) { a.Template.Restart = p }
 }

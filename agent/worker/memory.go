@@ -25,9 +25,10 @@ type Local struct {
 	Attempts  int    // of those, the ones that MaxAttempts counts
 	NextTry   time.Time
 	NextStop  time.Time
-	Anew      bool   // the container cannot be started again and is to be replaced
-	Final     bool   // it ended or was given up
-	Error     string // of the last failure; "" once it runs
+	LeftAt    time.Time // when no balancer picks the task any more; zero: it is not told to stop
+	Anew      bool      // the container cannot be started again and is to be replaced
+	Final     bool      // it ended or was given up
+	Error     string    // of the last failure; "" once it runs
 	Last      cluster.Observed
 }
 

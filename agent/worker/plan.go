@@ -45,6 +45,9 @@ type Limits struct {
 	// StrayGrace is how long a container must be without a task before it is
 	// stopped, so that a set that was overtaken kills nothing.
 	StrayGrace time.Duration
+	// Leave is how long a task with published ports runs on after it is told
+	// to stop, so that no balancer picks it any more when it is.
+	Leave time.Duration
 }
 
 // DefaultLimits are those of one engine: more than two starts at a time make
@@ -52,6 +55,7 @@ type Limits struct {
 var DefaultLimits = Limits{
 	Starts: 2, Stops: 8, Fetches: 3,
 	KeepEnded: 2, KeepFor: 10 * time.Minute, Slow: 15 * time.Second, StrayGrace: 10 * time.Second,
+	Leave: 500 * time.Millisecond,
 }
 
 // Decision is what to do now.

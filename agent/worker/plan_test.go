@@ -56,6 +56,13 @@ func TestPlan(t *testing.T) {
 			actual:   []runtime.Container{box("t1", runtime.StatusRunning, func(c *runtime.Container) { c.Name = "renamed" })},
 			phase:    cluster.PhaseRunning,
 		},
+		"what a failing health check says is reported": {
+			assigned: []Assignment{assign("t1")},
+			actual: []runtime.Container{box("t1", runtime.StatusRunning, func(c *runtime.Container) {
+				c.Health, c.Unhealthy = cluster.HealthUnhealthy, "no such table"
+			})},
+			phase: cluster.PhaseRunning, failure: "health check: no such table",
+		},
 		"a paused container is reported": {
 			assigned: []Assignment{assign("t1")}, actual: []runtime.Container{box("t1", runtime.StatusPaused)},
 			phase: cluster.PhaseRunning, failure: "the container is paused",
@@ -178,6 +185,16 @@ func TestPlan(t *testing.T) {
 		"a task that shall stop is stopped": {
 			assigned: []Assignment{assign("t1", stopped)}, actual: []runtime.Container{box("t1", runtime.StatusRunning)},
 			want: []string{"stop c-t1"},
+		},
+		"a task that balancers know runs on for a moment": {
+			assigned: []Assignment{assign("t1", stopped, published, observed(cluster.Observed{Phase: cluster.PhaseRunning}))},
+			actual:   []runtime.Container{box("t1", runtime.StatusRunning)},
+			phase:    cluster.PhaseRunning, wake: DefaultLimits.Leave,
+		},
+		"a task that balancers have left is stopped": {
+			assigned: []Assignment{assign("t1", stopped, published)}, actual: []runtime.Container{box("t1", runtime.StatusRunning)},
+			change: local(Local{LeftAt: now, Last: cluster.Observed{Phase: cluster.PhaseRunning}}),
+			want:   []string{"stop c-t1"}, phase: cluster.PhaseRunning,
 		},
 		"a task that stopped is over": {
 			assigned: []Assignment{assign("t1", stopped)}, actual: []runtime.Container{exitedBox("t1", 143, time.Minute, time.Second)},

@@ -163,6 +163,7 @@ func (p *planner) end(a *Assignment, l Local, c *runtime.Container) Local {
 	case c.Status == runtime.StatusExited, c.Status == runtime.StatusDead:
 		l.Last = ended(l, c, p.in.Now)
 	case p.waits(l.NextStop):
+	case p.leaves(a, &l):
 	case c.Status == runtime.StatusCreated:
 		p.stops = append(p.stops, p.action(Remove, a, c, "the task ended before it was started"))
 	case c.Status == runtime.StatusRunning, c.Status == runtime.StatusPaused:
@@ -173,6 +174,18 @@ func (p *planner) end(a *Assignment, l Local, c *runtime.Container) Local {
 		p.waits(p.in.Now.Add(recheck))
 	}
 	return l
+}
+
+// leaves reports whether balancers may still pick the task, which was told to
+// stop a moment ago.
+func (p *planner) leaves(a *Assignment, l *Local) bool {
+	if l.Last.Phase != cluster.PhaseRunning || len(a.Template.Ports) == 0 || a.Task.Desired != cluster.Stopped {
+		return false
+	}
+	if l.LeftAt.IsZero() {
+		l.LeftAt = p.in.Now.Add(p.in.Limits.Leave)
+	}
+	return p.waits(l.LeftAt)
 }
 
 // action is an action about an assigned task.
