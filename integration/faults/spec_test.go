@@ -28,14 +28,20 @@ func TestCannotWork(t *testing.T) {
 	}{
 		{"no-such-image", `image: nowhere.invalid/none:1`, "30s", 1, []string{"nowhere.invalid/none:1", "on no node", "muster image push"}},
 		{"no-such-command", `entrypoint: ["/no/such/command"]`, "5s", 3, []string{"/no/such/command", "no such file", "next: muster"}},
-		{"crashes", `command: ["-crash-after", "300ms"]`, "6s", 3,
-			[]string{"is backoff", "exited with code 1", "| hello: crash after 300ms, as asked", "next: muster logs crashes/it.1", "muster ps crashes"}},
+		{
+			"crashes", `command: ["-crash-after", "300ms"]`, "6s", 3,
+			[]string{"is backoff", "exited with code 1", "| hello: crash after 300ms, as asked", "next: muster logs crashes/it.1", "muster ps crashes"},
+		},
 		{"too-big", `deploy: {resources: {reservations: {memory: 100G}}}`, "2s", 3, []string{"is pending", "3 nodes", "memory", "next: muster"}},
-		{"no-such-path", `volumes: [{type: bind, source: /no/such/dir, target: /x, bind: {create_host_path: false}}]`, "5s", 3,
-			[]string{"/no/such/dir", "does not exist"}},
+		{
+			"no-such-path", `volumes: [{type: bind, source: /no/such/dir, target: /x, bind: {create_host_path: false}}]`, "5s", 3,
+			[]string{"/no/such/dir", "does not exist"},
+		},
 		{"no-such-device", `devices: ["/dev/nope:/dev/nope"]`, "5s", 3, []string{"/dev/nope", "next: muster"}},
-		{"never-healthy", `healthcheck: {test: [CMD, /hello, nothing], interval: 300ms, timeout: 1s, retries: 2}`, "6s", 3,
-			[]string{"is unhealthy", `unknown command "nothing"`}},
+		{
+			"never-healthy", `healthcheck: {test: [CMD, /hello, nothing], interval: 300ms, timeout: 1s, retries: 2}`, "6s", 3,
+			[]string{"is unhealthy", `unknown command "nothing"`},
+		},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			c := &fleettest.Cluster{Fleet: c.Fleet, T: t}

@@ -81,8 +81,8 @@ func (r *Ring) make(t *testing.T) *fleet.Fleet {
 	return f
 }
 
-// repair gives every host power, engine, link, room on its disk and agent, lets
-// every node take tasks, and removes every stack.
+// repair gives every host power, engine, link, room on its disk and agent, takes
+// hosts in that have left, lets every node take tasks, and removes every stack.
 func (c *Cluster) repair() {
 	c.T.Helper()
 	ctx := c.T.Context()
@@ -96,10 +96,9 @@ func (c *Cluster) repair() {
 			c.Must(c.StartAgents(ctx, h))
 		}
 	}
+	c.takeIn()
 	c.Must(c.AwaitReady(ctx, c.Hosts...))
-	nodes, err := fleet.Nodes(ctx, c.Hosts[0])
-	c.Must(err)
-	for name, n := range nodes {
+	for name, n := range c.Nodes(c.Hosts[0]) {
 		if n.Availability != "active" {
 			c.Run(c.Hosts[0], "node", "uncordon", name)
 		}
@@ -107,8 +106,29 @@ func (c *Cluster) repair() {
 	for _, stack := range c.stacks() {
 		c.Run(c.Hosts[0], "rm", "-y", stack)
 	}
-	_, err = fleet.AwaitRunning(ctx, "", 0, c.Hosts...)
+	_, err := fleet.AwaitRunning(ctx, "", 0, c.Hosts...)
 	c.Must(err)
+}
+
+// takeIn joins the hosts that are in no cluster.
+func (c *Cluster) takeIn() {
+	c.T.Helper()
+	var member *lab.Host
+	var idle []*lab.Host
+	for _, h := range c.Hosts {
+		if r := h.CLI(c.T.Context(), "status"); strings.Contains(r.Stderr, "not in a cluster") {
+			idle = append(idle, h)
+		} else {
+			member = h
+		}
+	}
+	for _, h := range idle {
+		if member == nil {
+			c.T.Fatal("no host is in a cluster")
+		}
+		token := strings.TrimSpace(c.Run(member, "token", "create", "-q"))
+		c.Run(h, "join", member.Addr, "--token", token)
+	}
 }
 
 func (c *Cluster) stacks() []string {

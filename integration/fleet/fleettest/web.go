@@ -86,12 +86,12 @@ func (c *Cluster) SameLives(before map[string]time.Time, hosts ...*lab.Host) {
 }
 
 // Settled waits until the service has n running tasks, all on hosts, and no
-// others: what the cluster says is what the engines have.
+// others: what the cluster says, on the first of hosts, is what the engines have.
 func (c *Cluster) Settled(n int, hosts ...*lab.Host) {
 	c.T.Helper()
 	c.AwaitRunning(n, hosts...)
 	c.Within(Soon, "the cluster to agree with the engines", func(ctx context.Context) error {
-		tasks, err := fleet.Tasks(ctx, c.Any(), Web)
+		tasks, err := fleet.Tasks(ctx, hosts[0], Web)
 		if err != nil {
 			return err
 		}
