@@ -7,9 +7,9 @@ LINT          := bin/tools/golangci-lint-$(LINT_VERSION)
 
 # Packages whose tests run Docker hosts of the lab: one at a time, without -race
 # (the cluster in them is a binary of its own), and as root.
-LAB_PACKAGES  := integration/lab integration/failover
+LAB_PACKAGES  := integration/lab integration/failover integration/faults
 
-SEEDS         ?= 2000
+SEEDS         ?= 500
 FUZZTIME      ?= 10s
 RUNS          ?= 5
 JSON          ?=
