@@ -198,10 +198,25 @@ func (l *raftListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if p, ok := security.ConnPeer(conn); ok && l.m.maySendRaft(p) {
-			return conn, nil
+			return &raftConn{conn, p, l.m}, nil
 		}
 		_ = conn.Close()
 	}
+}
+
+// raftConn ends when its node may send raft no more.
+type raftConn struct {
+	net.Conn
+	peer security.Peer
+	m    *member
+}
+
+func (c *raftConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err == nil && !c.m.maySendRaft(c.peer) {
+		return 0, fmt.Errorf("read a raft stream: node %s is no voter any more", c.peer.NodeID)
+	}
+	return n, err
 }
 
 // maySendRaft looks the peer up by its ID, in replicated state and in what other
