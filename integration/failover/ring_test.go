@@ -61,7 +61,7 @@ func cluster(t *testing.T) *fleet.Fleet {
 func makeRing(t *testing.T) *fleet.Fleet {
 	t.Helper()
 	if binDir == "" {
-		dir, err := os.MkdirTemp("", "muster-failover-")
+		dir, err := os.MkdirTemp("", "muster-failover-") //nolint:usetesting // it outlives the test that makes the ring
 		must(t, err)
 		binDir = dir
 	}

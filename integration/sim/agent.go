@@ -223,14 +223,11 @@ func (a *agent) ping() {
 	e := a.h.engine
 	e.call(a.w.between(time.Millisecond, 10*time.Millisecond), engineDeadline, func() error { return nil }, func(err error) {
 		a.run(func() {
-			switch {
-			case err == nil:
+			if err == nil {
 				a.misses = 0
 				a.setEngineError("")
-			default:
-				if a.misses++; a.misses >= engineMisses {
-					a.setEngineError("does not answer")
-				}
+			} else if a.misses++; a.misses >= engineMisses {
+				a.setEngineError("does not answer")
 			}
 			a.after(engineEvery, a.ping)
 		})

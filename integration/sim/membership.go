@@ -77,10 +77,22 @@ func (a *agent) noteRemoval(removed bool) {
 }
 
 // removes reports whether the user may remove the host's node: one that is down,
-// or by force a living one, but no voter, whose vote the others may need to agree
-// on its removal.
+// or by force a living one, but no voter whom the others need for a majority.
 func (u *users) removes(h *host) bool {
-	v := u.w.raft.newest()
+	r := u.w.raft
+	v := r.newest()
 	n, ok := v.Node(h.id)
-	return ok && h != u.w.raft.leader && v.NodeCount() > 2 && (n.Condition == cluster.Down || !n.Voter && u.w.chance(0.1))
+	if !ok || h == r.leader || v.NodeCount() <= 2 {
+		return false
+	}
+	others, alive := 0, 0
+	for _, o := range r.voters {
+		if o != h {
+			others++
+			if r.leader != nil && u.w.reaches(r.leader, o) && v.Condition(o.id) == cluster.Ready {
+				alive++
+			}
+		}
+	}
+	return 2*alive > others && (n.Condition == cluster.Down || u.w.chance(0.1))
 }

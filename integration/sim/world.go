@@ -125,7 +125,8 @@ func (w *World) boot() {
 // settle waits until desired and actual agree, and stay so.
 func (w *World) settle() {
 	end := w.now + settleWithin
-	since, last := time.Duration(-1), invariants.Violation{}
+	since := time.Duration(-1)
+	var last invariants.Violation
 	for w.failure == nil {
 		w.until(w.now + settleEvery)
 		switch v := w.watch.unsettled(); {

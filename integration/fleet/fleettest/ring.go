@@ -58,7 +58,7 @@ func (r *Ring) Cluster(t *testing.T) *Cluster {
 
 func (r *Ring) make(t *testing.T) *fleet.Fleet {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "muster-"+r.Options.Name+"-")
+	dir, err := os.MkdirTemp("", "muster-"+r.Options.Name+"-") //nolint:usetesting // it outlives the test that makes the ring
 	if err != nil {
 		t.Fatal(err)
 	}
