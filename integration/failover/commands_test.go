@@ -12,14 +12,15 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/integration/fleet"
+	"github.com/musterhq/muster/integration/fleet/fleettest"
 )
 
 // TestThreeCommands is the first thing that a user does: init, join, deploy. The
 // cluster that tests share was made by the first two.
 func TestThreeCommands(t *testing.T) {
-	f := cluster(t)
+	c := cluster(t)
 	var nodes []api.Node
-	must(t, json.Unmarshal([]byte(run(t, f.Hosts[2], "node", "ls", "-o", "json")), &nodes))
+	c.Must(json.Unmarshal([]byte(c.Run(c.Hosts[2], "node", "ls", "-o", "json")), &nodes))
 	leaders := 0
 	for _, n := range nodes {
 		if n.Role == "leader" {
@@ -33,12 +34,12 @@ func TestThreeCommands(t *testing.T) {
 		t.Errorf("%d nodes, %d leaders", len(nodes), leaders)
 	}
 
-	out := run(t, f.Hosts[2], "deploy", "-f", "../../configs/examples/hello.yaml")
+	out := c.Run(c.Hosts[2], "deploy", "-f", "../../configs/examples/hello.yaml")
 	if !strings.Contains(out, "hello/web") {
 		t.Errorf("deploy does not name the service:\n%s", out)
 	}
 	var tasks []api.Task
-	must(t, json.Unmarshal([]byte(run(t, f.Hosts[0], "ps", "-o", "json")), &tasks))
+	c.Must(json.Unmarshal([]byte(c.Run(c.Hosts[0], "ps", "-o", "json")), &tasks))
 	perNode := make(map[string]int)
 	for _, task := range tasks {
 		if task.State != "running" || task.Desired != "running" || task.Service != "hello/web" {
@@ -49,12 +50,12 @@ func TestThreeCommands(t *testing.T) {
 	if len(tasks) != 6 || len(perNode) != 3 {
 		t.Errorf("%d tasks: %v", len(tasks), perNode)
 	}
-	must(t, f.AwaitAnswers(t.Context(), port, f.Hosts...))
-	for _, h := range f.Hosts {
+	c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, c.Hosts...))
+	for _, h := range c.Hosts {
 		answered := make(map[string]bool)
 		for range 30 {
-			a, err := f.Ask(t.Context(), h, port, 2*time.Second)
-			must(t, err)
+			a, err := c.Ask(t.Context(), h, fleettest.Port, 2*time.Second)
+			c.Must(err)
 			answered[a.Task] = true
 		}
 		if len(answered) < 3 {
@@ -64,25 +65,25 @@ func TestThreeCommands(t *testing.T) {
 }
 
 func TestDeployedAgainChangesNothing(t *testing.T) {
-	f := cluster(t)
-	before := lives(t, deployWeb(t, f, 3))
-	out := run(t, f.Hosts[0], "deploy", "-f", file(t, stack(3)))
+	c := cluster(t)
+	before := c.Lives(c.DeployWeb(3))
+	out := c.Run(c.Hosts[0], "deploy", "-f", c.File("compose.yaml", fleettest.Stack(3)))
 	if !strings.Contains(out, "unchanged") {
 		t.Errorf("deploying the same again does not say that nothing changed:\n%s", out)
 	}
-	sameLives(t, before, f.Hosts...)
+	c.SameLives(before, c.Hosts...)
 }
 
 func TestInitTwice(t *testing.T) {
-	f := cluster(t)
-	refused(t, f.Hosts[0], 1, []string{"in cluster", "already", "muster leave"}, "init")
+	c := cluster(t)
+	c.Refused(c.Hosts[0], 1, []string{"in cluster", "already", "muster leave"}, "init")
 }
 
 // TestTwoAgents starts a second agent on the data of one that runs.
 func TestTwoAgents(t *testing.T) {
-	f := cluster(t)
-	h := f.Hosts[0]
-	refused(t, h, 1, []string{h.DataDir, "another agent"},
+	c := cluster(t)
+	h := c.Hosts[0]
+	c.Refused(h, 1, []string{h.DataDir, "another agent"},
 		"agent", "--data-dir", h.DataDir, "--socket", h.Dir+"/second.sock", "--port", "7080", "--gossip-port", "7081",
 		"--docker-host", "unix://"+h.DockerSocket, "--advertise", h.Addr)
 	if h.AgentPID() == 0 {
@@ -93,42 +94,42 @@ func TestTwoAgents(t *testing.T) {
 // TestRefusedJoins tries to join with tokens that do not open the door, and
 // through an address where nobody is.
 func TestRefusedJoins(t *testing.T) {
-	f := cluster(t)
+	c := cluster(t)
 	ctx := t.Context()
-	strangers, err := f.Lab.StartHosts(ctx, 2)
-	must(t, err)
-	must(t, f.StartAgents(ctx, strangers...))
+	strangers, err := c.Lab.StartHosts(ctx, 2)
+	c.Must(err)
+	c.Must(c.StartAgents(ctx, strangers...))
 	t.Cleanup(func() {
 		for _, h := range strangers {
 			_ = h.Kill()
 		}
 	})
 	stranger, other := strangers[0], strangers[1]
-	run(t, other, "init")
-	foreign := strings.TrimSpace(run(t, other, "token", "create", "-q"))
-	good := token(t, f)
-	door := f.Hosts[0].Addr
+	c.Run(other, "init")
+	foreign := strings.TrimSpace(c.Run(other, "token", "create", "-q"))
+	good := token(c)
+	door := c.Hosts[0].Addr
 
-	revoked := token(t, f)
+	revoked := token(c)
 	var kept []api.Token
-	must(t, json.Unmarshal([]byte(run(t, f.Hosts[0], "token", "ls", "-o", "json")), &kept))
+	c.Must(json.Unmarshal([]byte(c.Run(c.Hosts[0], "token", "ls", "-o", "json")), &kept))
 	newest := kept[0]
 	for _, k := range kept {
 		if k.Created.After(newest.Created) {
 			newest = k
 		}
 	}
-	run(t, f.Hosts[1], "token", "rm", newest.ID)
+	c.Run(c.Hosts[1], "token", "rm", newest.ID)
 
-	short := token(t, f, "--ttl", "1s")
+	short := token(c, "--ttl", "1s")
 	expires := time.Now().Add(time.Second)
-	within(t, soon, "the token to expire", func(context.Context) error {
+	c.Within(fleettest.Soon, "the token to expire", func(context.Context) error {
 		if left := time.Until(expires); left > 0 {
 			return fmt.Errorf("%v are left", left)
 		}
 		return nil
 	})
-	for _, c := range []struct {
+	for _, try := range []struct {
 		name, addr, token string
 		words             []string
 	}{
@@ -140,12 +141,13 @@ func TestRefusedJoins(t *testing.T) {
 		{"nobody there", "10.213.0.250", good, []string{"10.213.0.250", "check the address"}},
 		{"nobody listens", "10.213.0.1", good, []string{"10.213.0.1", "check the address"}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			refused(t, stranger, 1, c.words, "join", c.addr, "--token", c.token)
+		t.Run(try.name, func(t *testing.T) {
+			c := &fleettest.Cluster{Fleet: c.Fleet, T: t}
+			c.Refused(stranger, 1, try.words, "join", try.addr, "--token", try.token)
 		})
 	}
-	refused(t, other, 1, []string{"already", "muster leave"}, "join", door, "--token", good)
-	if nodes, err := fleet.Nodes(ctx, f.Hosts[0]); err != nil || len(nodes) != 3 {
+	c.Refused(other, 1, []string{"already", "muster leave"}, "join", door, "--token", good)
+	if nodes, err := fleet.Nodes(ctx, c.Hosts[0]); err != nil || len(nodes) != 3 {
 		t.Errorf("%d nodes after refused joins, %v", len(nodes), err)
 	}
 }
@@ -153,16 +155,16 @@ func TestRefusedJoins(t *testing.T) {
 // TestTokenUsedUp lets two hosts race for a token that admits one, then takes
 // the winner out again.
 func TestTokenUsedUp(t *testing.T) {
-	f := cluster(t)
+	c := cluster(t)
 	ctx := t.Context()
-	hosts, err := f.Lab.StartHosts(ctx, 2)
-	must(t, err)
-	must(t, f.StartAgents(ctx, hosts...))
-	once := token(t, f, "--uses", "1")
+	hosts, err := c.Lab.StartHosts(ctx, 2)
+	c.Must(err)
+	c.Must(c.StartAgents(ctx, hosts...))
+	once := token(c, "--uses", "1")
 	codes := make(chan error, len(hosts))
 	for _, h := range hosts {
 		go func() {
-			_, err := fleet.Run(ctx, h, "join", f.Hosts[0].Addr, "--token", once)
+			_, err := fleet.Run(ctx, h, "join", c.Hosts[0].Addr, "--token", once)
 			codes <- err
 		}()
 	}
@@ -172,12 +174,12 @@ func TestTokenUsedUp(t *testing.T) {
 	}
 	for _, h := range hosts {
 		if s, err := fleet.Status(ctx, h); err == nil && s.Nodes == 4 {
-			run(t, h, "leave", "-y")
+			c.Run(h, "leave", "-y")
 		}
-		must(t, h.Kill())
+		c.Must(h.Kill())
 	}
-	within(t, soon, "three nodes", func(ctx context.Context) error {
-		nodes, err := fleet.Nodes(ctx, f.Hosts[0])
+	c.Within(fleettest.Soon, "three nodes", func(ctx context.Context) error {
+		nodes, err := fleet.Nodes(ctx, c.Hosts[0])
 		if err == nil && len(nodes) != 3 {
 			err = fmt.Errorf("%d nodes", len(nodes))
 		}
@@ -185,9 +187,9 @@ func TestTokenUsedUp(t *testing.T) {
 	})
 }
 
-func token(t *testing.T, f *fleet.Fleet, flags ...string) string {
-	t.Helper()
-	token, err := f.Token(t.Context(), flags...)
-	must(t, err)
+func token(c *fleettest.Cluster, flags ...string) string {
+	c.T.Helper()
+	token, err := c.Token(c.T.Context(), flags...)
+	c.Must(err)
 	return token
 }

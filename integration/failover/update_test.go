@@ -5,17 +5,20 @@ package failover
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/musterhq/muster/integration/fleet"
+	"github.com/musterhq/muster/integration/fleet/fleettest"
 	"github.com/musterhq/muster/integration/lab"
 )
 
 // two is a Compose file of two services, of which one takes the requests.
 func two(image string) string {
-	return strings.Replace(stack(3), lab.Hello, image, 1) + `  other:
+	return strings.Replace(fleettest.Stack(3), lab.Hello, image, 1) + `  other:
     image: muster-hello:1
     stop_grace_period: 1s
     deploy:
@@ -26,39 +29,39 @@ func two(image string) string {
 // TestUpdateIsSmooth changes one service of a file: only its tasks are replaced,
 // one at a time, and no request fails.
 func TestUpdateIsSmooth(t *testing.T) {
-	f := cluster(t)
-	run(t, f.Hosts[0], "deploy", "-f", file(t, two(lab.Hello)))
-	must(t, f.AwaitAnswers(t.Context(), port, f.Hosts...))
-	others, err := fleet.Containers(t.Context(), "app/other", f.Hosts...)
-	must(t, err)
-	before := lives(t, others)
-	old := awaitRunning(t, 3, f.Hosts...)
+	c := cluster(t)
+	c.Run(c.Hosts[0], "deploy", "-f", c.File("compose.yaml", two(lab.Hello)))
+	c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, c.Hosts...))
+	others, err := fleet.Containers(t.Context(), "app/other", c.Hosts...)
+	c.Must(err)
+	before := c.Lives(others)
+	old := c.AwaitRunning(3, c.Hosts...)
 
-	stop := requests(t, f, f.Hosts...)
-	least := leastRunning(t, f)
-	run(t, f.Hosts[0], "deploy", "-f", file(t, two(lab.Hello2)))
+	asked := c.Requests(c.Hosts...)
+	least := leastRunning(c)
+	c.Run(c.Hosts[0], "deploy", "-f", c.File("compose.yaml", two(lab.Hello2)))
 	if n := least(); n < 2 {
 		t.Errorf("only %d of 3 ran during an update of one at a time", n)
 	}
-	noneFailed(t, stop)
+	asked.NoneFailed()
 
-	settled(t, f, 3, f.Hosts...)
-	a, err := f.Ask(t.Context(), f.Hosts[0], port, soon)
+	c.Settled(3, c.Hosts...)
+	a, err := c.Ask(t.Context(), c.Hosts[0], fleettest.Port, fleettest.Soon)
 	if err != nil || a.Version != "2" {
 		t.Errorf("version %q answers, %v", a.Version, err)
 	}
 	now := make(map[string]bool)
-	for _, c := range awaitRunning(t, 3, f.Hosts...) {
-		now[c.ID] = true
+	for _, one := range c.AwaitRunning(3, c.Hosts...) {
+		now[one.ID] = true
 	}
-	for _, c := range old {
-		if now[c.ID] {
-			t.Errorf("%s was not replaced", c.Name)
+	for _, one := range old {
+		if now[one.ID] {
+			t.Errorf("%s was not replaced", one.Name)
 		}
 	}
-	others, err = fleet.Containers(t.Context(), "app/other", f.Hosts...)
-	must(t, err)
-	after := lives(t, others)
+	others, err = fleet.Containers(t.Context(), "app/other", c.Hosts...)
+	c.Must(err)
+	after := c.Lives(others)
 	for name, started := range before {
 		if !after[name].Equal(started) {
 			t.Errorf("%s was replaced, though its service did not change", name)
@@ -68,17 +71,22 @@ func TestUpdateIsSmooth(t *testing.T) {
 
 // leastRunning watches how many containers of the service run, and returns the
 // least that it saw.
-func leastRunning(t *testing.T, f *fleet.Fleet) (stop func() int) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	least := 1 << 20
+func leastRunning(c *fleettest.Cluster) (stop func() int) {
+	c.T.Helper()
+	ctx, cancel := context.WithCancel(c.T.Context())
+	least := math.MaxInt
 	var watching sync.WaitGroup
 	watching.Go(func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
 		for ctx.Err() == nil {
-			if running, err := fleet.Containers(ctx, web, f.Hosts...); err == nil {
+			if running, err := fleet.Containers(ctx, fleettest.Web, c.Hosts...); err == nil {
 				least = min(least, len(running))
 			}
-			pace(ctx)
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+			}
 		}
 	})
 	return func() int {
@@ -91,23 +99,23 @@ func leastRunning(t *testing.T, f *fleet.Fleet) (stop func() int) {
 // TestScale changes the number of tasks up and down; those that stay are not
 // touched.
 func TestScale(t *testing.T) {
-	f := cluster(t)
-	before := lives(t, deployWeb(t, f, 3))
-	run(t, f.Hosts[2], "scale", fmt.Sprintf("%s=6", web))
-	awaitRunning(t, 6, f.Hosts...)
-	run(t, f.Hosts[2], "scale", fmt.Sprintf("%s=3", web))
-	settled(t, f, 3, f.Hosts...)
-	sameLives(t, before, f.Hosts...)
+	c := cluster(t)
+	before := c.Lives(c.DeployWeb(3))
+	c.Run(c.Hosts[2], "scale", fmt.Sprintf("%s=6", fleettest.Web))
+	c.AwaitRunning(6, c.Hosts...)
+	c.Run(c.Hosts[2], "scale", fmt.Sprintf("%s=3", fleettest.Web))
+	c.Settled(3, c.Hosts...)
+	c.SameLives(before, c.Hosts...)
 }
 
 // TestDrain empties a host without a failed request, and fills it no more.
 func TestDrain(t *testing.T) {
-	f := cluster(t)
-	deployWeb(t, f, 6)
-	drained := f.Hosts[2]
-	stop := requests(t, f, f.Others(drained)...)
-	run(t, f.Hosts[0], "node", "drain", "-y", drained.Name)
-	settled(t, f, 6, f.Others(drained)...)
-	awaitRunning(t, 0, drained)
-	noneFailed(t, stop)
+	c := cluster(t)
+	c.DeployWeb(6)
+	drained := c.Hosts[2]
+	asked := c.Requests(c.Others(drained)...)
+	c.Run(c.Hosts[0], "node", "drain", "-y", drained.Name)
+	c.Settled(6, c.Others(drained)...)
+	c.AwaitRunning(0, drained)
+	asked.NoneFailed()
 }
