@@ -73,6 +73,7 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	k.self = api.Member{ID: m.self, Address: m.address, APIPort: a.cfg.Port}
 	m.uplink = newUplink(m)
 	m.peers = peer.New(m.identity.Load, m.verify(), m.known, m.a.host.Dial)
+	m.peers.Stranger = m.warnOfStranger
 	m.onStop(m.peers.Close)
 	if err = m.listen(); err != nil {
 		return m, err
@@ -119,6 +120,12 @@ func (m *member) verify() security.VerifyOptions {
 		k, ok := m.member(cluster.NodeID(nodeID))
 		return ok && k.PublicKey != "" && k.PublicKey == pubKeyHash
 	}}
+}
+
+// warnOfStranger says that a member's address has become somebody else's.
+func (m *member) warnOfStranger(node cluster.NodeID, address string, err error) {
+	k, _ := m.member(node)
+	m.log.Warn("another host answers at the address of a member; it is not taken for the member", "member", k.Name, "address", address, "error", err)
 }
 
 // listen opens the one TLS port for raft and HTTP.

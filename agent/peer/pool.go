@@ -49,14 +49,19 @@ type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Pool holds the connections to other nodes. It is safe for concurrent use.
 type Pool struct {
+	// Stranger, if set before the first call, is told who answers at a node's
+	// address and is not that node, once for each address.
+	Stranger func(node cluster.NodeID, address string, err error)
+
 	identity func() *security.Identity
 	verify   security.VerifyOptions
 	dir      Directory
 	dial     Dialer
 	maxReply int64
 
-	mu    sync.Mutex
-	conns map[key]*http.Transport
+	mu        sync.Mutex
+	conns     map[key]*http.Transport
+	strangers map[cluster.NodeID]string // the address where one was met
 }
 
 type key struct {
@@ -70,7 +75,7 @@ func New(identity func() *security.Identity, verify security.VerifyOptions, dir 
 		d := &net.Dialer{Timeout: dialTimeout, Control: setUserTimeout}
 		dial = d.DialContext
 	}
-	return &Pool{identity: identity, verify: verify, dir: dir, dial: dial, maxReply: maxReply, conns: map[key]*http.Transport{}}
+	return &Pool{identity: identity, verify: verify, dir: dir, dial: dial, maxReply: maxReply, conns: map[key]*http.Transport{}, strangers: map[cluster.NodeID]string{}}
 }
 
 func setUserTimeout(_, _ string, c syscall.RawConn) error {
@@ -117,9 +122,30 @@ func (p *Pool) DialTLS(ctx context.Context, node cluster.NodeID, alpn ...string)
 	conn := tls.Client(raw, security.ClientTLS(p.identity, string(node), p.verify, alpn...))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
+		p.met(node, addr, err)
 		return nil, fmt.Errorf("dial node %s at %s: %w", node, addr, err)
 	}
+	p.met(node, addr, nil)
 	return conn, nil
+}
+
+// met notes who answered at a node's address: the node itself, if err is nil.
+func (p *Pool) met(node cluster.NodeID, addr string, err error) {
+	stranger := false
+	for _, kind := range []error{security.ErrForeignCA, security.ErrForeignCluster, security.ErrNotNode, security.ErrWrongNode} {
+		stranger = stranger || errors.Is(err, kind)
+	}
+	p.mu.Lock()
+	before := p.strangers[node]
+	if stranger {
+		p.strangers[node] = addr
+	} else if err == nil {
+		delete(p.strangers, node)
+	}
+	p.mu.Unlock()
+	if stranger && before != addr && p.Stranger != nil {
+		p.Stranger(node, addr, err)
+	}
 }
 
 // Drop closes the idle connections to a node, so that the next call dials anew.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -54,9 +55,17 @@ func TestAnotherNodeIsRefused(t *testing.T) {
 		wrong, _ := n.serve("b:1", func(http.ResponseWriter, *http.Request) { served = true })
 		wanted, _ := n.identity()
 		n.move(wanted, "b:1")
-		err := n.pool().Call(t.Context(), wanted, http.MethodGet, "/x", nil, nil)
-		if err == nil || served || !strings.Contains(err.Error(), string(wanted)) || !strings.Contains(err.Error(), string(wrong)) {
-			t.Errorf("served %v, error %v", served, err)
+		p := n.pool()
+		var met []string
+		p.Stranger = func(node cluster.NodeID, address string, _ error) { met = append(met, string(node)+" "+address) }
+		for range 2 {
+			err := p.Call(t.Context(), wanted, http.MethodGet, "/x", nil, nil)
+			if err == nil || served || !strings.Contains(err.Error(), string(wanted)) || !strings.Contains(err.Error(), string(wrong)) {
+				t.Errorf("served %v, error %v", served, err)
+			}
+		}
+		if want := []string{string(wanted) + " b:1"}; !slices.Equal(met, want) {
+			t.Errorf("strangers %q, want %q", met, want)
 		}
 	})
 }
