@@ -32,7 +32,7 @@ func TestCannotWork(t *testing.T) {
 			"crashes", `command: ["-crash-after", "300ms"]`, "6s", 3,
 			[]string{"is backoff", "exited with code 1", "| hello: crash after 300ms, as asked", "next: muster logs crashes/it.1", "muster ps crashes"},
 		},
-		{"too-big", `deploy: {resources: {reservations: {memory: 100G}}}`, "2s", 3, []string{"is pending", "3 nodes", "memory", "next: muster"}},
+		{"too-big", `deploy: {resources: {reservations: {memory: 100G}}}`, "2s", 3, []string{"is pending", "3 nodes: 98 GiB short", "next: muster"}},
 		{
 			"no-such-path", `volumes: [{type: bind, source: /no/such/dir, target: /x, bind: {create_host_path: false}}]`, "5s", 3,
 			[]string{"/no/such/dir", "does not exist"},

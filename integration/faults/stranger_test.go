@@ -15,7 +15,7 @@ import (
 
 // TestStrangerAtAMembersAddress boots a host of another cluster where a member
 // was: it is not taken for that member by anybody, its cluster does not merge
-// with ours, and both sides' logs say what is wrong.
+// with ours, and the leader's log says what is wrong.
 func TestStrangerAtAMembersAddress(t *testing.T) {
 	c := cluster(t)
 	c.DeployWeb(6)
@@ -53,11 +53,8 @@ func TestStrangerAtAMembersAddress(t *testing.T) {
 	})
 	c.Settled(6, c.Others(member)...)
 	c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, c.Others(member)...))
-	for _, h := range c.Others(member) {
-		if log := h.LogTail("agent", 256<<10); !strings.Contains(log, "another cluster") {
-			t.Errorf("the log of %s does not say that %s is of another cluster now", h.Name, own)
-		}
+	if log := leader.LogTail("agent", 256<<10); !strings.Contains(log, "another host answers at the address of a member") {
+		t.Errorf("the log of %s does not say that another host has the address %s", leader.Name, own)
 	}
-	t.Logf("the stranger's log:\n%s", stranger.LogTail("agent", 2<<10))
 	c.Must(stranger.Kill())
 }
