@@ -207,6 +207,7 @@ func (q *quiet) seat(s *cluster.Service, at *seat, excused excuses) {
 		leaves := !known || n.Condition != cluster.Ready || n.Availability == cluster.Drained && s.Spec.Mode != cluster.Global
 		switch {
 		case t.Node == "" || excused.pending && (old || leaves || len(at.live) > 1):
+		case at.over && known && n.Condition == cluster.Down: // its successor ended for good
 		case len(at.live) > 1:
 			q.add(NotSettled, "%s: task %s (generation %d of %d, node %s, %s) is in transition", at.name, t.ID, t.Generation, s.Generation, t.Node, t.Observed.Phase)
 		case leaves || old && !excused.update:

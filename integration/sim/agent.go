@@ -5,7 +5,6 @@ import (
 
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
-	"github.com/musterhq/muster/lb"
 )
 
 // agent is one process of the daemon: its line to the leader, the feed that it
@@ -23,7 +22,7 @@ type agent struct {
 	removed time.Duration // since when it is told that it is no member; -1: it is one
 	beats   alarm
 	feed    feed
-	table   *lb.Table
+	table   state.View // what its balancer's table is made from
 	work    *work
 	report  *reporter
 	term    *term // while it leads
@@ -54,7 +53,7 @@ const (
 )
 
 func newAgent(h *host) *agent {
-	a := &agent{w: h.w, h: h, table: &lb.Table{}, removed: -1}
+	a := &agent{w: h.w, h: h, removed: -1}
 	a.work, a.report = newWork(a), newReporter(a)
 	a.feed.at = position{a.work.set.Epoch, a.work.set.Index}
 	a.feed.a, a.feed.since = a, h.w.now

@@ -145,7 +145,7 @@ func (r *raft) restart(h *host) {
 		c.applied++
 	}
 	c.own = nil
-	if r.w.chance(0.3) || h.index == 0 {
+	if r.checked {
 		c.own = r.restore(h, r.views[c.applied])
 	}
 }

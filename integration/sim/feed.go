@@ -160,7 +160,7 @@ func (f *feed) frame(v state.View) {
 	if !f.first && f.seen >= here.index {
 		return
 	}
-	f.a.table = f.a.w.table(v)
+	f.a.table = v
 	if f.first || f.a.w.raft.touched[f.a.h.id] > f.seen {
 		if list := assignmentsOf(v, f.a.h.id); f.first || !sameAssignments(f.sent, list) {
 			f.sent = list

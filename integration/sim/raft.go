@@ -32,6 +32,7 @@ type raft struct {
 	changes   [][]state.Change
 	touched   map[cluster.NodeID]uint64 // newest index that concerns a node; looked up only
 	commands  int
+	checked   bool // replicas also apply for themselves
 
 	election, lease alarm
 	electing        bool

@@ -4,15 +4,21 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
+
+// gcPercent lets the small heaps of worlds grow more between collections.
+const gcPercent = 800
 
 // Seeds runs n seeds from the given one on all cores, each in a world of its
 // own, and returns the results of those that failed, in the order of the seeds,
 // and the sum of all. It stops early once stop says so of a result.
 func Seeds(cfg Config, from uint64, n int, stop func(Result) bool) (failed []Result, sum Sum) {
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	results := make([]Result, n)
 	var next atomic.Int64
 	var stopped atomic.Bool
@@ -64,5 +70,23 @@ func (r Result) Report(out io.Writer) {
 	for _, s := range slices.Concat(f.Steps, f.State) {
 		fmt.Fprintln(out, s)
 	}
-	fmt.Fprintf(out, "seed %d broke an invariant after %v: %v\nrun it again with: make sim SEED=%d\n", r.Seed, f.At, f.Violation, r.Seed)
+	fmt.Fprintf(out, "seed %d broke an invariant after %v: %v\nrun it again with: make sim SEED=%d%s\n", r.Config.Seed, f.At, f.Violation, r.Config.Seed, r.Config.flags())
+}
+
+// flags are what the command needs besides the seed.
+func (c Config) flags() string {
+	var flags []string
+	if c.Nodes != 0 {
+		flags = append(flags, fmt.Sprintf("-nodes %d", c.Nodes))
+	}
+	if c.Duration != 0 {
+		flags = append(flags, fmt.Sprintf("-duration %v", c.Duration))
+	}
+	if c.Plant != "" {
+		flags = append(flags, "-plant "+string(c.Plant))
+	}
+	if len(flags) == 0 {
+		return ""
+	}
+	return " SIM='" + strings.Join(flags, " ") + "'"
 }

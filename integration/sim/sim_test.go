@@ -61,7 +61,7 @@ func report(t *testing.T, failed []Result) {
 	t.Helper()
 	for i, r := range failed {
 		if i >= 3 {
-			t.Errorf("seed %d: %v", r.Seed, r.Failure.Violation)
+			t.Errorf("seed %d: %v", r.Config.Seed, r.Failure.Violation)
 			continue
 		}
 		var b strings.Builder
@@ -80,10 +80,10 @@ func TestSameSeedSameTrace(t *testing.T) {
 	runs.Wait()
 	for i := 0; i < len(twice); i += 2 {
 		if a, b := twice[i], twice[i+1]; a.Hash != b.Hash || a.Steps != b.Steps {
-			t.Errorf("seed %d: %d steps with trace %x, and again %d steps with %x", a.Seed, a.Steps, a.Hash, b.Steps, b.Hash)
+			t.Errorf("seed %d: %d steps with trace %x, and again %d steps with %x", a.Config.Seed, a.Steps, a.Hash, b.Steps, b.Hash)
 		}
 		if i > 0 && twice[i].Hash == twice[i-2].Hash {
-			t.Errorf("seeds %d and %d have the same trace", twice[i].Seed, twice[i-2].Seed)
+			t.Errorf("seeds %d and %d have the same trace", twice[i].Config.Seed, twice[i-2].Config.Seed)
 		}
 	}
 }
@@ -103,7 +103,7 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 				t.Fatalf("not caught within %d seeds", seeds)
 			}
 			if f := failed[0].Failure; !slices.Contains(rules, f.Rule) {
-				t.Errorf("seed %d: caught as %v, want one of %v", failed[0].Seed, f.Violation, rules)
+				t.Errorf("seed %d: caught as %v, want one of %v", failed[0].Config.Seed, f.Violation, rules)
 			}
 		})
 	}

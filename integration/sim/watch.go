@@ -135,7 +135,7 @@ func (c *watch) tables() {
 			continue
 		}
 		if c.w.now-a.feed.since > tableLateness {
-			c.w.failAll(c.dead.InTable(h.id, a.table, c.w.clock()))
+			c.w.failAll(c.dead.InTable(h.id, c.w.table(a.table), c.w.clock()))
 		}
 	}
 }

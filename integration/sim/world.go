@@ -24,7 +24,7 @@ type Config struct {
 
 // Result is what a run gave.
 type Result struct {
-	Seed    uint64
+	Config  Config // as it was given
 	Hash    uint64 // of all steps: the same seed gives the same
 	Steps   int
 	Commits int
@@ -80,7 +80,7 @@ func Run(cfg Config) (r Result) {
 			w.fail(invariants.Violation{Rule: "panic", Detail: fmt.Sprint(p, "\n", stack())})
 		}
 		r = Result{
-			Seed: cfg.Seed, Hash: w.trace.hash, Steps: w.steps, Commits: w.raft.commands,
+			Config: cfg, Hash: w.trace.hash, Steps: w.steps, Commits: w.raft.commands,
 			Virtual: w.now, Failure: w.failure,
 		}
 	}()
@@ -99,9 +99,9 @@ func newWorld(cfg Config) *World {
 		w.cfg.Nodes = 3 + w.rand.IntN(5)
 	}
 	if w.cfg.Duration == 0 {
-		w.cfg.Duration = w.between(40*time.Second, 120*time.Second)
+		w.cfg.Duration = w.between(30*time.Second, 90*time.Second)
 	}
-	w.raft = &raft{w: w}
+	w.raft = &raft{w: w, checked: w.chance(0.2)}
 	return w
 }
 

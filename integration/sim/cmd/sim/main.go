@@ -29,7 +29,7 @@ func run() int {
 			cfg.Trace = os.Stdout
 		}
 		r := sim.Run(cfg)
-		fmt.Printf("seed %d: %d steps, %d commits, %v of virtual time, trace %016x\n", r.Seed, r.Steps, r.Commits, r.Virtual, r.Hash)
+		fmt.Printf("seed %d: %d steps, %d commits, %v of virtual time, trace %016x\n", r.Config.Seed, r.Steps, r.Commits, r.Virtual, r.Hash)
 		return report([]sim.Result{r})
 	}
 	begun := time.Now()
@@ -52,7 +52,7 @@ func report(failed []sim.Result) int {
 			r.Report(os.Stderr)
 			continue
 		}
-		fmt.Fprintf(os.Stderr, "seed %d: %v\n", r.Seed, r.Failure.Violation)
+		fmt.Fprintf(os.Stderr, "seed %d: %v\n", r.Config.Seed, r.Failure.Violation)
 	}
 	if seen > 0 {
 		return 1
