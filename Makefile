@@ -51,8 +51,8 @@ unit: tools
 	@$(unit_packages) && set -x && go test -race -shuffle=on $$packages
 
 .PHONY: sim
-sim: ## the simulator over SEEDS=n seeds
-	go run ./integration/sim/cmd/sim -seeds $(SEEDS)
+sim: ## the simulator over SEEDS=n seeds, or over one SEED=n (SIM=flags)
+	go run ./integration/sim/cmd/sim $(if $(SEED),-seed $(SEED),-seeds $(SEEDS)) $(SIM)
 
 .PHONY: lab
 lab: tools ## tests on real Docker hosts (as root)
