@@ -5,8 +5,8 @@
 // counts is what an observer outside sees: the engines' containers and the
 // answers on published ports. It may not look into an agent's data.
 //
-// One cluster of three hosts serves all tests that leave it as they found it
-// (see cluster in ring_test.go); the others make their own hosts on the same lab.
+// One cluster of three hosts serves all tests; it is repaired between them (see
+// fleettest.Ring). Hosts that must stay strangers to it are made on the same lab.
 // The lab allows one at a time on a machine, so nothing here runs in parallel.
 //
 // Start reading at ring_test.go, then commands_test.go.

@@ -75,19 +75,28 @@ func run(ctx context.Context, runs int, only, file string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.fleet.Lab.Close()) }()
+	err = b.measure(ctx, wanted)
+	b.figures.print(os.Stdout)
+	if err != nil || file == "" {
+		return err
+	}
+	return b.figures.write(file)
+}
+
+func (b *bench) measure(ctx context.Context, wanted []string) error {
 	for _, m := range measurements {
 		if !slices.Contains(wanted, m.name) {
 			continue
 		}
-		if err := m.take(ctx, b); err != nil {
+		err := m.take(ctx, b)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s: interrupted", m.name)
+		case err != nil:
 			return fmt.Errorf("%s: %w%s", m.name, err, b.logs())
 		}
 	}
-	b.figures.print(os.Stdout)
-	if file == "" {
-		return nil
-	}
-	return b.figures.write(file)
+	return nil
 }
 
 // begin makes the cluster, with the image on every host.
