@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
@@ -34,47 +33,25 @@ func (p position) before(o position) bool {
 func (m *member) followFeed(ctx context.Context) {
 	set := m.worker.Snapshot() // from disk
 	at := position{set.Epoch, set.Index}
-	avoid := cluster.NodeID("")
+	from := sources{m: m, tried: map[cluster.NodeID]bool{}}
 	for ctx.Err() == nil {
 		var err error
-		var from cluster.NodeID
-		if v := m.voter.Load(); v != nil && avoid != m.self {
-			from = m.self
+		id := from.next()
+		switch v := m.voter.Load(); {
+		case id == m.self && v != nil:
 			err = m.followSelf(ctx, v, &at)
-		} else if from = m.pickVoter(avoid); from != "" {
-			err = m.followPeer(ctx, from, &at)
+		case id != m.self && id != "":
+			err = m.followPeer(ctx, id, &at, func() { from.served(id) })
 		}
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			m.log.Debug("leaving a feed", "voter", from, "error", err)
+			m.log.Debug("leaving a feed", "voter", id, "error", err)
 		}
-		avoid = from
+		from.left(id)
 		sleep(ctx, feedRetry)
 	}
-}
-
-// pickVoter chooses a voter by chance, so that workers spread over them.
-func (m *member) pickVoter(avoid cluster.NodeID) cluster.NodeID {
-	var usable []cluster.NodeID
-	all := m.voters()
-	for _, id := range all {
-		if k, _ := m.member(id); id != m.self && id != avoid && k.Condition != cluster.Down {
-			usable = append(usable, id)
-		}
-	}
-	if len(usable) == 0 {
-		for _, id := range all {
-			if id != m.self {
-				usable = append(usable, id)
-			}
-		}
-	}
-	if len(usable) == 0 {
-		return ""
-	}
-	return usable[rand.IntN(len(usable))]
 }
 
 // followSelf reads this voter's own state until the node stops being a voter or
@@ -108,8 +85,8 @@ func (m *member) followSelf(ctx context.Context, v *voter, at *position) error {
 	return nil
 }
 
-// followPeer reads the stream of another voter.
-func (m *member) followPeer(ctx context.Context, from cluster.NodeID, at *position) error {
+// followPeer reads the stream of another voter; served is called when it is of use.
+func (m *member) followPeer(ctx context.Context, from cluster.NodeID, at *position, served func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watchdog := time.AfterFunc(feedSilence, cancel)
@@ -132,6 +109,9 @@ func (m *member) followPeer(ctx context.Context, from cluster.NodeID, at *positi
 			return fmt.Errorf("the voter is behind what this node knows already")
 		}
 		m.takeFrame(f, at)
+		if f.Leader != "" {
+			served()
+		}
 		if lag.tooLong(m.uplink.behind(here) || f.Leader == "") {
 			return fmt.Errorf("the voter is behind the leader, or has none")
 		}
@@ -200,6 +180,7 @@ func (m *member) takeFrame(f api.Feed, at *position) {
 			m.log.Warn("the members could not be written to disk", "error", err)
 		}
 	}
+	m.setPosition(here)
 	if f.Assignments != nil {
 		set := worker.Set{Epoch: f.Epoch, Index: f.Index}
 		for _, a := range *f.Assignments {

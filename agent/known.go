@@ -19,6 +19,7 @@ type known struct {
 	saving  sync.Mutex // held from a change of the members until it is on disk
 	mu      sync.RWMutex
 	members []api.Member
+	at      position       // of the frame that named them
 	leader  cluster.NodeID // as the last feed or heartbeat said
 	table   lb.Input
 }
@@ -54,6 +55,19 @@ func (k *known) setTable(t lb.Input) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.table = t
+}
+
+func (k *known) setPosition(at position) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.at = at
+}
+
+// News is what this node was told of the others, as a frame of a feed.
+func (k *known) News() api.Feed {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return api.Feed{Epoch: k.at.epoch, Index: k.at.index, Leader: k.leader, Members: slices.Clone(k.members)}
 }
 
 // Members are all nodes, by ID.

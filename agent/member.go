@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -72,7 +73,7 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	}
 	k.self = api.Member{ID: m.self, Address: m.address, APIPort: a.cfg.Port}
 	m.uplink = newUplink(m)
-	m.peers = peer.New(m.identity.Load, m.verify(), m.known, m.a.host.Dial)
+	m.peers = peer.New(m.identity.Load, m.verify(), m, m.a.host.Dial)
 	m.peers.Stranger = m.warnOfStranger
 	m.onStop(m.peers.Close)
 	if err = m.listen(); err != nil {
@@ -194,6 +195,20 @@ func (m *member) backend() *server.Backend {
 		Self: m.self, State: stateOf{m}, Nodes: m, Peers: peersOf{m.peers}, Leader: leaderOf{m},
 		Engine: m.a.host.Engine, Images: m.images, Trust: trustOf{m}, Local: m,
 	}
+}
+
+// Address is where a node's API answers: as the cluster says, or for a node that
+// this one has not been told of as gossip does.
+func (m *member) Address(id cluster.NodeID) (string, bool) {
+	if at, ok := m.known.Address(id); ok || m.gossip == nil {
+		return at, ok
+	}
+	for _, g := range m.gossip.Members() {
+		if g.Alive && g.ID == string(id) {
+			return net.JoinHostPort(g.Addr, strconv.Itoa(int(g.Meta.APIPort))), true
+		}
+	}
+	return "", false
 }
 
 // LeaderID is the leader as this node knows it: from raft on a voter, as told

@@ -10,7 +10,6 @@ import (
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
-	"github.com/musterhq/muster/lb"
 	"github.com/musterhq/muster/runtime"
 	"github.com/musterhq/muster/security"
 )
@@ -54,8 +53,8 @@ type Nodes interface {
 	Members() []api.Member
 	// LeaderID is "" when no leader is known.
 	LeaderID() cluster.NodeID
-	// Table is the newest input of the balancers' table.
-	Table() lb.Input
+	// News is the newest that this node was told, as a frame without tasks.
+	News() api.Feed
 }
 
 // Peers reaches other nodes.

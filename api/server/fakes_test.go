@@ -6,7 +6,6 @@ import (
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
-	"github.com/musterhq/muster/lb"
 )
 
 // noState is the State of a worker.
@@ -25,4 +24,4 @@ type nodesOf struct{ members []api.Member }
 
 func (n nodesOf) Members() []api.Member  { return n.members }
 func (nodesOf) LeaderID() cluster.NodeID { return "" }
-func (nodesOf) Table() lb.Input          { return lb.Input{} }
+func (nodesOf) News() api.Feed           { return api.Feed{} }

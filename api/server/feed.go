@@ -17,9 +17,17 @@ const feedIdle = 500 * time.Millisecond
 // nodeFeed streams to a node what concerns it: its assignments, the members and
 // the balancers' table, each part only when it changed. It ends when this node
 // is a voter no longer, or the caller no member.
+//
+// A worker that is asked used to be a voter: the caller was away when that
+// changed, and learns from one frame who they are now.
 func nodeFeed(c *call) (any, error) {
 	if _, ok := c.State.View(); !ok {
-		return nil, api.Errorf(api.CodeUnavailable, "this node is not a voter and holds no state")
+		news := c.Nodes.News()
+		if news.Epoch == 0 {
+			return nil, api.Errorf(api.CodeUnavailable, "this node is not a voter and holds no state")
+		}
+		_ = c.lines().send(news) // the caller is gone: nobody to tell
+		return streamed, nil
 	}
 	wake, stop := c.State.Watch()
 	defer stop()

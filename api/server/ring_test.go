@@ -23,7 +23,6 @@ import (
 	"github.com/musterhq/muster/api/client"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
-	"github.com/musterhq/muster/lb"
 	"github.com/musterhq/muster/runtime"
 	"github.com/musterhq/muster/runtime/fake"
 	"github.com/musterhq/muster/security"
@@ -285,7 +284,7 @@ func (h *host) Members() []api.Member {
 	return membersOf(h.ring.state.View())
 }
 
-func (h *host) Table() lb.Input { return lb.Input{} }
+func (h *host) News() api.Feed { return api.Feed{} }
 
 // LeaderID is the first host unless the test says otherwise.
 func (h *host) LeaderID() cluster.NodeID {
