@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/musterhq/muster/cluster"
 )
 
 // A voter that is lost for half a minute is replaced by a worker; when it comes
@@ -72,4 +74,59 @@ func TestVotersFollowTheNumberOfNodes(t *testing.T) {
 			r.pause(promoted)
 		}
 	})
+}
+
+// A voter sleeps while every other voter is replaced by a node that it never
+// heard of. Those whom it knows are workers now, and enough to find back.
+func TestVoterSleepsThroughEverything(t *testing.T) {
+	bubble(t, 6, func(r *ring) {
+		old, late := r.hosts[:3], r.hosts[3:]
+		token := old[0].init()
+		for _, h := range old[1:] {
+			if err := h.join(old[0], token); err != nil {
+				r.Fatal(err)
+			}
+		}
+		r.until(20*time.Second, all(r.ready(old...), r.seatsOf(old...)))
+		r.pause(promoted)
+		sleeper := old[0]
+		kill(sleeper)
+		r.until(20*time.Second, r.state("down", sleeper))
+		for _, h := range late {
+			if err := h.join(old[1], token); err != nil {
+				r.Fatal(err)
+			}
+		}
+		r.until(time.Minute, r.seated(3))
+		for _, h := range old[1:] {
+			r.leader().availability(h, cluster.Drained)
+			r.until(30*time.Second, all(r.role(h, "worker"), r.seated(3)))
+			r.pause(promoted)
+		}
+		for _, h := range old[1:] {
+			r.leader().availability(h, cluster.Active)
+		}
+		r.until(5*time.Second, r.seatsOf(late...))
+		boot(sleeper)
+		r.until(30*time.Second, all(r.ready(r.hosts...), r.seatsOf(late...)))
+		r.run(service(12))
+		if n := len(sleeper.containers()); n != 2 {
+			r.Errorf("the host that slept runs %d tasks, not 2", n)
+		}
+	})
+}
+
+// seatsOf reports whether these hosts vote, as they themselves say, and no other.
+func (r *ring) seatsOf(want ...*host) func() string {
+	return func() string {
+		if why := r.voters(len(want))(); why != "" {
+			return why
+		}
+		for _, h := range want {
+			if why := r.role(h, "voter", "leader")(); why != "" {
+				return why
+			}
+		}
+		return ""
+	}
 }
