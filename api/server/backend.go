@@ -131,6 +131,18 @@ func (b *Backend) lookup() security.Lookup {
 	return memberLookup(b.Nodes.Members())
 }
 
+// toldLookup answers from what this node was told of the members, where its own
+// state is behind that: a voter that is taking the log in still has the old key
+// of a host that has joined again. It is nil elsewhere.
+func (b *Backend) toldLookup() security.Lookup {
+	v, ok := b.State.View()
+	told := b.Nodes.News()
+	if !ok || told.Members == nil || told.Epoch < v.Epoch() || told.Epoch == v.Epoch() && told.Index <= v.Index() {
+		return nil
+	}
+	return memberLookup(told.Members)
+}
+
 type viewLookup struct{ view state.View }
 
 func (l viewLookup) Node(id string) (known, revoked, voter bool, pubKeyHash string) {

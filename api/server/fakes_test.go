@@ -20,8 +20,11 @@ func (noState) Propose(context.Context, string, state.Body) (state.Result, error
 func (noState) Watch() (<-chan struct{}, func()) { return nil, func() {} }
 
 // nodesOf are the members that a node was told of.
-type nodesOf struct{ members []api.Member }
+type nodesOf struct {
+	members []api.Member
+	news    api.Feed
+}
 
 func (n nodesOf) Members() []api.Member  { return n.members }
 func (nodesOf) LeaderID() cluster.NodeID { return "" }
-func (nodesOf) News() api.Feed           { return api.Feed{} }
+func (n nodesOf) News() api.Feed         { return n.news }

@@ -163,7 +163,7 @@ func TestARegistryThatCannotBeReached(t *testing.T) {
 				}
 				c := &call{ctx: t.Context(), Backend: &Backend{
 					Self: "self", Engine: walled{engine}, Peers: oracle{ref: "far:1", digest: id},
-					Nodes: nodesOf{[]api.Member{{ID: "other", Name: "other", Condition: cluster.Ready}}},
+					Nodes: nodesOf{members: []api.Member{{ID: "other", Name: "other", Condition: cluster.Ready}}},
 				}}
 				began := time.Now()
 				got, err := c.resolve(tt.ref)

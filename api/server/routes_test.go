@@ -65,7 +65,7 @@ func TestEveryRouteRefusesStrangers(t *testing.T) {
 	check := func(members []api.Member, c stranger) {
 		for _, rt := range routes() {
 			s := New(api.Version{}, nil, slog.New(slog.DiscardHandler))
-			s.Attach(&Backend{State: noState{}, Nodes: nodesOf{members}})
+			s.Attach(&Backend{State: noState{}, Nodes: nodesOf{members: members}})
 			served := false
 			rt.handle = func(*call) (any, error) { served = true; return nil, nil }
 			rt.where = here // who may call does not depend on who answers
@@ -88,6 +88,31 @@ func TestEveryRouteRefusesStrangers(t *testing.T) {
 	// A member whose certificate has expired may renew it and nothing else.
 	check(append(members, api.Member{ID: cluster.NodeID(removed), PublicKey: expiredKey, Voter: true}),
 		stranger{"an expired certificate", expiredTLS, func(a security.Access) bool { return a == security.Public || a == security.Renewal }})
+}
+
+// A voter that is behind what it was told believes what it was told: a host that
+// has joined again has another key.
+func TestAccessOnAVoterThatIsBehind(t *testing.T) {
+	r := newRing(t, nil, "a", "b")
+	a, b := r.host("a"), r.host("b")
+	index := r.view().Index()
+	for _, tt := range []struct {
+		name  string
+		told  uint64 // index of what it was told
+		key   string
+		wants bool
+	}{
+		{"the recorded key", index, b.ident.PublicKeyHash(), true},
+		{"another key", index, "another", false},
+		{"a newer key", index + 1, "newer", true},
+		{"a newer key that is another one", index + 1, "another", false},
+	} {
+		told := nodesOf{news: api.Feed{Epoch: 1, Index: tt.told, Members: []api.Member{{ID: b.id, PublicKey: "newer"}}}}
+		c := &call{Backend: &Backend{State: a.backend.State, Nodes: told}, caller: security.Caller{NodeID: string(b.id), PublicKeyHash: tt.key}}
+		if err := a.server.authorise(route{access: security.AnyNode}, c); (err == nil) != tt.wants {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
 }
 
 // A route without an access rule would be open to nobody; one that is public

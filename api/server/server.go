@@ -143,6 +143,11 @@ func (s *Server) authorise(rt route, c *call) error {
 		lookup = c.lookup()
 	}
 	err := security.Authorise(rt.access, c.caller, lookup)
+	if err != nil && c.Backend != nil && c.caller.NodeID != "" {
+		if newer := c.toldLookup(); newer != nil {
+			err = security.Authorise(rt.access, c.caller, newer)
+		}
+	}
 	switch {
 	case err == nil:
 		return nil
