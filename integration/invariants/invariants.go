@@ -21,6 +21,8 @@ const (
 	SeatTwice   Rule = "seat-twice"   // more than a holder and its successor in a slot
 	WrongSums   Rule = "wrong-sums"   // allocated sums or indexes differ from the tasks
 	MovedBack   Rule = "moved-back"   // a state that was final is not any more
+	WrongPlace  Rule = "wrong-place"  // a task was given a node that its service forbids
+	Twice       Rule = "twice"        // a request took effect a second time
 	StoppedSoon Rule = "stopped-soon" // a healthy container stopped without its successor
 	LostWork    Rule = "lost-work"    // an acknowledged change is gone
 	StaleTable  Rule = "stale-table"  // a balancer leads to a task known dead

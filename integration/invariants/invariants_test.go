@@ -205,6 +205,35 @@ func TestStep(t *testing.T) {
 	}
 }
 
+func TestPlaced(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(w *world, placed *cluster.Task)
+		want   []Rule
+	}{
+		"anywhere":              {change: func(*world, *cluster.Task) {}},
+		"on another's node":     {func(_ *world, p *cluster.Task) { p.Pinned = "n1" }, []Rule{WrongPlace}},
+		"against a constraint":  {func(w *world, _ *cluster.Task) { w.web.Spec.Template.Constraints = []string{"node.name==n1"} }, []Rule{WrongPlace}},
+		"on a cordoned node":    {func(w *world, _ *cluster.Task) { w.nodes[1].Availability = cluster.Cordoned }, []Rule{WrongPlace}},
+		"one too many there":    {func(w *world, _ *cluster.Task) { w.web.Spec.Template.MaxPerNode = 1 }, []Rule{WrongPlace}},
+		"in place of one there": {change: func(w *world, p *cluster.Task) { w.web.Spec.Template.MaxPerNode = 1; p.Replaces = "t2" }},
+		"beside a pair, which counts once": {change: func(w *world, _ *cluster.Task) {
+			w.web.Spec.Template.MaxPerNode = 2
+			w.task("t4", 2, "n2").Replaces = "t2"
+		}},
+		"one of two allowed there": {change: func(w *world, _ *cluster.Task) { w.web.Spec.Template.MaxPerNode = 2 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			placed := w.task("t3", 3, "n2")
+			tc.change(w, placed)
+			after := w.copy()
+			placed.Node = ""
+			check(t, Placed(w.facts(), w.facts(), after, "t3"), tc.want...)
+			check(t, Placed(after, after, after, "t3")) // it was there before
+		})
+	}
+}
+
 func TestUnwanted(t *testing.T) {
 	w := newWorld()
 	check(t, Unwanted(w.facts(), "n1", "t1", false), StoppedSoon)

@@ -1,6 +1,10 @@
 package invariants
 
-import "github.com/musterhq/muster/cluster"
+import (
+	"fmt"
+
+	"github.com/musterhq/muster/cluster"
+)
 
 // Step checks one task between two states of one history. healthy reports
 // whether whoever decided the change knew the task as ready, and a container of
@@ -116,6 +120,57 @@ func matches(constraints []string, n *cluster.Node) bool {
 		}
 	}
 	return true
+}
+
+// Placed checks a task that was given its node between two states: the node
+// satisfies what the task's template asks. decided is the state that whoever
+// placed it knew: labels may have changed since.
+func Placed(before, decided, after State, id cluster.TaskID) []Violation {
+	was, had := before.Task(id)
+	t, has := after.Task(id)
+	if !has || t.Node == "" || had && was.Node != "" {
+		return nil
+	}
+	svc, ok := after.Service(t.Service)
+	if !ok {
+		return nil
+	}
+	tpl, ok := svc.Template(t.Generation)
+	n, known := decided.Node(t.Node)
+	var why string
+	switch {
+	case !ok || !known:
+		return nil
+	case t.Pinned != "" && t.Pinned != t.Node:
+		why = "it is pinned to " + string(t.Pinned)
+	case !matches(tpl.Constraints, n):
+		why = fmt.Sprintf("the node does not satisfy %v", tpl.Constraints)
+	case n.Availability != cluster.Active:
+		why = "the node is " + string(n.Availability)
+	case tpl.MaxPerNode > 0 && seatsBeside(after, t) >= tpl.MaxPerNode:
+		why = fmt.Sprintf("the node has %d others of the service, at most %d together may be there", seatsBeside(after, t), tpl.MaxPerNode)
+	default:
+		return nil
+	}
+	return []Violation{violation(WrongPlace, "task %s (slot %d of %s) was placed on node %s: %s", id, t.Slot, t.Service, t.Node, why)}
+}
+
+// seatsBeside counts the seats that the service's wanted tasks besides t's have
+// on t's node: one that is there with its successor has one.
+func seatsBeside(s State, t *cluster.Task) int {
+	replaced := map[cluster.TaskID]bool{t.Replaces: true}
+	for o := range s.TasksOn(t.Node) {
+		if o.Service == t.Service && o.Holds() && o.Desired == cluster.Running {
+			replaced[o.Replaces] = true
+		}
+	}
+	n := 0
+	for o := range s.TasksOn(t.Node) {
+		if o.Service == t.Service && o.ID != t.ID && !replaced[o.ID] && o.Holds() && o.Desired == cluster.Running {
+			n++
+		}
+	}
+	return n
 }
 
 // Unwanted checks an agent that stops or removes a running container of the

@@ -207,6 +207,7 @@ func (r *raft) apply(index uint64) {
 		}
 		res = r.state.Apply(index, c)
 		r.commands++
+		r.w.watch.request(before, r.state.View(), c.Request)
 		r.w.note("commit", fmt.Sprintf("%d %T", index, c.Body), "", r.state.View().Hash())
 	}
 	r.commit = index

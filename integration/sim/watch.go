@@ -18,7 +18,8 @@ type watch struct {
 	promises invariants.Promises
 	dead     invariants.Dead
 	commits  int
-	able     time.Duration // since when a leader can commit; -1: it cannot
+	requests map[string]bool // that were applied; looked up only
+	able     time.Duration   // since when a leader can commit; -1: it cannot
 }
 
 // Paces of what is checked by the clock and of full checks.
@@ -29,7 +30,7 @@ const (
 )
 
 func newWatch(w *World) *watch {
-	c := &watch{w: w, able: -1}
+	c := &watch{w: w, able: -1, requests: map[string]bool{}}
 	w.every(checkEvery, func() {
 		c.tables()
 		c.lateness()
@@ -60,6 +61,7 @@ func (c *watch) committed(before, after, basis state.View, changes []state.Chang
 		case state.TopicTask:
 			id := cluster.TaskID(ch.Key)
 			c.w.failAll(invariants.Step(before, after, id, healthy))
+			c.w.failAll(invariants.Placed(before, basis, after, id))
 			c.saw(after, id)
 			if ch.Node != "" && !seenBefore(changes[:i], ch) {
 				c.w.failAll(invariants.NodeSafety(after, ch.Node))
@@ -69,6 +71,17 @@ func (c *watch) committed(before, after, basis state.View, changes []state.Chang
 			}
 		}
 	}
+}
+
+// request checks that a request that was sent again changes nothing.
+func (c *watch) request(before, after state.View, request string) {
+	if request == "" {
+		return
+	}
+	if c.requests[request] && before.Hash() != after.Hash() {
+		c.w.fail(invariants.Violation{Rule: invariants.Twice, Detail: "request " + request + " changed something again"})
+	}
+	c.requests[request] = true
 }
 
 // seenBefore reports whether an earlier change concerns the same task.
