@@ -19,77 +19,101 @@ const (
 	calm = time.Second
 )
 
-func followerDeaths(ctx context.Context, b *bench) error {
-	for range b.runs {
-		d, err := b.death(ctx, b.fleet.Follower)
-		if err != nil {
-			return err
-		}
-		b.figures.Follower = append(b.figures.Follower, d.running.Seconds())
-		b.figures.FollowerAnswers = append(b.figures.FollowerAnswers, d.answers.Seconds())
-	}
-	return nil
+func followerDeaths(ctx context.Context, b *bench) (err error) {
+	b.figures.Follower, err = b.deaths(ctx, b.nextFollower)
+	return err
 }
 
-func leaderDeaths(ctx context.Context, b *bench) error {
-	for range b.runs {
-		d, err := b.death(ctx, b.fleet.Leader)
-		if err != nil {
-			return err
-		}
-		b.figures.Leader = append(b.figures.Leader, d.running.Seconds())
-		b.figures.LeaderAnswers = append(b.figures.LeaderAnswers, d.answers.Seconds())
-	}
-	return nil
+func leaderDeaths(ctx context.Context, b *bench) (err error) {
+	b.figures.Leader, err = b.deaths(ctx, func(ctx context.Context, _ int) (*lab.Host, error) { return b.fleet.Leader(ctx) })
+	return err
 }
 
-// death is what one death of a host cost.
-type death struct {
-	running time.Duration // until all tasks ran on the others
-	answers time.Duration // until the others answered every request
-}
-
-// death kills the chosen host under a spread stack, and brings it back.
-func (b *bench) death(ctx context.Context, choose func(context.Context) (*lab.Host, error)) (death, error) {
-	if err := b.deploySpread(ctx, tasks); err != nil {
-		return death{}, err
-	}
-	victim, err := choose(ctx)
+// nextFollower takes turns among the hosts that do not lead: one that dies again
+// and again is given no tasks for a while.
+func (b *bench) nextFollower(ctx context.Context, run int) (*lab.Host, error) {
+	leader, err := b.fleet.Leader(ctx)
 	if err != nil {
-		return death{}, err
+		return nil, err
 	}
+	followers := b.fleet.Others(leader)
+	return followers[run%len(followers)], nil
+}
+
+// deaths are what the deaths of hosts cost, one entry a run.
+type deaths struct {
+	running []float64 // seconds until all tasks ran on the others
+	answers []float64 // seconds until the last request failed at the others
+	failed  []int     // requests that failed
+	slowest []float64 // seconds that the slowest request took
+}
+
+func (b *bench) deaths(ctx context.Context, choose func(ctx context.Context, run int) (*lab.Host, error)) (deaths, error) {
+	var all deaths
+	for run := range b.runs {
+		if err := b.deployEvenly(ctx, tasks); err != nil {
+			return all, err
+		}
+		victim, err := choose(ctx, run)
+		if err != nil {
+			return all, err
+		}
+		if err := b.death(ctx, victim, &all); err != nil {
+			return all, fmt.Errorf("%s died: %w", victim.Name, err)
+		}
+		if err := b.fleet.Return(ctx, victim); err != nil {
+			return all, err
+		}
+		if err := b.fleet.AwaitReady(ctx, b.fleet.Hosts...); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// death kills a host that has its share of the stack, and adds what it cost.
+func (b *bench) death(ctx context.Context, victim *lab.Host, all *deaths) error {
 	survivors := b.fleet.Others(victim)
 	c := b.askAll(ctx, survivors)
 	defer c.stop()
 
 	begun := time.Now()
 	if err := victim.Kill(); err != nil {
-		return death{}, err
+		return err
 	}
 	if err := awaitRunning(ctx, tasks, survivors...); err != nil {
-		return death{}, fmt.Errorf("%s died: %w", victim.Name, err)
+		return err
 	}
-	d := death{running: time.Since(begun)}
-	last, err := c.awaitCalm(ctx)
-	if err != nil {
-		return death{}, err
+	running := time.Since(begun)
+	if err := c.awaitCalm(ctx); err != nil {
+		return err
 	}
-	d.answers = max(0, last.Sub(begun))
-	tell("%s died: all run after %.2f s, all answer after %.2f s", victim.Name, d.running.Seconds(), d.answers.Seconds())
-
 	c.stop()
-	if err := b.fleet.Return(ctx, victim); err != nil {
-		return death{}, err
+	answers := time.Duration(0)
+	if c.failed > 0 {
+		answers = c.last.Sub(begun)
 	}
-	return d, b.fleet.AwaitReady(ctx, b.fleet.Hosts...)
+	all.running = append(all.running, running.Seconds())
+	all.answers = append(all.answers, answers.Seconds())
+	all.failed = append(all.failed, c.failed)
+	all.slowest = append(all.slowest, c.slowest.Seconds())
+	tell("%s died: all run after %.2f s; of %d requests %d failed, the last after %.2f s, the slowest took %.2f s",
+		victim.Name, running.Seconds(), c.asked, c.failed, answers.Seconds(), c.slowest.Seconds())
+	return nil
 }
 
-// callers ask hosts again and again and remember the last request that failed.
+// requestLimit is how long a request may take; one that takes longer has failed.
+const requestLimit = time.Second
+
+// callers ask hosts again and again. The counts are to be read after stop.
 type callers struct {
 	stop func()
 
-	mu   sync.Mutex
-	last time.Time // when the last failure was known; zero: there was none
+	mu      sync.Mutex
+	asked   int
+	failed  int
+	last    time.Time     // when the last failure was known
+	slowest time.Duration // of all requests, failed ones too
 }
 
 func (b *bench) askAll(ctx context.Context, hosts []*lab.Host) *callers {
@@ -101,8 +125,10 @@ func (b *bench) askAll(ctx context.Context, hosts []*lab.Host) *callers {
 			tick := time.NewTicker(pollEvery)
 			defer tick.Stop()
 			for ctx.Err() == nil {
-				if _, err := b.fleet.Ask(ctx, h, port, time.Second); err != nil && ctx.Err() == nil {
-					c.failed(time.Now())
+				begun := time.Now()
+				_, err := b.fleet.Ask(ctx, h, port, requestLimit)
+				if ctx.Err() == nil {
+					c.count(begun, time.Now(), err)
 				}
 				select {
 				case <-ctx.Done():
@@ -118,10 +144,15 @@ func (b *bench) askAll(ctx context.Context, hosts []*lab.Host) *callers {
 	return c
 }
 
-func (c *callers) failed(at time.Time) {
+func (c *callers) count(begun, ended time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = at
+	c.asked++
+	c.slowest = max(c.slowest, ended.Sub(begun))
+	if err != nil {
+		c.failed++
+		c.last = ended
+	}
 }
 
 func (c *callers) lastFailure() time.Time {
@@ -130,16 +161,13 @@ func (c *callers) lastFailure() time.Time {
 	return c.last
 }
 
-// awaitCalm waits until nothing has failed for a while, and returns the time of
-// the last failure.
-func (c *callers) awaitCalm(ctx context.Context) (last time.Time, err error) {
+// awaitCalm waits until nothing has failed for a while.
+func (c *callers) awaitCalm(ctx context.Context) error {
 	begun := time.Now()
-	err = fleet.Within(ctx, time.Minute, "steady answers", func(context.Context) error {
-		last = c.lastFailure()
-		if since := time.Since(last); since < calm || time.Since(begun) < calm {
+	return fleet.Within(ctx, time.Minute, "steady answers", func(context.Context) error {
+		if since := time.Since(c.lastFailure()); since < calm || time.Since(begun) < calm {
 			return fmt.Errorf("the last request failed %v ago", since.Round(time.Millisecond))
 		}
 		return nil
 	})
-	return last, err
 }

@@ -7,8 +7,13 @@
 //
 //	follower_s, leader_s    seconds from the power loss of a host, which leads or
 //	                        not, until all 12 tasks run on the others; a list
-//	follower_answers_s,     seconds until each host that is left answers every
-//	leader_answers_s        request on the published port again
+//	follower_answers_s,     seconds until the last request, to the published port
+//	leader_answers_s        of a host that is left, failed; 0 if none did. One
+//	                        fails that is not answered within a second
+//	follower_failed,        how many did
+//	leader_failed
+//	follower_slowest_s,     seconds that the slowest request took
+//	leader_slowest_s
 //	deploy_s                seconds from `muster deploy` until 6, 30, 60 run
 //	docker_floor_s          the same containers through the bare Docker API, one
 //	                        at a time for each engine, network included
@@ -18,6 +23,9 @@
 //	false_down              nodes taken for down in two minutes with every core
 //	                        busy, inside and outside the hosts
 //	moved_while_alive       containers replaced in the same two minutes
+//
+// A host is killed only when it has its share of the tasks: one that died often is
+// given none for a while, and its death would cost nothing.
 //
 // The engines' own container lists are the truth here, and requests come from
 // outside the hosts; nothing is measured by asking Muster. It may not know what

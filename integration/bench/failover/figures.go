@@ -16,20 +16,33 @@ import (
 // figures are what was measured; the names are read by scripts. What was not
 // measured is left out.
 type figures struct {
-	Follower        []float64          `json:"follower_s,omitempty"`
-	FollowerAnswers []float64          `json:"follower_answers_s,omitempty"`
-	Leader          []float64          `json:"leader_s,omitempty"`
-	LeaderAnswers   []float64          `json:"leader_answers_s,omitempty"`
-	Deploy          map[string]float64 `json:"deploy_s,omitempty"`
-	DockerFloor     map[string]float64 `json:"docker_floor_s,omitempty"`
-	AgentRSS        *float64           `json:"agent_rss_mb,omitempty"`
-	AgentCPU        *float64           `json:"agent_cpu_pct,omitempty"`
-	FalseDown       *int               `json:"false_down,omitempty"`
-	Moved           *int               `json:"moved_while_alive,omitempty"`
+	Follower, Leader deaths
+	Deploy           map[string]float64
+	DockerFloor      map[string]float64
+	AgentRSS         *float64
+	AgentCPU         *float64
+	FalseDown        *int
+	Moved            *int
 }
 
 func (f *figures) write(file string) error {
-	b, err := json.MarshalIndent(f, "", "  ")
+	all := map[string]any{}
+	for name, d := range map[string]deaths{"follower": f.Follower, "leader": f.Leader} {
+		if len(d.running) > 0 {
+			all[name+"_s"], all[name+"_answers_s"] = d.running, d.answers
+			all[name+"_failed"], all[name+"_slowest_s"] = d.failed, d.slowest
+		}
+	}
+	if f.Deploy != nil {
+		all["deploy_s"], all["docker_floor_s"] = f.Deploy, f.DockerFloor
+	}
+	if f.AgentRSS != nil {
+		all["agent_rss_mb"], all["agent_cpu_pct"] = *f.AgentRSS, *f.AgentCPU
+	}
+	if f.FalseDown != nil {
+		all["false_down"], all["moved_while_alive"] = *f.FalseDown, *f.Moved
+	}
+	b, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -47,10 +60,12 @@ func (f *figures) print(out io.Writer) {
 		name string
 		runs []float64
 	}{
-		{"follower's host dies, all run (s)", f.Follower},
-		{"follower's host dies, all answer (s)", f.FollowerAnswers},
-		{"leader's host dies, all run (s)", f.Leader},
-		{"leader's host dies, all answer (s)", f.LeaderAnswers},
+		{"follower's host dies, all run (s)", f.Follower.running},
+		{"  last request fails (s)", f.Follower.answers},
+		{"  slowest request (s)", f.Follower.slowest},
+		{"leader's host dies, all run (s)", f.Leader.running},
+		{"  last request fails (s)", f.Leader.answers},
+		{"  slowest request (s)", f.Leader.slowest},
 	} {
 		if len(row.runs) > 0 {
 			fmt.Fprintf(w, "%s\t%.2f\t%s\n", row.name, median(row.runs), list(row.runs))

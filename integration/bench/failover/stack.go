@@ -60,6 +60,43 @@ func (b *bench) deploySpread(ctx context.Context, n int) error {
 	return b.fleet.AwaitAnswers(ctx, port, b.fleet.Hosts...)
 }
 
+// evenWithin is how long a host that died often may be given no tasks.
+const evenWithin = 15 * time.Minute
+
+// deployEvenly is deploySpread until every host has the same share: the death of
+// a host that runs less costs less, and would be no measurement.
+func (b *bench) deployEvenly(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, evenWithin)
+	defer cancel()
+	for told := false; ; {
+		if err := b.deploySpread(ctx, n); err != nil {
+			return err
+		}
+		share := make(map[string]int)
+		running, err := fleet.Containers(ctx, service, b.fleet.Hosts...)
+		if err != nil {
+			return err
+		}
+		for _, c := range running {
+			share[c.Host.Name]++
+		}
+		even := true
+		for _, h := range b.fleet.Hosts {
+			even = even && share[h.Name] == n/len(b.fleet.Hosts)
+		}
+		if even {
+			return nil
+		}
+		if !told {
+			told = true
+			tell("the tasks are spread as %v: waiting until every host takes its share", share)
+		}
+		if err := wait(ctx, 10*time.Second); err != nil {
+			return fmt.Errorf("the tasks are spread as %v: %w", share, err)
+		}
+	}
+}
+
 // remove removes the stack, if there is one, and waits until nothing of it runs.
 func (b *bench) remove(ctx context.Context) error {
 	services, err := fleet.Run(ctx, b.fleet.Any(), "ls", "-q")
