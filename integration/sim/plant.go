@@ -19,10 +19,12 @@ const (
 	NoRefill Plant = "no-refill"
 	// StopEarly stops a task as soon as its successor is created.
 	StopEarly Plant = "stop-early"
+	// FalseVerdict takes hosts for dead whose agents are silent.
+	FalseVerdict Plant = "false-verdict"
 )
 
 // Plants are all of them.
-var Plants = []Plant{NoCapacity, NoRefill, StopEarly}
+var Plants = []Plant{NoCapacity, NoRefill, StopEarly, FalseVerdict}
 
 // decide spoils a decision.
 func (p Plant) decide(v state.View, d controller.Decision) controller.Decision {
@@ -40,6 +42,12 @@ func (p Plant) decide(v state.View, d controller.Decision) controller.Decision {
 			old, ok := v.Task(t.Replaces)
 			return ok && down(old.Node)
 		})
+	case FalseVerdict:
+		for i := range d.Conditions {
+			if d.Conditions[i].Condition == cluster.Away {
+				d.Conditions[i].Condition = cluster.Down
+			}
+		}
 	case StopEarly:
 		for _, t := range d.Create {
 			if old, ok := v.Task(t.Replaces); ok && old.Desired == cluster.Running && !old.Ended() {

@@ -93,9 +93,10 @@ func TestSameSeedSameTrace(t *testing.T) {
 func TestPlantedBugsAreCaught(t *testing.T) {
 	const seeds = 30
 	for plant, rules := range map[Plant][]invariants.Rule{
-		NoCapacity: {invariants.Overcommit},
-		NoRefill:   {invariants.NotRefilled, invariants.NotSettled},
-		StopEarly:  {invariants.StoppedSoon},
+		NoCapacity:   {invariants.Overcommit},
+		NoRefill:     {invariants.NotRefilled, invariants.NotSettled},
+		StopEarly:    {invariants.StoppedSoon},
+		FalseVerdict: {invariants.FalseDown},
 	} {
 		t.Run(string(plant), func(t *testing.T) {
 			failed, _ := Seeds(Config{Plant: plant}, 1, seeds, func(r Result) bool { return r.Failure != nil })
