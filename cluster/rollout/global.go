@@ -33,12 +33,13 @@ func (w *work) globalSeats() ([]*seat, error) {
 }
 
 // home is the node whose seat the task belongs to. A task from the time when
-// the service was replicated belongs where it runs, if it held its slot.
+// the service was replicated belongs where it runs, if it held its slot or was
+// ready to take it over.
 func (w *work) home(t *cluster.Task) cluster.NodeID {
 	if t.Pinned != "" {
 		return t.Pinned
 	}
-	if prev, ok := w.view.Task(t.Replaces); ok && live(prev) || !live(t) && w.over(t) {
+	if prev, ok := w.view.Task(t.Replaces); ok && live(prev) && !w.ready(t) || !live(t) && w.over(t) {
 		return ""
 	}
 	return t.Node

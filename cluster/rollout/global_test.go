@@ -113,6 +113,20 @@ func TestReplicatedBecomesGlobal(t *testing.T) {
 	w.has("1 t004 g1 n1", "2 t005 g1 n2")
 }
 
+func TestReplicatedBecomesGlobalWhenAReplacementIsReady(t *testing.T) {
+	w := newWorld(t, "n1", "n2")
+	w.deploy("1", replicas(1))
+	w.run()
+	w.has("1 t001 g1 n1")
+	w.condition("n1", cluster.Down)
+	w.step()
+	w.observe("t002", running) // before the leader could hand over
+	w.deploy("2", global)
+	w.decides("create 2 t003 g2 on n2 for t002")
+	w.run()
+	w.has("1 t001 g1 n1 lost", "2 t003 g2 n2")
+}
+
 func TestGlobalBecomesReplicated(t *testing.T) {
 	w := globalWorld(t)
 	w.deploy("1", replicas(2))
