@@ -37,8 +37,8 @@ type Agent struct {
 	// expelled is a member that the cluster says was removed.
 	expelled chan *member
 
-	mu     sync.Mutex // held while the host enters or leaves a cluster
-	member *member    // nil while idle
+	moving turn    // of entering or leaving a cluster
+	member *member // nil while idle; read and written by who has the turn
 }
 
 // Run runs the agent until ctx ends or it cannot go on. Containers are left
@@ -60,7 +60,7 @@ func RunOn(ctx context.Context, host Host, cfg configs.Config, version string, l
 		return err
 	}
 	defer data.close()
-	a := &Agent{cfg: cfg, version: version, log: log, data: data, host: host, failed: make(chan error, 1), expelled: make(chan *member, 1)}
+	a := &Agent{cfg: cfg, version: version, log: log, data: data, host: host, failed: make(chan error, 1), expelled: make(chan *member, 1), moving: newTurn()}
 	if a.nodeID, err = data.nodeID(); err != nil {
 		return err
 	}
@@ -159,8 +159,8 @@ func (a *Agent) resume(ctx context.Context) error {
 		return fmt.Errorf("the identity in %s is of node %s, this host is %s: the data directory was mixed up; restore it or remove it and join again",
 			a.data.identityDir(), id.NodeID, a.nodeID)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.moving.wait()
+	defer a.moving.done()
 	m, err := startMember(ctx, a, id)
 	if err != nil {
 		return err
@@ -170,8 +170,8 @@ func (a *Agent) resume(ctx context.Context) error {
 }
 
 func (a *Agent) stopMember() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.moving.wait()
+	defer a.moving.done()
 	if a.member != nil {
 		a.member.stop()
 		a.member = nil
@@ -181,10 +181,10 @@ func (a *Agent) stopMember() {
 // Local describes this host's agent.
 func (a *Agent) Local() api.Local {
 	out := api.Local{NodeID: string(a.nodeID), Name: a.name, Role: "idle", Version: a.version}
-	if !a.mu.TryLock() { // the host is entering or leaving a cluster
+	if !a.moving.try() { // the host is entering or leaving a cluster
 		return out
 	}
-	defer a.mu.Unlock()
+	defer a.moving.done()
 	if m := a.member; m != nil {
 		out.ClusterID, out.Role = m.identity.Load().ClusterID, "worker"
 		if m.voter.Load() != nil {

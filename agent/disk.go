@@ -78,8 +78,10 @@ func (m *member) watchDisk(ctx context.Context) {
 // restVote ends this node's part in decisions: v could not write its log for
 // want of room. As a member the node goes on.
 func (m *member) restVote(v *voter, why error) {
-	m.voting.Lock()
-	defer m.voting.Unlock()
+	if m.voting.take(m.ctx) != nil {
+		return // the agent stops
+	}
+	defer m.voting.done()
 	if m.voter.Load() != v {
 		return
 	}
@@ -98,8 +100,10 @@ func (m *member) rests(why error) {
 // wakeVote takes part in decisions again, unless the vote was taken away or
 // given anew meanwhile.
 func (m *member) wakeVote(ctx context.Context) {
-	m.voting.Lock()
-	defer m.voting.Unlock()
+	if m.voting.take(ctx) != nil {
+		return
+	}
+	defer m.voting.done()
 	if !m.disk.endRest() || m.voter.Load() != nil || ctx.Err() != nil {
 		return
 	}

@@ -27,7 +27,15 @@ const (
 	electedTimeout  = 20 * time.Second
 )
 
-// idle refuses to enter a cluster twice. a.mu is held.
+// moves waits for the turn of entering or leaving a cluster.
+func (a *Agent) moves(ctx context.Context) error {
+	if err := a.moving.take(ctx); err != nil {
+		return api.Errorf(api.CodeUnavailable, "this host is still entering or leaving a cluster: %v", err).WithHint("try again")
+	}
+	return nil
+}
+
+// idle refuses to enter a cluster twice. The turn is the caller's.
 func (a *Agent) idle() error {
 	if a.member == nil {
 		return nil
@@ -39,8 +47,10 @@ func (a *Agent) idle() error {
 // Init makes a new cluster with this host as its only node: it mints the
 // cluster's ID, its certificate authority and the gossip key.
 func (a *Agent) Init(ctx context.Context) (api.Initialised, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	if err := a.moves(ctx); err != nil {
+		return api.Initialised{}, err
+	}
+	defer a.moving.done()
 	if err := a.idle(); err != nil {
 		return api.Initialised{}, err
 	}
@@ -191,8 +201,10 @@ func memberOf(n cluster.Node, voter bool) api.Member {
 
 // Join makes this host a member of the cluster that the token names.
 func (a *Agent) Join(ctx context.Context, j api.Join) (api.Joined, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	if err := a.moves(ctx); err != nil {
+		return api.Joined{}, err
+	}
+	defer a.moving.done()
 	if err := a.idle(); err != nil {
 		return api.Joined{}, err
 	}

@@ -24,8 +24,10 @@ const (
 // leadership and its vote, it is removed, and its identity is wiped. With Force
 // it goes although that could not be done in a few seconds.
 func (a *Agent) Leave(ctx context.Context, l api.Leave) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	if err := a.moves(ctx); err != nil {
+		return err
+	}
+	defer a.moving.done()
 	m := a.member
 	if m == nil {
 		return api.Errorf(api.CodeNotMember, "this host is in no cluster")
@@ -47,8 +49,8 @@ func (a *Agent) Leave(ctx context.Context, l api.Leave) error {
 	return nil
 }
 
-// end makes the host idle again: nothing of the cluster stays on it. a.mu is
-// held.
+// end makes the host idle again: nothing of the cluster stays on it. The turn is
+// the caller's.
 func (a *Agent) end(m *member) {
 	m.stop()
 	a.member = nil
@@ -59,8 +61,8 @@ func (a *Agent) end(m *member) {
 // expel ends the membership of a host that the cluster removed. Its tasks
 // run elsewhere by now.
 func (a *Agent) expel(m *member) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.moving.wait()
+	defer a.moving.done()
 	if a.member != m {
 		return
 	}

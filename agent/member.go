@@ -30,7 +30,7 @@ type member struct {
 	address  string // IP that the others reach this host at
 	identity atomic.Pointer[security.Identity]
 	voter    atomic.Pointer[voter] // nil on a worker
-	voting   sync.Mutex            // held while the node becomes a voter or ceases to be one
+	voting   turn                  // while the node becomes a voter or ceases to be one
 	rolled   chan struct{}         // wakes the feed when it did
 
 	peers  *peer.Pool
@@ -58,7 +58,7 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	if err != nil {
 		return nil, err
 	}
-	m = &member{known: k, a: a, log: a.log, self: a.nodeID, rolled: make(chan struct{}, 1)}
+	m = &member{known: k, a: a, log: a.log, self: a.nodeID, rolled: make(chan struct{}, 1), voting: newTurn()}
 	m.engine.changed = make(chan struct{}, 1)
 	m.identity.Store(id)
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -107,6 +107,7 @@ func (m *member) onStop(f func()) { m.closers = append(m.closers, f) }
 // stop ends the member's parts in reverse order. Containers run on.
 func (m *member) stop() {
 	m.cancel()
+	m.voting.wait() // and for good: a promotion under way is over, none begins
 	m.stopVoter()
 	for i := len(m.closers) - 1; i >= 0; i-- {
 		m.closers[i]()

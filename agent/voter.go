@@ -236,8 +236,10 @@ func (m *member) maySendRaft(p security.Peer) bool {
 
 // Promote makes this node a member of raft's configuration on a voter's word.
 func (m *member) Promote(_ context.Context, p api.Promote) error {
-	m.voting.Lock()
-	defer m.voting.Unlock()
+	if err := m.voting.take(m.ctx); err != nil {
+		return fmt.Errorf("become a voter: %w", err)
+	}
+	defer m.voting.done()
 	if m.voter.Load() != nil {
 		return nil
 	}
@@ -279,8 +281,10 @@ func (m *member) learnVoters(voters []api.Member) {
 
 // Demote makes this node a worker again.
 func (m *member) Demote(context.Context) error {
-	m.voting.Lock()
-	defer m.voting.Unlock()
+	if err := m.voting.take(m.ctx); err != nil {
+		return fmt.Errorf("become a worker: %w", err)
+	}
+	defer m.voting.done()
 	if m.voter.Load() == nil && !m.disk.endRest() {
 		return nil
 	}
