@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,12 +19,13 @@ import (
 
 const (
 	lookEvery   = 25 * time.Millisecond
+	lookLimit   = 300 * time.Millisecond
 	outageLimit = time.Minute
 	// steady is how many answers in a row count as answering again.
 	steady = 20
 )
 
-// outage kills the leader's host and prints what happens until all is well.
+// outage kills the leader's host and prints what happened until all was well.
 func (s *story) outage(ctx context.Context) error {
 	leader, err := s.fleet.Leader(ctx)
 	if err != nil {
@@ -34,7 +37,6 @@ func (s *story) outage(ctx context.Context) error {
 		return err
 	}
 	s.title(fmt.Sprintf("Cut the power of %s, which leads.", leader.Name))
-	s.say("     ms")
 
 	ctx, cancel := context.WithTimeout(ctx, outageLimit)
 	defer cancel()
@@ -46,7 +48,9 @@ func (s *story) outage(ctx context.Context) error {
 	if err := leader.Kill(); err != nil {
 		return err
 	}
-	if err := o.watch(ctx, survivors); err != nil {
+	err = o.watch(ctx, survivors)
+	o.print()
+	if err != nil {
 		return errors.Join(fmt.Errorf("not everything runs again after %v: %w", outageLimit, err), s.tellWhy(survivors[0]))
 	}
 	s.say("")
@@ -68,9 +72,18 @@ type outage struct {
 	dead  string
 	begun time.Time
 
-	led, down bool
-	seen      map[string]string // task ID to the last state told
-	ran       time.Time         // when all tasks ran; zero before
+	mu    sync.Mutex
+	notes []note
+
+	// Of the goroutine that follows the tasks alone:
+	seen map[string]string // task ID to the last state told
+	ran  time.Time         // when all tasks ran; zero before
+}
+
+// note is a line of the timeline.
+type note struct {
+	at   time.Time
+	text string
 }
 
 // watch returns when all tasks run and every survivor answers.
@@ -79,7 +92,10 @@ func (o *outage) watch(ctx context.Context, survivors []*lab.Host) error {
 	for _, h := range survivors {
 		g.Go(func() error { return o.awaitAnswers(ctx, h) })
 	}
-	g.Go(func() error { return o.awaitTasks(ctx, survivors[0]) })
+	h := survivors[0]
+	for _, look := range []func(context.Context) (bool, error){o.leads(h), o.counts(h), o.runs(h)} {
+		g.Go(func() error { return follow(ctx, look) })
+	}
 	return g.Wait()
 }
 
@@ -113,11 +129,14 @@ func (o *outage) awaitAnswers(ctx context.Context, h *lab.Host) error {
 	return nil
 }
 
-// awaitTasks follows the cluster as h sees it.
-func (o *outage) awaitTasks(ctx context.Context, h *lab.Host) error {
+// follow looks again and again until it has seen the end. Each look is short: one
+// that a dead host holds up must not hide what happens meanwhile.
+func follow(ctx context.Context, look func(context.Context) (done bool, err error)) error {
 	for {
-		err := o.look(ctx, h)
-		if err == nil && !o.ran.IsZero() {
+		short, cancel := context.WithTimeout(ctx, lookLimit)
+		done, err := look(short)
+		cancel()
+		if done {
 			return nil
 		}
 		if !pause(ctx) {
@@ -126,33 +145,40 @@ func (o *outage) awaitTasks(ctx context.Context, h *lab.Host) error {
 	}
 }
 
-func (o *outage) look(ctx context.Context, h *lab.Host) error {
-	if !o.led {
+// leads notes the new leader.
+func (o *outage) leads(h *lab.Host) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
 		status, err := fleet.Status(ctx, h)
-		if err != nil {
-			return err
+		if err != nil || status.Stale || status.Leader == "" || status.Leader == o.dead {
+			return false, err
 		}
-		if status.Leader != "" && status.Leader != o.dead && !status.Stale {
-			o.led = true
-			o.note("%s leads", status.Leader)
-		}
+		o.note("%s leads", status.Leader)
+		return true, nil
 	}
-	if !o.down {
+}
+
+// counts notes that the dead host counts as down.
+func (o *outage) counts(h *lab.Host) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
 		nodes, err := fleet.Nodes(ctx, h)
+		if err != nil || nodes[o.dead].State != "down" {
+			return false, err
+		}
+		o.note("%s counts as down", o.dead)
+		return true, nil
+	}
+}
+
+// runs notes where tasks are placed and when they run, until all do.
+func (o *outage) runs(h *lab.Host) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		list, err := fleet.Tasks(ctx, h, service)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if nodes[o.dead].State == "down" {
-			o.down = true
-			o.note("%s counts as down", o.dead)
-		}
+		o.tell(list)
+		return !o.ran.IsZero(), nil
 	}
-	list, err := fleet.Tasks(ctx, h, service)
-	if err != nil {
-		return err
-	}
-	o.tell(list)
-	return nil
 }
 
 // tell notes what is new about the tasks.
@@ -174,7 +200,7 @@ func (o *outage) tell(list []api.Task) {
 		}
 		o.seen[t.ID] = t.State
 	}
-	if running == tasks && o.down && o.ran.IsZero() {
+	if running == tasks && o.ran.IsZero() {
 		o.ran = time.Now()
 	}
 }
@@ -182,7 +208,19 @@ func (o *outage) tell(list []api.Task) {
 func (o *outage) note(format string, args ...any) { o.noteAt(time.Now(), format, args...) }
 
 func (o *outage) noteAt(at time.Time, format string, args ...any) {
-	fmt.Printf("   %6d  %s\n", at.Sub(o.begun).Milliseconds(), fmt.Sprintf(format, args...))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.notes = append(o.notes, note{at, fmt.Sprintf(format, args...)})
+}
+
+// print writes the notes in the order of their times: that a host answers steadily
+// again is known only a while after it began to.
+func (o *outage) print() {
+	slices.SortStableFunc(o.notes, func(a, b note) int { return a.at.Compare(b.at) })
+	fmt.Println("       ms")
+	for _, n := range o.notes {
+		fmt.Printf("   %6d  %s\n", n.at.Sub(o.begun).Milliseconds(), n.text)
+	}
 }
 
 // pause waits a little, and is false when ctx has ended.
