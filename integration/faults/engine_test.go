@@ -28,7 +28,7 @@ func TestEngineHangs(t *testing.T) {
 	c.Must(sick.PauseDocker())
 	engineTrouble(c, sick)
 
-	c.Run(sick, "deploy", "-f", c.File("other.yaml", other))
+	c.Run(c.Others(sick)[0], "deploy", "-f", c.File("other.yaml", other))
 	elsewhere(c, sick)
 	for name, n := range c.Nodes(c.FindLeader()) {
 		if n.State != "ready" {

@@ -41,18 +41,6 @@ func TestDrainCordonUncordon(t *testing.T) {
 	c.SameLives(before, c.Hosts...)
 }
 
-// TestLabelAndConstraint binds a service to a label that one node gets.
-func TestLabelAndConstraint(t *testing.T) {
-	c := cluster(t)
-	fast := c.Hosts[2]
-	c.Run(c.Hosts[0], "node", "label", fast.Name, "disk=fast")
-	t.Cleanup(func() { _ = fast.CLI(context.WithoutCancel(t.Context()), "node", "label", fast.Name, "disk-") })
-	text := strings.Replace(fleettest.Stack(3), "replicas: 3", "replicas: 3\n      placement: {constraints: [node.labels.disk == fast]}", 1)
-	c.Run(c.Hosts[1], "deploy", "-f", c.File("compose.yaml", text))
-	c.AwaitRunning(3, fast)
-	c.Settled(3, c.Hosts...)
-}
-
 // TestRemoveDownNode removes a node that is down, refuses one that is not, and
 // takes the host back when it has returned.
 func TestRemoveDownNode(t *testing.T) {

@@ -30,9 +30,15 @@ services:
       placement: {constraints: [node.hostname == NODE]}
 `
 
-// loadTool builds the image and gives it to every host.
+// toolLoaded tells whether the ring's hosts have the image.
+var toolLoaded bool
+
+// loadTool builds the image and gives it to every host, once.
 func loadTool(c *fleettest.Cluster) {
 	c.T.Helper()
+	if toolLoaded {
+		return
+	}
 	binary := filepath.Join(c.T.TempDir(), "tool")
 	cmd := exec.CommandContext(c.T.Context(), "go", "build", "-trimpath", "-o", binary, toolProgram)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -42,6 +48,7 @@ func loadTool(c *fleettest.Cluster) {
 	for _, h := range c.Hosts {
 		c.Must(h.ImportImage(c.T.Context(), tool, binary, "/tool"))
 	}
+	toolLoaded = true
 }
 
 // shell runs a shell line on a host, where `muster` talks to the agent there.
@@ -89,7 +96,7 @@ func TestExecOnATerminal(t *testing.T) {
 	loadTool(c)
 	at, from := c.Hosts[2], c.Hosts[0]
 	c.Run(from, "deploy", "-f", c.File("compose.yaml", strings.Replace(toolStack, "NODE", at.Name, 1)))
-	typed := `(sleep 1; printf 'typed\n'; sleep 1; printf '\004'; sleep 1) | script -qec "` + ring.Options.Binary + ` exec -it app/tool /tool cat" /dev/null`
+	typed := `(sleep 0.5; printf 'typed\n'; sleep 0.5; printf '\004'; sleep 0.5) | script -qec "` + ring.Options.Binary + ` exec -it app/tool /tool cat" /dev/null`
 	if r := shell(c, from, typed); r.ExitCode != 0 || strings.Count(r.Stdout, "typed\r\n") != 2 {
 		t.Errorf("exit code %d, %q", r.ExitCode, r.Stdout)
 	}

@@ -118,11 +118,14 @@ func (h *Host) boot(ctx context.Context) error {
 // setup is what happens between process 1 and the first service. The engine's
 // run-time files, its key and the firewall's lock become the host's own. FORWARD
 // drops by default, as Docker sets it where forwarding was off: a network
-// namespace inherits forwarding and would be kinder than the world.
+// namespace inherits forwarding and would be kinder than the world. The host
+// announces its address (arp_notify), which may have been another one's.
 const setup = `set -e
 echo "$1" >/proc/sys/kernel/hostname
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 run /run
+echo 1 >/proc/sys/net/ipv4/conf/eth0/arp_notify
+ip link set eth0 address "$3"
 mkdir -p /etc/docker
 mount --bind "$2/etc-docker" /etc/docker
 iptables -w -P FORWARD DROP
@@ -152,7 +155,7 @@ func (h *Host) startInit(ctx context.Context) error {
 	h.mu.Lock()
 	h.init, h.dropped = boot, false
 	h.mu.Unlock()
-	if r := h.Exec(ctx, "sh", "-c", setup, "setup", h.Name, h.Dir); r.ExitCode != 0 {
+	if r := h.Exec(ctx, "sh", "-c", setup, "setup", h.Name, h.Dir, h.hardware()); r.ExitCode != 0 {
 		return fmt.Errorf("set the host up: %s", r.Stderr)
 	}
 	return nil

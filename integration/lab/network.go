@@ -80,7 +80,7 @@ func (h *Host) plugIn(ctx context.Context) error {
 	}
 	return ip(ctx, h.netns(),
 		"link set lo up",
-		fmt.Sprintf("link set eth0 address 02:4d:55:53:00:%02x", h.number),
+		"link set eth0 address "+h.hardware(),
 		fmt.Sprintf("addr add %s/24 dev eth0", h.Addr),
 		"link set eth0 up",
 		"route add default via "+outsideAddr)
@@ -105,6 +105,9 @@ func removeNetns(ctx context.Context, netns, link string) error {
 }
 
 func (h *Host) netns() string { return netnsPrefix + h.Name }
+
+// hardware is the host's hardware address.
+func (h *Host) hardware() string { return fmt.Sprintf("02:4d:55:53:00:%02x", h.number) }
 
 func (h *Host) link() string { return linkPrefix + h.Name }
 

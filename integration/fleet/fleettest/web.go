@@ -39,13 +39,15 @@ services:
 	return text
 }
 
-// DeployWeb deploys n tasks of the example service and waits until every host
-// answers.
+// DeployWeb deploys n tasks of the example service and waits until all are known
+// to run and every host answers. It waits by itself: `deploy` watches new tasks
+// for a while longer.
 func (c *Cluster) DeployWeb(n int, lines ...string) []fleet.Container {
 	c.T.Helper()
-	c.Run(c.Hosts[1], "deploy", "-f", c.File("compose.yaml", Stack(n, lines...)))
+	c.Run(c.Hosts[1], "deploy", "-d", "-f", c.File("compose.yaml", Stack(n, lines...)))
+	c.Settled(n, c.Hosts...)
 	c.Must(c.AwaitAnswers(c.T.Context(), Port, c.Hosts...))
-	return c.AwaitRunning(n, c.Hosts...)
+	return c.Containers(c.Hosts...)
 }
 
 // AwaitRunning waits until exactly n containers of the service run on hosts.
