@@ -20,7 +20,7 @@ func (c *CLI) newExec() *cobra.Command {
 		Long:              "Runs a command in the container of a task (SERVICE.SLOT, or an ID or its beginning) or of\na service's first running task, and exits with the command's code.",
 		Example:           "  muster exec -it shop/web.2 sh",
 		Args:              atLeast("SERVICE|TASK", "COMMAND"),
-		ValidArgsFunction: c.completeFirst(serviceNames),
+		ValidArgsFunction: c.completeFirst(serviceNames, taskNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.TTY && (!o.Stdin || !isTerminal(c.Stdin) || !isTerminal(c.Stdout)) {
 				return usagef("-t needs a terminal and goes with -i; leave it out")

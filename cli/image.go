@@ -53,9 +53,10 @@ var imageColumns = []column[api.Image]{
 func (c *CLI) newImagePush() *cobra.Command {
 	var nodes []string
 	cmd := &cobra.Command{
-		Use:   "push IMAGE",
-		Short: "Copy an image that one node has to the nodes that lack it",
-		Args:  exactly("IMAGE"),
+		Use:               "push IMAGE",
+		Short:             "Copy an image that one node has to the nodes that lack it",
+		Args:              exactly("IMAGE"),
+		ValidArgsFunction: c.completeFirst(imageNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.connect()
 			if err != nil {

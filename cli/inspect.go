@@ -21,7 +21,7 @@ func (c *CLI) newInspect() *cobra.Command {
 		Short:             "Show everything about one thing",
 		Long:              "Shows everything about a service, a stack, a node or a task (SERVICE.SLOT, or an ID or its beginning).",
 		Args:              exactly("SERVICE|STACK|NODE|TASK"),
-		ValidArgsFunction: c.completeFirst(serviceAndStackNames, nodeNames),
+		ValidArgsFunction: c.completeFirst(serviceAndStackNames, nodeNames, taskNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.connect()
 			if err != nil {

@@ -29,7 +29,7 @@ func (c *CLI) newLogs() *cobra.Command {
 		Short:             "Show the output of tasks, merged in time",
 		Long:              "Shows the output of a service, a stack or a task (SERVICE.SLOT, or an ID or its beginning).",
 		Args:              exactly("SERVICE|STACK|TASK"),
-		ValidArgsFunction: c.completeFirst(serviceAndStackNames),
+		ValidArgsFunction: c.completeFirst(serviceAndStackNames, taskNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.connect()
 			if err != nil {

@@ -52,6 +52,7 @@ func (c *CLI) newRoot() *cobra.Command {
 	add("cluster", "Cluster:",
 		c.newAgent(), c.newInit(), c.newJoin(), c.newLeave(), c.newNode(), c.newToken(), c.newImage())
 	root.AddCommand(c.newVersion(), c.newDialStdio())
+	completeNothing(root)
 	return root
 }
 

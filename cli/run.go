@@ -40,7 +40,8 @@ func (c *CLI) newRun() *cobra.Command {
 		Long:  runHelp,
 		Example: `  muster run --name web --replicas 3 -p 8080:80 nginx:1.27
   muster run --rm alpine:3 cat /etc/os-release`,
-		Args: atLeast("IMAGE"),
+		Args:              atLeast("IMAGE"),
+		ValidArgsFunction: c.completeFirst(imageNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(cmd); err != nil {
 				return err

@@ -19,7 +19,7 @@ func (c *CLI) newScale() *cobra.Command {
 		Use:               "scale SERVICE=N...",
 		Short:             "Set how many tasks services have",
 		Args:              atLeast("SERVICE=N"),
-		ValidArgsFunction: c.completeAll(serviceNames),
+		ValidArgsFunction: c.completeScale,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			counts := make([]int, len(args))
 			names := make([]string, len(args))

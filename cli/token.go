@@ -79,10 +79,11 @@ func (c *CLI) newTokenList() *cobra.Command {
 
 func (c *CLI) newTokenRemove() *cobra.Command {
 	return &cobra.Command{
-		Use:     "rm ID...",
-		Aliases: []string{"remove"},
-		Short:   "Revoke tokens",
-		Args:    atLeast("ID"),
+		Use:               "rm ID...",
+		Aliases:           []string{"remove"},
+		Short:             "Revoke tokens",
+		Args:              atLeast("ID"),
+		ValidArgsFunction: c.completeAll(tokenIDs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := c.connect()
 			if err != nil {

@@ -11,9 +11,10 @@ func (c *CLI) newValidate() *cobra.Command {
 	var resolved bool
 	o := output{format: formatYAML}
 	cmd := &cobra.Command{
-		Use:   "validate [-f FILE] [STACK]",
-		Short: "Check a Compose file without a cluster",
-		Args:  atMost("STACK"),
+		Use:               "validate [-f FILE] [STACK]",
+		Short:             "Check a Compose file without a cluster",
+		Args:              atMost("STACK"),
+		ValidArgsFunction: c.completeFirst(stackNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			stack, err := c.loadStack(cmd.Context(), files, strings.Join(args, ""))
 			if err != nil {
