@@ -67,6 +67,7 @@ func (s stateOf) Propose(ctx context.Context, request string, body state.Body) (
 func proposeError(err error) error {
 	var notLeader *consensus.NotLeaderError
 	var tooLarge *consensus.TooLargeError
+	var outdated *consensus.OutdatedError
 	switch {
 	case err == nil:
 		return nil
@@ -74,6 +75,8 @@ func proposeError(err error) error {
 		return api.Errorf(api.CodeUnavailable, "the leader is changing").WithHint("try again")
 	case errors.As(err, &tooLarge):
 		return api.Errorf(api.CodeTooLarge, "%v", err)
+	case errors.As(err, &outdated):
+		return api.Errorf(api.CodeConflict, "%v", outdated).WithHint("`muster node ls` shows the versions; a node that will not be back is removed with `muster node rm`")
 	case errors.Is(err, consensus.ErrUnknown):
 		return api.Errorf(api.CodeUnknown, "the change was not confirmed in time: %v", err).
 			WithHint("sending it again is safe; `muster status` shows whether a majority of the voters is there")

@@ -12,7 +12,6 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
-	"github.com/musterhq/muster/cluster/state"
 	"github.com/musterhq/muster/runtime"
 )
 
@@ -35,7 +34,7 @@ func (a *Agent) describe(ctx context.Context, address string) (cluster.Node, err
 func (a *Agent) describeHost(ctx context.Context, address string) (cluster.Node, error) {
 	n := cluster.Node{
 		ID: a.nodeID, Name: a.name, Address: address, APIPort: a.cfg.Port, GossipPort: a.cfg.GossipPort,
-		Labels: a.cfg.Labels, Version: a.version, Commands: state.Version,
+		Labels: a.cfg.Labels, Version: a.version, Commands: a.host.commands(),
 	}
 	milli, mem, err := a.host.Stats.Capacity(ctx)
 	if err != nil {
@@ -79,18 +78,27 @@ func sourceTo(hostPort string) (string, error) {
 	return conn.LocalAddr().(*net.UDPAddr).IP.String(), nil
 }
 
-// announce tells the leader what this host is, until it has heard it, and again
-// whenever the engine's state changes.
+// Pace of announcing this host to the leader.
+const (
+	announceEvery = time.Minute // a leader of an older version passes over what it does not know
+	announceHeld  = 5 * time.Second
+)
+
+// announce tells the leader what this host is, until it has heard it all, and
+// again whenever the engine's state changes.
 func (u *uplink) announce(ctx context.Context) {
 	var told cluster.Node
+	var at time.Time
 	for ctx.Err() == nil {
+		var out api.NodeUpdated
 		n, err := u.m.describe(ctx, told)
-		if err == nil && !reflect.DeepEqual(n, told) {
+		if err == nil && (!reflect.DeepEqual(n, told) || time.Since(at) >= announceEvery) {
 			err = u.call(ctx, "/v1/node/update", api.NodeUpdate{
 				ID: n.ID, Address: n.Address, APIPort: n.APIPort, GossipPort: n.GossipPort, Labels: n.Labels,
 				EngineLabels: n.EngineLabels, OS: n.OS, Arch: n.Arch, EngineVersion: n.EngineVersion,
 				Version: n.Version, Commands: n.Commands, Capacity: n.Capacity, EngineError: n.EngineError,
-			}, nil)
+			}, &out)
+			at = time.Now()
 		}
 		if err != nil {
 			u.m.log.Debug("announce this node", "error", err)
@@ -98,10 +106,17 @@ func (u *uplink) announce(ctx context.Context) {
 			continue
 		}
 		told = n
+		pause := announceEvery
+		if out.Held {
+			told, pause = cluster.Node{}, announceHeld
+		}
+		t := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
 		case <-u.m.engine.changed:
+		case <-t.C:
 		}
+		t.Stop()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/musterhq/muster/agent/gossip"
 	"github.com/musterhq/muster/agent/hoststats"
 	"github.com/musterhq/muster/agent/peer"
+	"github.com/musterhq/muster/cluster/state"
 	"github.com/musterhq/muster/configs"
 	"github.com/musterhq/muster/consensus"
 	"github.com/musterhq/muster/runtime"
@@ -27,6 +28,16 @@ type Host struct {
 	Dial   peer.Dialer       // nil: the network
 	Gossip gossip.Transport  // nil: the network
 	Log    *consensus.Memory // nil: the data directory
+	// Commands is the newest version of commands that the agent applies; 0:
+	// all that there are. Less is how tests play an older binary.
+	Commands int
+}
+
+func (h Host) commands() int {
+	if h.Commands > 0 {
+		return h.Commands
+	}
+	return state.Version
 }
 
 // dial opens a connection that is not one between members: a probe, a request

@@ -75,7 +75,7 @@ func (u *uplink) ask(ctx context.Context, by cluster.NodeID, path string, in any
 }
 
 func (a answer) into(out any) error {
-	if a.err != nil || out == nil {
+	if a.err != nil || out == nil || len(a.body) == 0 {
 		return a.err
 	}
 	return json.Unmarshal(a.body, out)

@@ -15,7 +15,7 @@ import (
 //	POST /v1/node/renew       Renew -> Renewed; leader, also with an expired certificate
 //	POST /v1/node/heartbeat   Heartbeat -> HeartbeatReply; leader, relayed by voters
 //	POST /v1/node/observe     Observation batch; leader
-//	POST /v1/node/update      NodeUpdate; leader
+//	POST /v1/node/update      NodeUpdate -> NodeUpdated; leader
 //	POST /v1/node/leave       remove the calling node; leader
 //	GET  /v1/node/feed        stream of Feed; any voter
 //	POST /v1/node/probe       Probe -> ProbeResult; any node, asked by voters
@@ -139,6 +139,12 @@ type NodeUpdate struct {
 	Commands      int               `json:"commands,omitempty"`
 	Capacity      cluster.Resources `json:"capacity"`
 	EngineError   string            `json:"engine_error,omitempty"`
+}
+
+// NodeUpdated says how much of an update was taken in.
+type NodeUpdated struct {
+	// Held: a part waits until every voter knows it. Send it again.
+	Held bool `json:"held,omitempty"`
 }
 
 // News reports whether the frame carries more than its index.

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
 )
 
 // MaxCommand is the largest encoded command that Propose takes, in bytes.
@@ -35,6 +36,10 @@ type Config struct {
 	// Addr says where a node is now. Raft's own configuration holds no address.
 	Addr func(node cluster.NodeID) (addr string, ok bool)
 
+	// Commands is the newest version of commands that this node applies; 0 means
+	// state.Version. Less is how tests play an older binary.
+	Commands int
+
 	Tuning Tuning
 	Logger *slog.Logger
 }
@@ -47,6 +52,9 @@ func (c *Config) check() error {
 		return errors.New("consensus: Listener, Dial and Addr are required")
 	case c.DataDir == "" && c.Memory == nil:
 		return errors.New("consensus: no data directory")
+	}
+	if c.Commands == 0 {
+		c.Commands = state.Version
 	}
 	if c.Tuning == (Tuning{}) {
 		c.Tuning = TuningFor(0)

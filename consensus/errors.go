@@ -65,6 +65,17 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("the command has %d bytes, a log entry holds at most %d; split it", e.Size, e.Max)
 }
 
+// OutdatedError says that a voter does not know the command yet; nothing was
+// done.
+type OutdatedError struct {
+	Node    string // name
+	Version string // of muster that it runs
+}
+
+func (e *OutdatedError) Error() string {
+	return fmt.Sprintf("node %s runs muster %s and does not know this yet: upgrade it first", e.Node, e.Version)
+}
+
 // BrokenError says that a store did not open and where its files are now.
 type BrokenError struct {
 	Dir   string

@@ -14,6 +14,7 @@ import (
 // fsm feeds the log to the state machine. Raft calls it from one goroutine;
 // view and index are what everybody else may read.
 type fsm struct {
+	knows int // version of commands
 	state *state.State
 	view  atomic.Pointer[state.View]
 	index atomic.Uint64 // of the newest command that view includes
@@ -25,8 +26,8 @@ type fsm struct {
 	stopped error
 }
 
-func newFSM(dirty *hub, fail func(error)) *fsm {
-	f := &fsm{state: state.New(), dirty: dirty, fail: fail}
+func newFSM(knows int, dirty *hub, fail func(error)) *fsm {
+	f := &fsm{knows: knows, state: state.New(), dirty: dirty, fail: fail}
 	f.publish(0)
 	return f
 }
@@ -70,6 +71,9 @@ func (f *fsm) apply(l *raft.Log) (res state.Result, err error) {
 	if err != nil {
 		return state.Result{}, f.stop(l.Index, err)
 	}
+	if cmd.Version > f.knows {
+		return state.Result{}, f.stop(l.Index, fmt.Errorf("it is a command of version %d, this version of muster knows up to %d", cmd.Version, f.knows))
+	}
 	return f.state.Apply(l.Index, cmd), nil
 }
 
@@ -99,6 +103,9 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 		return f.stopped
 	}
 	s, err := state.ReadSnapshot(r)
+	if err == nil && s.View().Level() > f.knows {
+		err = fmt.Errorf("the snapshot holds what commands of version %d made, this version of muster knows up to %d", s.View().Level(), f.knows)
+	}
 	if err != nil {
 		f.stopped = fmt.Errorf("%w: %w", ErrIncompatible, err)
 		f.fail(f.stopped)

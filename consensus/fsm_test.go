@@ -22,7 +22,7 @@ func entry(t *testing.T, index uint64, b state.Body) *raft.Log {
 
 func TestBatchChangesTheViewOnce(t *testing.T) {
 	h := newHub()
-	f := newFSM(h, func(err error) { t.Error(err) })
+	f := newFSM(state.Version, h, func(err error) { t.Error(err) })
 	w := h.watch()
 	w.Take()
 	before := f.view.Load()

@@ -15,8 +15,8 @@ const defaultWait = 10 * time.Second
 
 // Propose appends a command to the log and returns what applying it gave, here
 // on the leader. A refusal by the state machine is in Result.Err; the error is
-// about the log: *NotLeaderError and *TooLargeError (nothing was done),
-// ErrUnknown (it may have been: retry with the same request ID), ErrClosed.
+// about the log: *NotLeaderError, *TooLargeError and *OutdatedError (nothing was
+// done), ErrUnknown (it may have been: retry with the same request ID), ErrClosed.
 func (s *Store) Propose(ctx context.Context, c state.Command) (state.Result, error) {
 	data, err := state.Encode(c)
 	if err != nil {
@@ -25,6 +25,11 @@ func (s *Store) Propose(ctx context.Context, c state.Command) (state.Result, err
 	if len(data) > MaxCommand {
 		return state.Result{}, fmt.Errorf("propose a command: %w", &TooLargeError{Size: len(data), Max: MaxCommand})
 	}
+	release, err := s.admit(ctx, c)
+	if err != nil {
+		return state.Result{}, fmt.Errorf("propose a command: %w", err)
+	}
+	defer release()
 	f, err := s.ask(ctx, func(wait time.Duration) raft.Future { return s.raft.Apply(data, wait) })
 	if err != nil {
 		return state.Result{}, fmt.Errorf("propose a command: %w", err)

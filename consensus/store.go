@@ -23,6 +23,7 @@ type Store struct {
 	entries *guardedLog // for reading beside raft
 	trans   *transport
 	raft    *raft.Raft
+	gate    gate
 
 	mu      sync.Mutex
 	closing bool
@@ -84,7 +85,7 @@ func newStore(cfg Config, st *stores) *Store {
 		cfg: cfg, dirty: newHub(), stores: st,
 		failed: make(chan struct{}), stopped: make(chan struct{}), supervised: make(chan struct{}),
 	}
-	s.fsm = newFSM(s.dirty, s.fail)
+	s.fsm = newFSM(cfg.Commands, s.dirty, s.fail)
 	s.guard = &guard{deadline: cfg.Tuning.StoreDeadline, fail: s.fail}
 	s.entries = &guardedLog{guard: s.guard, inner: st.log}
 	return s

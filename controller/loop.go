@@ -110,7 +110,8 @@ func (l *loop) decision(v state.View, verdict health.Verdict, now time.Time) (d 
 func (l *loop) propose(now time.Time, d Decision) (rest time.Duration) {
 	ctx, cancel := context.WithTimeout(l.ctx, proposeTimeout)
 	defer cancel()
-	res, err := l.cfg.Store.Propose(ctx, state.Command{At: now, Body: d.Reconcile})
+	version, _ := l.cfg.Store.View().Commands()
+	res, err := l.cfg.Store.Propose(ctx, state.Command{At: now, Body: state.Trim(d.Reconcile, version)})
 	switch {
 	case err != nil:
 		if l.ctx.Err() == nil {

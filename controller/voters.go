@@ -77,6 +77,7 @@ func (s *seating) members(v state.View, now time.Time) []voters.Member {
 		m := voters.Member{
 			ID: n.ID, Zone: n.Labels["zone"], Condition: n.Condition, Since: n.ConditionSince,
 			Availability: n.Availability, Joined: n.Joined, Role: roles[n.ID], Granted: n.Voter,
+			Outdated: max(n.Commands, 1) < v.Level(),
 		}
 		out = append(out, m)
 		delete(roles, n.ID)

@@ -22,7 +22,8 @@ const (
 var errTooLong = errors.New("the answer is too long")
 
 // Call sends in as JSON and decodes the answer into out; either may be nil. A
-// node that answers an error gives an *api.Error.
+// node that answers an error gives an *api.Error. One that has nothing to say,
+// as older versions may, leaves out as it is.
 func (p *Pool) Call(ctx context.Context, node cluster.NodeID, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
@@ -38,7 +39,7 @@ func (p *Pool) Call(ctx context.Context, node cluster.NodeID, method, path strin
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer := &bounded{resp.Body, p.maxReply}
-	if out == nil {
+	if out == nil || resp.StatusCode == http.StatusNoContent {
 		_, _ = io.Copy(io.Discard, answer)
 		return nil
 	}

@@ -90,7 +90,7 @@ func TestAnswersThatCannotBeRead(t *testing.T) {
 		is      error
 	}{
 		"no JSON":      {answer(http.StatusOK, "hello"), nil},
-		"nothing":      {answer(http.StatusNoContent, ""), io.EOF},
+		"nothing":      {answer(http.StatusOK, ""), io.EOF},
 		"a wrong type": {answer(http.StatusOK, `{"epoch":"x"}`), nil},
 		"without end":  {answer(http.StatusOK, `"`+strings.Repeat("x", 5000)+`"`), errTooLong},
 		"broken off": {func(w http.ResponseWriter, _ *http.Request) {
@@ -112,6 +112,18 @@ func TestAnswersThatCannotBeRead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An older node may answer nothing where a newer one has something to say.
+func TestNothingToSay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		id, _ := n.serve("b:1", answer(http.StatusNoContent, ""))
+		out := api.HeartbeatReply{Index: 7}
+		if err := n.pool().Call(t.Context(), id, http.MethodGet, "/x", nil, &out); err != nil || out.Index != 7 {
+			t.Errorf("got %+v, %v", out, err)
+		}
+	})
 }
 
 // A caller that wants no answer is not kept by one that has no end.

@@ -41,7 +41,7 @@ func nodeJoin(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.propose("", state.JoinNode{Token: tok, Node: in.Node}); err != nil {
+	if _, err := c.propose("", trimmed(c, state.JoinNode{Token: tok, Node: in.Node})); err != nil {
 		return nil, err
 	}
 	v, _ = c.State.View()

@@ -56,7 +56,7 @@ func nodeObserve(c *call) (any, error) {
 	for _, t := range in.Tasks {
 		o.Tasks = append(o.Tasks, state.TaskObserved(t))
 	}
-	_, err := c.propose("", o)
+	_, err := c.propose("", trimmed(c, o))
 	return nil, err
 }
 
@@ -71,8 +71,22 @@ func nodeUpdate(c *call) (any, error) {
 	if err := checkHost(in.Address, in.APIPort, in.GossipPort, in.Labels, in.Capacity); err != nil {
 		return nil, err
 	}
-	_, err := c.propose("", state.UpdateNode(in))
-	return nil, err
+	told := state.UpdateNode(in)
+	known := trimmed(c, told)
+	out := api.NodeUpdated{Held: state.Needs(told) > state.Needs(known)}
+	if v, ok := c.State.View(); ok && v.Holds(known) {
+		return out, nil
+	}
+	_, err := c.propose("", known)
+	return out, err
+}
+
+// trimmed is what an agent says of its own host, as far as every voter knows
+// it: an agent is not held up by a voter that is older.
+func trimmed[B state.Body](c *call, b B) B {
+	v, _ := c.State.View()
+	version, _ := v.Commands()
+	return state.Trim(b, version)
 }
 
 func nodeProbe(c *call) (any, error) {

@@ -70,7 +70,11 @@ func (c LabelNode) apply(tx *tx) error {
 	})
 }
 
+// apply grants streams only to a node that can apply all that the log holds.
 func (c SetVoter) apply(tx *tx) error {
+	if n, ok := tx.nodes.get(string(c.Node)); ok && c.Voter && max(n.Commands, 1) < tx.base.Level() {
+		return &Error{CodeConflict, fmt.Sprintf("node %s runs muster %s, which does not know all that the log holds: upgrade it before it can vote", n.Name, n.Version)}
+	}
 	return tx.editNode(c.Node, func(n *cluster.Node) {
 		if n.Voter != c.Voter {
 			action := "demoted"

@@ -32,10 +32,6 @@ const (
 	KindPutSealed       Kind = 16
 )
 
-// Version is the newest command version that this binary applies. A command is
-// proposed at a version that every voter knows.
-const Version = 1
-
 // Command is one entry of the replicated log.
 type Command struct {
 	// Request is the ULID of a user's request, applied once; empty for
@@ -43,6 +39,8 @@ type Command struct {
 	Request string
 	At      time.Time // the proposer's clock
 	Body    Body
+	// Version is the one that the command was proposed at; 0 means Needs(Body).
+	Version int
 }
 
 // Body is one of the command types of this package.
@@ -296,13 +294,15 @@ var (
 	}()
 )
 
+func (c Command) version() int { return max(c.Version, Needs(c.Body)) }
+
 // Encode writes a command for the log.
 func Encode(c Command) ([]byte, error) {
 	body, err := encMode.Marshal(c.Body)
 	if err != nil {
 		return nil, fmt.Errorf("encode command %d: %w", c.Body.Kind(), err)
 	}
-	out, err := encMode.Marshal(envelope{Kind: c.Body.Kind(), Version: Version, Request: c.Request, At: c.At, Body: body})
+	out, err := encMode.Marshal(envelope{Kind: c.Body.Kind(), Version: c.version(), Request: c.Request, At: c.At, Body: body})
 	if err != nil {
 		return nil, fmt.Errorf("encode command %d: %w", c.Body.Kind(), err)
 	}
@@ -326,5 +326,5 @@ func Decode(b []byte) (Command, error) {
 	if err := decMode.Unmarshal(e.Body, body); err != nil {
 		return Command{}, fmt.Errorf("decode command %d: %w", e.Kind, err)
 	}
-	return Command{Request: e.Request, At: e.At, Body: body}, nil
+	return Command{Request: e.Request, At: e.At, Body: body, Version: e.Version}, nil
 }

@@ -29,6 +29,7 @@ type snapshotHeader struct {
 	Now     time.Time         `cbor:"3,keyasint"`
 	Ident   *cluster.Identity `cbor:"4,keyasint,omitempty"`
 	Hash    uint64            `cbor:"5,keyasint"`
+	Level   int               `cbor:"6,keyasint,omitempty"`
 }
 
 type record struct {
@@ -42,7 +43,7 @@ var crcTable = crc32.MakeTable(crc32.Castagnoli)
 func (v View) WriteSnapshot(w io.Writer) error {
 	sw := &snapshotWriter{w: bufio.NewWriter(w), crc: crc32.New(crcTable)}
 	sw.write([]byte(snapshotMagic))
-	sw.value(snapshotHeader{Version: snapshotVersion, Index: v.index, Now: v.now, Ident: v.ident, Hash: v.Hash()})
+	sw.value(snapshotHeader{Version: snapshotVersion, Index: v.index, Now: v.now, Ident: v.ident, Hash: v.Hash(), Level: v.level})
 	dump(sw, 'n', v.nodes)
 	dump(sw, 's', v.services)
 	dump(sw, 't', v.tasks)
@@ -152,6 +153,9 @@ func (s *snapshotReader) read() (*State, error) {
 	if h.Version != snapshotVersion {
 		return nil, fmt.Errorf("snapshot version %d, this version of muster knows %d", h.Version, snapshotVersion)
 	}
+	if h.Level > Version {
+		return nil, fmt.Errorf("it holds what commands of version %d made, this version of muster knows up to %d", h.Level, Version)
+	}
 	tx := begin(New().view, h.Index, h.Now)
 	tx.ident = h.Ident
 	for {
@@ -175,6 +179,7 @@ func (s *snapshotReader) read() (*State, error) {
 		return nil, errors.New("checksum differs: the file was altered or damaged")
 	}
 	st := &State{view: tx.commit()}
+	st.view.level = h.Level
 	if st.view.Hash() != h.Hash {
 		return nil, errors.New("state hash differs from the one recorded")
 	}

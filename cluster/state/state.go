@@ -49,7 +49,9 @@ func (s *State) Apply(index uint64, c Command) Result {
 		}
 		tx.remember(c.Request, res)
 	}
+	level := max(s.view.level, c.version()) // of the log, which holds refused commands as well
 	s.view = tx.commit()
+	s.view.level = level
 	return res
 }
 

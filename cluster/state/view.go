@@ -15,6 +15,7 @@ type View struct {
 	index uint64
 	now   time.Time // the newest command time
 	ident *cluster.Identity
+	level int // 0 and 1 are the same
 
 	nodes    table[cluster.Node]
 	services table[cluster.Service]
@@ -165,6 +166,14 @@ func (v View) LastEvents(n int, keep func(*Event) bool) []*Event {
 	}
 	slices.Reverse(out)
 	return out
+}
+
+// Holds reports whether a command without a time of its own would change
+// nothing.
+func (v View) Holds(b Body) bool {
+	scratch := v.Fork()
+	res := scratch.Apply(v.index+1, Command{At: v.now, Body: b})
+	return res.Err == nil && scratch.view.Hash() == v.Hash()
 }
 
 // Fork starts a scratch state from the view, for decisions that build on

@@ -35,6 +35,7 @@ type Member struct {
 	Availability cluster.Availability
 	Joined       time.Time
 	Gone         bool
+	Outdated     bool // its binary does not know all that the log holds
 
 	Role      Role
 	RoleSince time.Time // when a Nonvoter was added; zero when that is not known

@@ -49,6 +49,8 @@ func apply(t *testing.T, m *Member, attr string) {
 		m.Role, m.CaughtUp = Nonvoter, true
 	case key == "granted":
 		m.Granted = true
+	case key == "outdated":
+		m.Outdated = true
 	case key == "gone":
 		m.Gone, m.Condition = true, ""
 	case key == "down", key == "away":
@@ -90,6 +92,7 @@ func TestPlan(t *testing.T) {
 		{"no spare: keep", "A:voter B:voter C:voter,down:1h", "A", Change{}, ""},
 		{"a spare that is down is none", "A:voter B:voter C:voter,down:1h D:down:1m", "A", Change{}, ""},
 		{"a spare that is drained is none", "A:voter B:voter C:voter,down:1h D:drained", "A", Change{}, ""},
+		{"a spare that must be upgraded first is none", "A:voter B:voter C:voter,down:1h D:outdated", "A", Change{}, ""},
 		{"a stuck spare: try the next", "A:voter B:voter C:voter,down:1h D:behind:3m E:", "A", Change{AddNonvoter, "E"}, ""},
 		{"a stuck spare without a next waits", "A:voter B:voter C:voter,down:1h D:behind:3m", "A", Change{}, ""},
 		{"no quorum", "A:voter B:voter,down:1h C:voter,down:1h D: E:", "A", Change{}, "no quorum"},

@@ -86,7 +86,7 @@ func (s *seats) urgency(m Member) int {
 // fit reports whether a node can take a seat now.
 func (s *seats) fit(m Member) bool {
 	stuck := m.Role == Nonvoter && !m.CaughtUp && !m.RoleSince.IsZero() && s.in.Now.Sub(m.RoleSince) >= StuckAfter
-	return !m.Gone && m.Role != Voter && m.Condition == cluster.Ready && m.Availability != cluster.Drained && !stuck
+	return !m.Gone && !m.Outdated && m.Role != Voter && m.Condition == cluster.Ready && m.Availability != cluster.Drained && !stuck
 }
 
 // choose picks nodes for the free seats, one zone after the other, and only as

@@ -1,0 +1,79 @@
+package consensus
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+)
+
+// newer is a command as a newer version would propose it.
+func newer() state.Command {
+	return state.Command{At: time.Now(), Body: state.RemoveToken{ID: "nobody's"}, Version: state.Version}
+}
+
+func TestWhatAVoterDoesNotKnowIsNotProposed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRing(t)
+		leader := r.start("A")
+		r.must(leader, state.UpdateNode{ID: "A", Commands: state.Version})
+		r.must(leader, state.PutToken{Token: cluster.Token{ID: "t", SecretHash: "h", Uses: 1, Expires: time.Now().Add(time.Hour)}})
+		r.must(leader, state.JoinNode{Token: "t", Node: cluster.Node{ID: "B", Name: "second", Version: "v0", Commands: state.Version - 1}})
+		r.must(leader, state.SetVoter{Node: "B", Voter: true})
+
+		before := leader.View().Hash()
+		var outdated *OutdatedError
+		if _, err := leader.Propose(t.Context(), newer()); !errors.As(err, &outdated) || outdated.Node != "second" || !strings.Contains(err.Error(), "muster v0") {
+			t.Errorf("proposed beside an older voter: %v", err)
+		}
+		if v := leader.View(); v.Hash() != before || v.Level() != 1 {
+			t.Errorf("level %d after a command that was held back", v.Level())
+		}
+		r.must(leader, token(1)) // what everybody knows goes on
+
+		r.must(leader, state.UpdateNode{ID: "B", Version: "v1", Commands: state.Version})
+		if _, err := leader.Propose(t.Context(), newer()); err != nil {
+			t.Errorf("all voters know it now: %v", err)
+		}
+		if got := leader.View().Level(); got != state.Version {
+			t.Errorf("level %d", got)
+		}
+	})
+}
+
+// A voter that is older than it said stops at the first command that it does not
+// know, changes nothing by it, and says what to do.
+func TestOlderVoterStopsAtANewerCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRing(t)
+		leader := r.start("A")
+		r.must(leader, state.UpdateNode{ID: "A", Commands: state.Version})
+		r.must(leader, token(1))
+		r.memory["B"] = NewMemory()
+		cfg := r.config("B")
+		cfg.Commands = state.Version - 1
+		old, err := Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.stores["B"] = old
+		r.join(leader, "B")
+		r.until("the older voter has the state", func() bool { return old.View().Hash() == leader.View().Hash() })
+		before := old.View()
+
+		if _, err := leader.Propose(t.Context(), newer()); err != nil && !errors.Is(err, ErrUnknown) {
+			t.Fatal(err)
+		}
+		<-old.Failed()
+		if err := old.Err(); !errors.Is(err, ErrUnappliable) || !strings.Contains(err.Error(), "upgrade this node") || !strings.Contains(err.Error(), "knows up to") {
+			t.Errorf("it says %v", err)
+		}
+		if old.View().Hash() != before.Hash() || old.View().Index() != before.Index() {
+			t.Error("it changed its state")
+		}
+	})
+}
