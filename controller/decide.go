@@ -56,8 +56,8 @@ func Decide(v state.View, conditions []state.NodeCondition, quarantine map[clust
 // pending are the tasks that wait for a node, oldest first.
 func pending(v state.View) []placement.Request {
 	var out []placement.Request
-	for t := range v.Tasks() {
-		if t.Node != "" || t.Desired != cluster.Running {
+	for t := range v.Unplaced() {
+		if t.Desired != cluster.Running {
 			continue
 		}
 		s, ok := v.Service(t.Service)

@@ -99,7 +99,7 @@ func (c *chaos) act() {
 // checkedStep steps and checks what the decision does to healthy tasks.
 func (c *chaos) checkedStep() {
 	before := c.st.View()
-	p := &pass{view: before, now: c.now}
+	p := newPass(before, c.now, nil, Options{})
 	c.step()
 	after := c.st.View()
 	svc, ok := after.Service(web)
@@ -140,7 +140,7 @@ func (c *chaos) checkedStep() {
 }
 
 func readyIn(v state.View, slot int) bool {
-	p := &pass{view: v}
+	p := newPass(v, time.Time{}, nil, Options{})
 	for t := range v.TasksOf(web) {
 		if t.Slot == slot && live(t) && p.ready(t) {
 			return true
@@ -193,7 +193,7 @@ func (c *chaos) settled() {
 		}
 	}
 	n := 0
-	p := &pass{view: v}
+	p := newPass(v, time.Time{}, nil, Options{})
 	for t := range v.TasksOf(web) {
 		if !live(t) {
 			continue

@@ -77,7 +77,7 @@ func TestPanicSetsTheServiceAside(t *testing.T) {
 	w := newWorld(t, "n1")
 	w.deploy("1")
 	svc, _ := w.st.View().Service(web)
-	p := &pass{view: w.st.View(), now: w.now, newID: w.newID}
+	p := newPass(w.st.View(), w.now, w.newID, Options{})
 	p.decide(svc, func(w *work) error {
 		w.create(&seat{slot: 1}, "")
 		panic("boom")

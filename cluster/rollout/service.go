@@ -65,9 +65,10 @@ func (w *work) seats() ([]*seat, error) {
 // replicatedSeats are the slots from 1 to the number of replicas. What is in a
 // higher slot stops.
 func (w *work) replicatedSeats() []*seat {
-	seats := make([]*seat, max(w.svc.Spec.Replicas, 0))
+	all := make([]seat, max(w.svc.Spec.Replicas, 0))
+	seats := make([]*seat, len(all))
 	for i := range seats {
-		seats[i] = &seat{slot: i + 1}
+		all[i].slot, seats[i] = i+1, &all[i]
 	}
 	for _, t := range w.tasks {
 		if t.Slot >= 1 && t.Slot <= len(seats) {

@@ -22,7 +22,7 @@ type Options struct {
 // tasks to create, unplaced, and to stop. wake is when to step again if nothing
 // changes before; zero means never. newID must give IDs that grow.
 func Step(view state.View, now time.Time, newID func() cluster.TaskID, opts Options) (out state.Reconcile, wake time.Time) {
-	p := &pass{view: view, now: now, newID: newID, opts: opts}
+	p := newPass(view, now, newID, opts)
 	p.countLosses()
 	for s := range view.Services() {
 		p.decide(s, (*work).decide)
@@ -37,9 +37,18 @@ type pass struct {
 	newID func() cluster.TaskID
 	opts  Options
 
-	losses int // replacements made within the last second
+	nodes  map[cluster.NodeID]*cluster.Node // of view, which every task asks for
+	losses int                              // replacements made within the last second
 	out    state.Reconcile
 	wake   time.Time
+}
+
+func newPass(view state.View, now time.Time, newID func() cluster.TaskID, opts Options) *pass {
+	p := &pass{view: view, now: now, newID: newID, opts: opts, nodes: make(map[cluster.NodeID]*cluster.Node, view.NodeCount())}
+	for n := range view.Nodes() {
+		p.nodes[n.ID] = n
+	}
+	return p
 }
 
 // decide runs one service's decision. If that panics, the service is set aside
@@ -72,13 +81,19 @@ func (p *pass) wakeAt(at time.Time) {
 }
 
 // countLosses finds how much of the last second's LossRate is used. Tasks that
-// replace others for other reasons count too: they use the same hosts.
+// replace others for other reasons count too: they use the same hosts. IDs begin
+// with the time of creation, so that the first task that is older ends the search.
+// Those of a leader whose clock was ahead count nothing until their time comes.
 func (p *pass) countLosses() {
 	if p.opts.LossRate <= 0 {
 		return
 	}
-	for t := range p.view.Tasks() {
-		if t.Replaces != "" && p.now.Sub(t.Created) < time.Second {
+	for t := range p.view.NewestTasks() {
+		age := p.now.Sub(t.Created)
+		if age >= time.Second {
+			return
+		}
+		if t.Replaces != "" && age >= 0 {
 			p.losses++
 		}
 	}
@@ -98,14 +113,22 @@ func (p *pass) mayReplaceLost() bool {
 func live(t *cluster.Task) bool { return t.Desired == cluster.Running && !t.Ended() }
 
 // gone reports whether the task's node has left the cluster.
-func (p *pass) gone(t *cluster.Task) bool { return t.Node != "" && p.view.Condition(t.Node) == "" }
+func (p *pass) gone(t *cluster.Task) bool { return t.Node != "" && p.condition(t.Node) == "" }
+
+// condition is "" for a node that has left.
+func (p *pass) condition(id cluster.NodeID) cluster.Condition {
+	if n, ok := p.nodes[id]; ok {
+		return n.Condition
+	}
+	return ""
+}
 
 // lost reports whether the task's node is down or has left.
 func (p *pass) lost(t *cluster.Task) bool {
 	if t.Node == "" {
 		return false
 	}
-	c := p.view.Condition(t.Node)
+	c := p.condition(t.Node)
 	return c == cluster.Down || c == ""
 }
 
@@ -115,22 +138,22 @@ func (p *pass) over(t *cluster.Task) bool { return t.Ended() || t.Node == "" || 
 
 // ready reports whether the task does its work, as far as the leader can know.
 func (p *pass) ready(t *cluster.Task) bool {
-	return t.Ready() && p.view.Condition(t.Node) == cluster.Ready
+	return t.Ready() && p.condition(t.Node) == cluster.Ready
 }
 
 func (p *pass) drained(t *cluster.Task) bool {
-	n, ok := p.view.Node(t.Node)
+	n, ok := p.nodes[t.Node]
 	return ok && n.Availability == cluster.Drained
 }
 
 // takesNew reports whether the node may be given a task.
 func (p *pass) takesNew(id cluster.NodeID) bool {
-	n, ok := p.view.Node(id)
+	n, ok := p.nodes[id]
 	return ok && n.Unschedulable() == "" && !p.opts.Quarantine[id].After(p.now)
 }
 
 func (p *pass) nodeName(id cluster.NodeID) string {
-	if n, ok := p.view.Node(id); ok {
+	if n, ok := p.nodes[id]; ok {
 		return n.Name
 	}
 	return string(id)

@@ -318,6 +318,16 @@ func TestRequestIsAppliedOnce(t *testing.T) {
 	}
 }
 
+func TestCommandTimeNeverRunsBackwards(t *testing.T) {
+	w := newWorld(t, "n1")
+	before := w.View().Now()
+	w.now = w.now.Add(-time.Hour) // a new leader, whose clock is behind
+	w.must(RemoveToken{"tok"})
+	if now := w.View().Now(); now.Before(before) {
+		t.Fatalf("command time went back from %v to %v", before, now)
+	}
+}
+
 func TestEventsAreBoundedAndOrdered(t *testing.T) {
 	w := newWorld(t, "n1")
 	for range KeepEvents {

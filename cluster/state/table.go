@@ -43,6 +43,18 @@ func (t table[T]) all(prefix string) iter.Seq[*T] {
 	}
 }
 
+// backward yields all values, the last key first.
+func (t table[T]) backward() iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		it := t.tree.Root().ReverseIterator()
+		for _, e, ok := it.Previous(); ok; _, e, ok = it.Previous() {
+			if !yield(e.val) {
+				return
+			}
+		}
+	}
+}
+
 // from yields the values whose keys are at least key, in key order.
 func (t table[T]) from(key string) iter.Seq[*T] {
 	return func(yield func(*T) bool) {

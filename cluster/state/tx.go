@@ -94,9 +94,7 @@ func (tx *tx) storeTask(t *cluster.Task) {
 	}
 	tx.tasks.put(string(t.ID), t)
 	tx.byService.put(serviceKey(t), t)
-	if t.Node != "" {
-		tx.byNode.put(nodeKey(t), t)
-	}
+	tx.byNode.put(nodeKey(t), t)
 	tx.allocate(t, +1)
 }
 
@@ -109,7 +107,7 @@ func (tx *tx) deleteTask(t *cluster.Task) {
 
 func (tx *tx) unindex(t *cluster.Task, moved bool) {
 	tx.allocate(t, -1)
-	if moved && t.Node != "" {
+	if moved {
 		tx.byNode.del(nodeKey(t))
 	}
 }

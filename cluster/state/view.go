@@ -107,6 +107,13 @@ func (v View) Task(id cluster.TaskID) (*cluster.Task, bool) { return v.tasks.get
 // Tasks yields all tasks by ID, which is by age.
 func (v View) Tasks() iter.Seq[*cluster.Task] { return v.tasks.all("") }
 
+// NewestTasks yields all tasks by ID, the newest first.
+func (v View) NewestTasks() iter.Seq[*cluster.Task] { return v.tasks.backward() }
+
+// Unplaced yields the tasks without a node by ID, those that are wanted no more
+// included.
+func (v View) Unplaced() iter.Seq[*cluster.Task] { return v.byNode.all("\x00") }
+
 // TaskCount is the number of tasks, ended ones included.
 func (v View) TaskCount() int { return v.tasks.len() }
 

@@ -21,6 +21,7 @@ type term struct {
 	caught  bool
 	waiting bool // for the outcome of a proposal
 	poked   bool
+	looking bool // at a view that it has taken
 	wake    alarm
 	silent  map[cluster.NodeID]bool // whose heartbeat is news; looked up only
 
@@ -39,6 +40,7 @@ type term struct {
 // Pauses after a decision that did not take, as controller.loop has them.
 const (
 	proposeTimeout = 5 * time.Second
+	lookTime       = 50 * time.Microsecond // a node
 	refusedPause   = 200 * time.Millisecond
 	failedPause    = 500 * time.Millisecond
 )
@@ -92,10 +94,14 @@ func (t *term) poke() {
 	}
 }
 
-// step looks at everything once and acts. While a proposal is on its way the
-// loop waits for it.
+// step looks at everything once and acts. While it decides, and while a proposal
+// is on its way, the loop takes no other look.
 func (t *term) step() {
-	if t.waiting {
+	switch {
+	case t.waiting:
+		return
+	case t.looking:
+		t.poked = true
 		return
 	}
 	w, now := t.a.w, t.a.h.clock()
@@ -122,13 +128,23 @@ func (t *term) step() {
 		return
 	}
 	d := w.cfg.Plant.decide(v, controller.Decide(v, verdict.Conditions, verdict.Quarantine, now, t.newID))
+	t.idle.known = d.Empty()
 	if d.Empty() {
-		t.idle.known, t.idle.index, t.idle.until, t.idle.quarantine = true, v.Index(), d.Wake, len(verdict.Quarantine)
-		t.wakeAt(earliest(verdict.Wake, d.Wake))
-		return
+		t.idle.index, t.idle.until, t.idle.quarantine = v.Index(), d.Wake, len(verdict.Quarantine)
 	}
-	t.idle.known = false
-	t.propose(now, d)
+	t.looking = true
+	t.after(t.a.w.between(0, time.Duration(len(t.a.w.hosts))*lookTime), func() {
+		news := t.poked
+		t.looking, t.poked = false, false
+		switch {
+		case !d.Empty():
+			t.propose(now, d)
+		case news:
+			t.poke()
+		default:
+			t.wakeAt(earliest(verdict.Wake, d.Wake))
+		}
+	})
 }
 
 // idles reports whether the decision must be empty because the last one was and

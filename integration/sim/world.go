@@ -96,14 +96,33 @@ func newWorld(cfg Config) *World {
 	w.trace = trace{hash: 14695981039346656037, out: cfg.Trace}
 	w.ids = ulid.Monotonic(entropy{w.rand}, 0)
 	if w.cfg.Nodes == 0 {
-		w.cfg.Nodes = 3 + w.rand.IntN(5)
+		w.cfg.Nodes = w.size()
 	}
 	if w.cfg.Duration == 0 {
 		w.cfg.Duration = w.between(30*time.Second, 90*time.Second)
+		if w.large() {
+			w.cfg.Duration /= 3
+		}
 	}
-	w.raft = &raft{w: w, checked: w.chance(0.2)}
+	w.raft = &raft{w: w, checked: !w.large() && w.chance(0.2)}
 	return w
 }
+
+// size is how many hosts the world has: mostly so few that they meet each other
+// all the time, in one of 40 worlds dozens, in one of 400 the 200 of a large
+// cluster.
+func (w *World) size() int {
+	switch p := w.rand.Float64(); {
+	case p < 1./400:
+		return 200
+	case p < 1./40:
+		return 8 + w.rand.IntN(25)
+	}
+	return 3 + w.rand.IntN(5)
+}
+
+// large worlds do less, and check less often, so that they end in seconds.
+func (w *World) large() bool { return w.cfg.Nodes > 40 }
 
 // boot makes the hosts and the cluster, and sets users and faults to work.
 func (w *World) boot() {

@@ -19,6 +19,7 @@ func run() int {
 	verbose := flag.Bool("v", false, "write every step of a single seed")
 	duration := flag.Duration("duration", 0, "virtual time of faults and changes (0: the seed chooses)")
 	nodes := flag.Int("nodes", 0, "hosts (0: the seed chooses)")
+	first := flag.Bool("first", false, "stop at the first seed that fails")
 	plant := flag.String("plant", "", fmt.Sprintf("plant a bug, one of %v", sim.Plants))
 	flag.Parse()
 
@@ -33,7 +34,8 @@ func run() int {
 		return report([]sim.Result{r})
 	}
 	begun := time.Now()
-	failed, sum := sim.Seeds(cfg, *from, *n, nil)
+	stop := func(r sim.Result) bool { return *first && r.Failure != nil }
+	failed, sum := sim.Seeds(cfg, *from, *n, stop)
 	took := time.Since(begun).Seconds()
 	fmt.Printf("%d seeds from %d in %.1f s (%.0f a second): %.0f hours of virtual time, %d steps, %d commits, %d failed\n",
 		sum.Seeds, *from, took, float64(sum.Seeds)/took, sum.VirtualSeconds/3600, sum.Steps, sum.Commits, len(failed))
