@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -201,15 +202,29 @@ func (m *member) backend() *server.Backend {
 // Address is where a node's API answers: as the cluster says, or for a node that
 // this one has not been told of as gossip does.
 func (m *member) Address(id cluster.NodeID) (string, bool) {
-	if at, ok := m.known.Address(id); ok || m.gossip == nil {
-		return at, ok
-	}
-	for _, g := range m.gossip.Members() {
-		if g.Alive && g.ID == string(id) {
-			return net.JoinHostPort(g.Addr, strconv.Itoa(int(g.Meta.APIPort))), true
-		}
+	if at := m.Addresses(id); len(at) > 0 {
+		return at[0], true
 	}
 	return "", false
+}
+
+// Addresses are where a node's API may answer: as the cluster says, then as
+// gossip does if that is something else. A node that moved while most voters
+// did, or while this one slept, cannot be found otherwise.
+func (m *member) Addresses(id cluster.NodeID) []string {
+	var out []string
+	if at, ok := m.known.Address(id); ok {
+		out = append(out, at)
+	}
+	if m.gossip == nil || id == m.self {
+		return out
+	}
+	if g, ok := m.gossip.Member(string(id)); ok && g.Alive && g.Meta.APIPort != 0 {
+		if at := net.JoinHostPort(g.Addr, strconv.Itoa(int(g.Meta.APIPort))); !slices.Contains(out, at) {
+			out = append(out, at)
+		}
+	}
+	return out
 }
 
 // LeaderID is the leader as this node knows it: from raft on a voter, as told

@@ -20,6 +20,8 @@ type fsm struct {
 	index atomic.Uint64 // of the newest command that view includes
 	dirty *hub
 	fail  func(error)
+	// applied is called after each batch, if set.
+	applied func()
 
 	// stopped is why nothing is applied any more. Entries behind one that could
 	// not be applied must not be, and no snapshot may pretend that they were.
@@ -55,6 +57,9 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 	}
 	f.publish(last)
 	f.dirty.mark(changes)
+	if f.applied != nil {
+		f.applied()
+	}
 	return answers
 }
 

@@ -34,6 +34,7 @@ type Store struct {
 	stop       sync.Once
 	stopped    chan struct{} // raft and its transport have ended
 	supervised chan struct{} // supervise has returned
+	heralded   chan struct{} // spreadCommits has returned
 }
 
 // Open opens the node's store and starts raft. An empty store waits to be
@@ -65,11 +66,13 @@ func open(cfg Config) (*Store, error) {
 	}
 	s := newStore(cfg, st)
 	s.trans = newTransport(&s.cfg, newStreams(&s.cfg))
+	s.fsm.applied = s.trans.herald.news
 	if err := s.startRaft(); err != nil {
 		_ = s.trans.Close() // the reason is err
 		return nil, errors.Join(err, s.closeStores())
 	}
 	go s.supervise()
+	go s.spreadCommits()
 	return s, nil
 }
 
@@ -83,7 +86,7 @@ func openStores(cfg *Config) (*stores, error) {
 func newStore(cfg Config, st *stores) *Store {
 	s := &Store{
 		cfg: cfg, dirty: newHub(), stores: st,
-		failed: make(chan struct{}), stopped: make(chan struct{}), supervised: make(chan struct{}),
+		failed: make(chan struct{}), stopped: make(chan struct{}), supervised: make(chan struct{}), heralded: make(chan struct{}),
 	}
 	s.fsm = newFSM(cfg.Commands, s.dirty, s.fail)
 	s.guard = &guard{deadline: cfg.Tuning.StoreDeadline, fail: s.fail}
@@ -183,6 +186,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	if again {
 		<-s.supervised
+		<-s.heralded
 		return nil
 	}
 	if !failed {
@@ -195,6 +199,7 @@ func (s *Store) Close() error {
 		return fmt.Errorf("close the consensus store: raft does not end: %w", s.Err())
 	}
 	<-s.supervised
+	<-s.heralded
 	return s.closeStores()
 }
 

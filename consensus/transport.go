@@ -15,20 +15,19 @@ import (
 type transport struct {
 	*raft.NetworkTransport
 	progress *progress
+	herald   *herald
 }
 
 func newTransport(cfg *Config, s *streams) *transport {
-	return &transport{
-		progress: newProgress(),
-		NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-			ServerAddressProvider: byID{},
-			Stream:                s,
-			MaxPool:               3,
-			MaxRPCsInFlight:       1, // pipelining can deadlock and leave a follower behind for ever
-			Timeout:               cfg.Tuning.RPC,
-			Logger:                newRaftLog(cfg.Logger),
-		}),
-	}
+	network := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		ServerAddressProvider: byID{},
+		Stream:                s,
+		MaxPool:               3,
+		MaxRPCsInFlight:       1, // pipelining can deadlock and leave a follower behind for ever
+		Timeout:               cfg.Tuning.RPC,
+		Logger:                newRaftLog(cfg.Logger),
+	})
+	return &transport{NetworkTransport: network, progress: newProgress(), herald: newHerald(network)}
 }
 
 // byID makes the node ID the address, whatever the stored configuration says.
@@ -44,6 +43,7 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 		var match uint64
 		if resp.Success {
 			match = args.PrevLogEntry + uint64(len(args.Entries)) // 0 for a heartbeat
+			t.herald.acknowledged(id, target, args)
 		}
 		t.progress.heard(id, args.Term, match)
 	}

@@ -17,7 +17,8 @@ type Tuning struct {
 	// for election, Election how long a candidate waits, Lease how long a leader
 	// serves without hearing from a quorum (at most Heartbeat).
 	Heartbeat, Election, Lease time.Duration
-	// Commit is how soon an idle leader tells followers what is committed.
+	// Commit is how soon an idle leader tells a follower again what is committed.
+	// The first time it does so at once: see herald.
 	Commit time.Duration
 	// RPC bounds one call to a peer.
 	RPC time.Duration
@@ -36,7 +37,7 @@ func TuningFor(fsync time.Duration) Tuning {
 	timeout := min(max(10*fsync.Round(10*time.Millisecond), time.Second), 10*time.Second)
 	return Tuning{
 		Heartbeat: timeout, Election: timeout, Lease: timeout,
-		Commit:            30 * time.Millisecond,
+		Commit:            500 * time.Millisecond,
 		RPC:               5 * time.Second,
 		StoreDeadline:     5 * time.Second,
 		SnapshotInterval:  time.Minute,

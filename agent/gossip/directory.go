@@ -105,6 +105,13 @@ func (d *directory) list() []Member {
 	return out
 }
 
+func (d *directory) member(id string) (Member, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m, known := d.members[id]
+	return m, known
+}
+
 func (d *directory) dead(id string) (since time.Time, dead bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

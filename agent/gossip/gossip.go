@@ -119,6 +119,9 @@ func (g *Gossip) Join(addrs []string) (int, error) {
 // order of ID.
 func (g *Gossip) Members() []Member { return g.dir.list() }
 
+// Member returns what was heard of one node.
+func (g *Gossip) Member(id string) (Member, bool) { return g.dir.member(id) }
+
 // Dead reports whether a node was heard of and then reported dead or gone,
 // and since when.
 func (g *Gossip) Dead(id string) (since time.Time, dead bool) { return g.dir.dead(id) }

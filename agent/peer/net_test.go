@@ -26,10 +26,10 @@ type network struct {
 	ca *security.CA
 
 	mu     sync.Mutex
-	where  map[cluster.NodeID]string // the directory
-	hosts  map[string]*pipeListener  // who listens at an address
-	silent map[string]bool           // addresses of hosts that answer nothing
-	dials  map[string]int            // by address
+	where  map[cluster.NodeID][]string // the directory
+	hosts  map[string]*pipeListener    // who listens at an address
+	silent map[string]bool             // addresses of hosts that answer nothing
+	dials  map[string]int              // by address
 	links  []*link
 }
 
@@ -40,23 +40,22 @@ func newNetwork(t *testing.T) *network {
 		t.Fatal(err)
 	}
 	return &network{
-		t: t, ca: ca, where: map[cluster.NodeID]string{}, hosts: map[string]*pipeListener{},
+		t: t, ca: ca, where: map[cluster.NodeID][]string{}, hosts: map[string]*pipeListener{},
 		silent: map[string]bool{}, dials: map[string]int{},
 	}
 }
 
-// Address implements Directory.
-func (n *network) Address(id cluster.NodeID) (string, bool) {
+// Addresses implements Directory.
+func (n *network) Addresses(id cluster.NodeID) []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	a, ok := n.where[id]
-	return a, ok
+	return n.where[id]
 }
 
-func (n *network) move(id cluster.NodeID, address string) {
+func (n *network) move(id cluster.NodeID, addresses ...string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.where[id] = address
+	n.where[id] = addresses
 }
 
 func (n *network) dialled(address string) int {

@@ -2,9 +2,7 @@ package peer
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -39,9 +37,10 @@ const (
 	Bulk
 )
 
-// Directory says where nodes are now.
+// Directory says where a node may be: one address, as a rule. There are more
+// when it moved and the news of that has not come in by every way.
 type Directory interface {
-	Address(id cluster.NodeID) (hostPort string, ok bool)
+	Addresses(id cluster.NodeID) (hostPorts []string)
 }
 
 // Dialer makes the underlying connections; tests and the virtual ring replace it.
@@ -104,29 +103,6 @@ func (p *Pool) Transport(node cluster.NodeID, class Class) http.RoundTripper {
 	}
 	p.conns[k] = t
 	return t
-}
-
-// DialTLS opens a connection to a node that must prove to be that node. alpn
-// defaults to HTTP.
-func (p *Pool) DialTLS(ctx context.Context, node cluster.NodeID, alpn ...string) (net.Conn, error) {
-	addr, ok := p.dir.Address(node)
-	if !ok {
-		return nil, fmt.Errorf("dial node %s: %w", node, ErrNoAddress)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
-	defer cancel()
-	raw, err := p.dial(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("dial node %s: %w", node, err)
-	}
-	conn := tls.Client(raw, security.ClientTLS(p.identity, string(node), p.verify, alpn...))
-	if err := conn.HandshakeContext(ctx); err != nil {
-		_ = raw.Close()
-		p.met(node, addr, err)
-		return nil, fmt.Errorf("dial node %s at %s: %w", node, addr, err)
-	}
-	p.met(node, addr, nil)
-	return conn, nil
 }
 
 // met notes who answered at a node's address: the node itself, if err is nil.

@@ -121,6 +121,31 @@ func TestAddressesAreLookedUpByEachDial(t *testing.T) {
 	}
 }
 
+// Of several addresses the one where the node itself answers is taken, whatever
+// is at the others.
+func TestTheAddressThatLeadsToTheNodeIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		id, identity := n.identity()
+		other, others := n.identity()
+		n.serveAs(other, others, "b:1", hello)
+		n.serveAs(id, identity, "b:2", hello)
+		n.silent["b:3"] = true
+		n.move(id, "b:1", "b:2", "b:3")
+		p := n.pool()
+		begun := time.Now()
+		greet(t, p, id)
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("it waited %v for an address that does not answer", took)
+		}
+		n.move(id, "b:3", "b:1")
+		p.Drop(id)
+		if err := p.Call(t.Context(), id, http.MethodGet, "/", nil, nil); err == nil {
+			t.Error("a call to a node that is nowhere was answered")
+		}
+	})
+}
+
 // Drop does not break what is under way.
 func TestDropLeavesCallsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

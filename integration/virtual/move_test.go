@@ -1,6 +1,7 @@
 package virtual
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -74,5 +75,26 @@ func (r *ring) addressed(h *host) func() string {
 			}
 		}
 		return ""
+	}
+}
+
+// A host sleeps while all others but one move: through that one it finds them.
+func TestOthersMoveWhileAHostSleeps(t *testing.T) {
+	for name, who := range map[string]func(*ring) *host{"voter": (*ring).follower, "worker": (*ring).worker} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 5, func(r *ring) {
+				r.form()
+				sleeper := who(r)
+				kill(sleeper)
+				stays := r.worker()
+				for i, h := range r.others(sleeper, stays) {
+					r.pause(5 * time.Second)
+					h.move(fmt.Sprintf("10.0.1.%d", i))
+					r.until(30*time.Second, all(r.ready(r.others(sleeper)...), r.addressed(h)))
+				}
+				boot(sleeper)
+				r.until(30*time.Second, all(r.ready(r.hosts...), r.voters(3)))
+			})
+		})
 	}
 }

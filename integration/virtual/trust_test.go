@@ -109,14 +109,14 @@ func (h *host) steal() *thief {
 	return t
 }
 
-// Address makes the ring the thief's directory.
-func (r *ring) Address(id cluster.NodeID) (string, bool) {
+// Addresses makes the ring the thief's directory.
+func (r *ring) Addresses(id cluster.NodeID) []string {
 	for _, h := range r.up() {
 		if h.id() == id {
-			return net.JoinHostPort(h.ip, "7070"), true
+			return []string{net.JoinHostPort(h.ip, "7070")}
 		}
 	}
-	return "", false
+	return nil
 }
 
 // call asks what any member may ask.
