@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"net"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/musterhq/muster/agent/gossip"
@@ -22,6 +24,7 @@ type known struct {
 	at      position       // of the frame that named them
 	leader  cluster.NodeID // as the last feed or heartbeat said
 	table   lb.Input
+	came    map[cluster.NodeID]string // the IP that a voter's last raft stream came from
 }
 
 const membersFile = "members.json"
@@ -107,6 +110,29 @@ func (k *known) Address(id cluster.NodeID) (string, bool) {
 	}
 	m, ok := k.member(id)
 	return m.HostPort(), ok
+}
+
+// cameFrom notes where a voter called from.
+func (k *known) cameFrom(id cluster.NodeID, from net.Addr) {
+	ip, _, err := net.SplitHostPort(from.String())
+	if err != nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.came == nil {
+		k.came = map[cluster.NodeID]string{}
+	}
+	k.came[id] = ip
+}
+
+// lastSeen is where a node's API answers if it has not moved since it called.
+func (k *known) lastSeen(id cluster.NodeID) (string, bool) {
+	m, ok := k.member(id)
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	ip, called := k.came[id]
+	return net.JoinHostPort(ip, strconv.Itoa(m.APIPort)), ok && called
 }
 
 // voters are the members that hold replicated state, those that are not known

@@ -208,22 +208,23 @@ func (m *member) Address(id cluster.NodeID) (string, bool) {
 	return "", false
 }
 
-// Addresses are where a node's API may answer: as the cluster says, then as
-// gossip does if that is something else. A node that moved while most voters
-// did, or while this one slept, cannot be found otherwise.
+// Addresses are where a node's API may answer: as the cluster says, then where it
+// called from and where gossip hears it, if that is somewhere else. A node that
+// moved while most voters did, or while this one slept, is not found otherwise.
 func (m *member) Addresses(id cluster.NodeID) []string {
 	var out []string
-	if at, ok := m.known.Address(id); ok {
-		out = append(out, at)
-	}
-	if m.gossip == nil || id == m.self {
-		return out
-	}
-	if g, ok := m.gossip.Member(string(id)); ok && g.Alive && g.Meta.APIPort != 0 {
-		if at := net.JoinHostPort(g.Addr, strconv.Itoa(int(g.Meta.APIPort))); !slices.Contains(out, at) {
+	add := func(at string, ok bool) {
+		if ok && !slices.Contains(out, at) {
 			out = append(out, at)
 		}
 	}
+	add(m.known.Address(id))
+	if m.gossip == nil || id == m.self {
+		return out
+	}
+	add(m.lastSeen(id))
+	g, ok := m.gossip.Member(string(id))
+	add(net.JoinHostPort(g.Addr, strconv.Itoa(int(g.Meta.APIPort))), ok && g.Alive && g.Meta.APIPort != 0)
 	return out
 }
 

@@ -198,6 +198,7 @@ func (l *raftListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if p, ok := security.ConnPeer(conn); ok && l.m.maySendRaft(p) {
+			l.m.cameFrom(cluster.NodeID(p.NodeID), conn.RemoteAddr())
 			return &raftConn{conn, p, l.m}, nil
 		}
 		_ = conn.Close()
