@@ -55,6 +55,14 @@ func (s stateOf) View() (state.View, bool) {
 	return view, view.Epoch() > 0
 }
 
+func (s stateOf) Confirm(ctx context.Context) error {
+	v := s.m.voter.Load()
+	if v == nil {
+		return errNotVoter
+	}
+	return v.store.Confirm(ctx)
+}
+
 func (s stateOf) Propose(ctx context.Context, request string, body state.Body) (state.Result, error) {
 	v := s.m.voter.Load()
 	if v == nil {

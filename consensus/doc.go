@@ -14,6 +14,6 @@
 // same server: the caller has it leave raft's configuration before it returns.
 //
 // Start with Config and Open, then Store's methods by topic: propose.go,
-// leadership.go, servers.go, status.go, watch.go; fsm.go is the state machine's
-// side, guard.go the one that faces the disk.
+// leadership.go, read.go, servers.go, status.go, watch.go; fsm.go is the state
+// machine's side, guard.go the one that faces the disk.
 package consensus

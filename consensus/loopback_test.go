@@ -3,6 +3,7 @@ package consensus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"path/filepath"
 	"sync"
@@ -21,7 +22,7 @@ type loopback struct {
 	addrs map[cluster.NodeID]string
 }
 
-func newLoopback(t *testing.T) *loopback {
+func newLoopback(t testing.TB) *loopback {
 	r := &ring{t: t, stores: map[cluster.NodeID]*Store{}}
 	l := &loopback{ring: r, dir: t.TempDir(), addrs: map[cluster.NodeID]string{}}
 	t.Cleanup(r.closeAll)
@@ -119,4 +120,34 @@ func BenchmarkPropose(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkConfirm measures concurrent reads of a leader with two followers.
+func BenchmarkConfirm(b *testing.B) {
+	l := newLoopback(b)
+	first := l.open("A")
+	if err := first.Bootstrap(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	l.leader()
+	l.must(first, state.Init{Identity: cluster.Identity{ID: "C", Epoch: 1, CA: []byte("ca")}, Node: cluster.Node{ID: "A", Name: "a", Address: "10.0.0.1"}})
+	for _, id := range []cluster.NodeID{"B", "C"} {
+		l.open(id)
+		l.join(first, id)
+	}
+	for _, readers := range []int{1, 64} {
+		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) {
+			var wg sync.WaitGroup
+			for i := range readers {
+				wg.Go(func() {
+					for range (b.N + i) / readers {
+						if err := first.Confirm(b.Context()); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
 }

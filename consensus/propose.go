@@ -54,7 +54,8 @@ func (s *Store) Barrier(ctx context.Context) error {
 }
 
 // VerifyLeader returns nil when a quorum has confirmed, after the call, that
-// this node leads.
+// this node leads. An answer that was on its way before the call counts as well:
+// see Confirm.
 func (s *Store) VerifyLeader(ctx context.Context) error {
 	if _, err := s.ask(ctx, func(time.Duration) raft.Future { return s.raft.VerifyLeader() }); err != nil {
 		return fmt.Errorf("verify leadership: %w", err)

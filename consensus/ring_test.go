@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // ring is a cluster of stores in one process.
 type ring struct {
-	t      *testing.T
+	t      testing.TB
 	net    *network
 	memory map[cluster.NodeID]*Memory
 	stores map[cluster.NodeID]*Store

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -24,6 +25,8 @@ type Store struct {
 	trans   *transport
 	raft    *raft.Raft
 	gate    gate
+	rounds  rounds
+	barrier atomic.Uint64 // the last term in which this node passed a barrier
 
 	mu      sync.Mutex
 	closing bool

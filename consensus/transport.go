@@ -3,6 +3,7 @@ package consensus
 import (
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -38,6 +39,7 @@ func (byID) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
 }
 
 func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	sent := t.progress.tick()
 	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
 	if err == nil && resp.Term <= args.Term {
 		var match uint64
@@ -46,6 +48,7 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 			t.herald.acknowledged(id, target, args)
 		}
 		t.progress.heard(id, args.Term, match)
+		t.progress.answered(id, args.Term, sent)
 	}
 	return err
 }
@@ -63,9 +66,12 @@ type Peer struct {
 	ID          cluster.NodeID
 	Match       uint64    // the log is known to agree up to here
 	LastContact time.Time // of the last answer
+
+	asked uint64 // the tick at which the newest request went out that it has answered
 }
 
 type progress struct {
+	ticks atomic.Uint64
 	mu    sync.Mutex
 	term  uint64
 	peers map[raft.ServerID]Peer
@@ -83,7 +89,9 @@ func (p *progress) heard(id raft.ServerID, term, match uint64) {
 		p.term = term
 		clear(p.peers)
 	}
-	p.peers[id] = Peer{ID: cluster.NodeID(id), Match: max(match, p.peers[id].Match), LastContact: time.Now()}
+	peer := p.peers[id]
+	peer.ID, peer.Match, peer.LastContact = cluster.NodeID(id), max(match, peer.Match), time.Now()
+	p.peers[id] = peer
 }
 
 // of returns what is known of a peer in the given term.

@@ -42,6 +42,9 @@ type State interface {
 	// View is what this node has applied; ok is false on a worker, which
 	// holds no replicated state.
 	View() (v state.View, ok bool)
+	// Confirm returns nil when View holds all that was acknowledged before the
+	// call: this node leads, and a majority has just said so.
+	Confirm(ctx context.Context) error
 	// Propose commits a command; it fails with an *api.Error.
 	Propose(ctx context.Context, request string, body state.Body) (state.Result, error)
 	// Watch wakes after each change of the view until stop is called.

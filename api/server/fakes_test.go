@@ -13,6 +13,10 @@ type noState struct{}
 
 func (noState) View() (state.View, bool) { return state.View{}, false }
 
+func (noState) Confirm(context.Context) error {
+	return api.Errorf(api.CodeUnavailable, "not a voter")
+}
+
 func (noState) Propose(context.Context, string, state.Body) (state.Result, error) {
 	return state.Result{}, api.Errorf(api.CodeUnavailable, "not a voter")
 }

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
@@ -55,7 +57,7 @@ func (c *call) reachable(id cluster.NodeID) bool {
 // servable says why this node cannot serve the call itself, which it was not
 // able to pass on.
 func (c *call) servable(w where) error {
-	if c.isLeader() {
+	if c.isLeader() && (w == leader || c.confirmed()) {
 		return nil
 	}
 	_, voter := c.State.View()
@@ -70,6 +72,18 @@ func (c *call) servable(w where) error {
 	}
 	return api.Errorf(api.CodeUnavailable, "this node reaches no voter of the cluster").
 		WithHint("check the network to the voters; its containers run on meanwhile")
+}
+
+// confirmLimit is how long a read waits for the voters' word that this node
+// leads; after that it is answered as one without a leader.
+const confirmLimit = 2 * time.Second
+
+// confirmed reports whether this node leads beyond doubt: one that was replaced
+// a moment ago, and has not heard, must not answer as if nothing had been changed.
+func (c *call) confirmed() bool {
+	ctx, cancel := context.WithTimeout(c.ctx, confirmLimit)
+	defer cancel()
+	return c.State.Confirm(ctx) == nil
 }
 
 // relay passes the call to another node and its answer back.

@@ -54,6 +54,28 @@ func TestHopsAreLimited(t *testing.T) {
 	}
 }
 
+// A leader that was replaced and has not heard of it answers reads as one
+// without a leader, whomever they come through.
+func TestReplacedLeaderSaysThatItMayBeOld(t *testing.T) {
+	r := newRing(t, nil, "n1", "n2", "w3")
+	for _, h := range r.hosts {
+		if st := get[api.Status](h, "/v1/status"); st.Stale {
+			t.Errorf("through %s with a leader: %+v", h.name, st)
+		}
+	}
+	r.mu.Lock()
+	r.deposed = true
+	r.mu.Unlock()
+	for _, h := range r.hosts {
+		if st := get[api.Status](h, "/v1/status"); !st.Stale {
+			t.Errorf("through %s with a leader that was replaced: %+v", h.name, st)
+		}
+		if _, err := h.client.Services(t.Context(), ""); err != nil || !h.client.Stale() {
+			t.Errorf("a list through %s: %v, marked stale: %v", h.name, err, h.client.Stale())
+		}
+	}
+}
+
 func TestWithoutLeader(t *testing.T) {
 	r := newRing(t, nil, "n1", "n2", "w3")
 	r.noLeader()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -46,6 +47,7 @@ type ring struct {
 	watchers map[chan struct{}]bool
 	leader   func(asked *host) cluster.NodeID
 	demoted  map[string]bool // hosts that lost their replicated state
+	deposed  bool            // the voters deny that the leader leads
 }
 
 // host is one node of the ring.
@@ -306,6 +308,15 @@ func (s stateOf) View() (state.View, bool) {
 		return state.View{}, false
 	}
 	return s.ring.state.View(), true
+}
+
+func (s stateOf) Confirm(context.Context) error {
+	s.ring.mu.Lock()
+	defer s.ring.mu.Unlock()
+	if s.ring.deposed {
+		return errors.New("another node leads")
+	}
+	return nil
 }
 
 func (s stateOf) Propose(_ context.Context, request string, body state.Body) (state.Result, error) {
