@@ -223,13 +223,13 @@ func (r *ring) view() state.View {
 }
 
 // Address implements peer.Directory.
-func (r *ring) Address(id cluster.NodeID) (string, bool) {
+func (r *ring) Addresses(id cluster.NodeID) []string {
 	for _, h := range r.hosts {
 		if h.id == id {
-			return h.address.String(), true
+			return []string{h.address.String()}
 		}
 	}
-	return "", false
+	return nil
 }
 
 func (r *ring) host(name string) *host {
