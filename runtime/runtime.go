@@ -89,9 +89,19 @@ type Images interface {
 	// Pull fetches a digest reference from its registry.
 	Pull(ctx context.Context, digest string, login *Login) error
 	// Save writes the image as a tar stream (docker save), Load reads one and
-	// returns the IDs of the images that it held.
+	// returns the IDs of the images that it held. The stream may leave out the
+	// files of layers that are here already, on the same layers below, where the
+	// engine names images by the hash of their configuration; a stream that
+	// leaves out others is an error.
 	Save(ctx context.Context, image string, w io.Writer) error
 	Load(ctx context.Context, r io.Reader) (ids []string, err error)
+	// Layers returns what an image (digest reference or image ID) is made of: the
+	// SHA-256 digests of its layers as they are unpacked, lowest first.
+	Layers(ctx context.Context, image string) ([]string, error)
+	// RemoveImage removes an image by its ID, with all of its names. ErrConflict
+	// when a container, running or not, was made from it. Removing an absent one
+	// is no error.
+	RemoveImage(ctx context.Context, id string) error
 	// Tag gives a local image a reference.
 	Tag(ctx context.Context, id, ref string) error
 	// ListImages returns the host's images.
@@ -133,6 +143,9 @@ type Info struct {
 	MilliCPU      int64 // of the host, as the engine sees it
 	Memory        int64 // bytes
 	Labels        map[string]string
+	// DataRoot is the directory that holds images and containers; "" where that
+	// is not on this host's file systems.
+	DataRoot string
 }
 
 // Create is the request for a container.

@@ -158,6 +158,7 @@ func (d *Driver) Info(ctx context.Context) (runtime.Info, error) {
 			MilliCPU:      int64(i.NCPU) * 1000,
 			Memory:        i.MemTotal,
 			Labels:        map[string]string{},
+			DataRoot:      i.DockerRootDir,
 		}
 		for _, l := range i.Labels {
 			k, v, _ := strings.Cut(l, "=")

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/client"
@@ -23,10 +25,7 @@ var imageID = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 // HasImage reports whether the image is here, under its own digest or, fetched
 // from a peer, under runtime.PeerTag.
 func (d *Driver) HasImage(ctx context.Context, digest string) (bool, error) {
-	_, err := d.inspectImage(ctx, digest)
-	if errors.Is(err, runtime.ErrNotFound) && strings.Contains(digest, "@") {
-		_, err = d.inspectImage(ctx, runtime.PeerTag(digest))
-	}
+	_, err := d.findImage(ctx, digest)
 	if errors.Is(err, runtime.ErrNotFound) {
 		return false, nil
 	}
@@ -143,6 +142,52 @@ func (d *Driver) ListImages(ctx context.Context) ([]runtime.Image, error) {
 		return err
 	})
 	return out, err
+}
+
+// Layers returns what an image is made of; one that came from a peer is found by
+// its repository digest too.
+func (d *Driver) Layers(ctx context.Context, ref string) ([]string, error) {
+	found, err := d.findImage(ctx, ref)
+	return found.RootFS.Layers, err
+}
+
+// findImage inspects an image by ID, by reference, or by the repository digest
+// of one that came from a peer.
+func (d *Driver) findImage(ctx context.Context, ref string) (image.InspectResponse, error) {
+	found, err := d.inspectImage(ctx, ref)
+	if errors.Is(err, runtime.ErrNotFound) && strings.Contains(ref, "@") {
+		found, err = d.inspectImage(ctx, runtime.PeerTag(ref))
+	}
+	return found, err
+}
+
+// RemoveImage takes an image's names away one by one, and the image with the
+// last. The engine looks for containers only then, so they are looked for first.
+func (d *Driver) RemoveImage(ctx context.Context, id string) error {
+	found, err := d.inspectImage(ctx, id)
+	if errors.Is(err, runtime.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return d.call(ctx, classWrite, "remove image "+id, func(ctx context.Context, cl *client.Client) error {
+		users, err := cl.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("ancestor", found.ID))})
+		if err != nil {
+			return err
+		}
+		if len(users) > 0 {
+			return fmt.Errorf("%w: container %s was made from it", runtime.ErrConflict, users[0].ID)
+		}
+		names := slices.Concat(realNames(found.RepoTags), realNames(found.RepoDigests))
+		for _, name := range append(names, found.ID) {
+			_, err := cl.ImageRemove(ctx, name, image.RemoveOptions{PruneChildren: true})
+			if err != nil && !errors.Is(sentinel(err), runtime.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // realNames drops the engine's place-holders for names that an image has not.

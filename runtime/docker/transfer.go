@@ -67,10 +67,7 @@ func notFoundInRegistry(err error) error {
 // Save writes an image as a tar stream; one that came from a peer is found by
 // its digest too.
 func (d *Driver) Save(ctx context.Context, ref string, w io.Writer) error {
-	found, err := d.inspectImage(ctx, ref)
-	if errors.Is(err, runtime.ErrNotFound) && strings.Contains(ref, "@") {
-		found, err = d.inspectImage(ctx, runtime.PeerTag(ref))
-	}
+	found, err := d.findImage(ctx, ref)
 	if err != nil {
 		return err
 	}

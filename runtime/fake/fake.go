@@ -54,6 +54,7 @@ type Driver struct {
 	containers  map[string]*container // by ID
 	networks    map[string]map[string]string
 	images      map[string]runtime.Image // by ID
+	layers      map[string]layered       // by the ID of an image that has some
 	remote      map[string]string        // reference in the registry to digest
 	faults      map[Op]*Fault
 	calls       map[Op]int
@@ -88,6 +89,7 @@ func New(c Config) *Driver {
 		containers:  map[string]*container{},
 		networks:    map[string]map[string]string{},
 		images:      map[string]runtime.Image{},
+		layers:      map[string]layered{},
 		remote:      map[string]string{},
 		faults:      map[Op]*Fault{},
 		calls:       map[Op]int{},

@@ -102,38 +102,31 @@ func (d *Driver) Pull(ctx context.Context, digest string, _ *runtime.Login) erro
 	})
 }
 
-// saved is the form of a saved image: this and its ID, in one line.
-const saved = "fake image "
-
-// Save writes the image's ID in a form that Load reads.
-func (d *Driver) Save(ctx context.Context, image string, w io.Writer) error {
-	return d.do(ctx, OpSave, image, func() error {
+// Layers returns what AddLayers made an image of; other images have none.
+func (d *Driver) Layers(ctx context.Context, image string) (out []string, err error) {
+	err = d.do(ctx, OpImage, image, func() error {
 		i, ok := d.findImage(image)
 		if !ok {
 			return runtime.ErrNotFound
 		}
-		_, err := io.WriteString(w, saved+i.ID+"\n")
-		return err
-	})
-}
-
-// Load reads what Save wrote.
-func (d *Driver) Load(ctx context.Context, r io.Reader) (ids []string, err error) {
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return nil, err
-	}
-	err = d.do(ctx, OpSave, "", func() error {
-		for l := range strings.Lines(string(data)) {
-			id, ok := strings.CutPrefix(strings.TrimSpace(l), saved)
-			if !ok {
-				return fmt.Errorf("%w: not a saved image", runtime.ErrInvalid)
-			}
-			ids = append(ids, d.addImage(id))
-		}
+		out = digests(d.layers[i.ID].layers)
 		return nil
 	})
-	return ids, err
+	return out, err
+}
+
+// RemoveImage removes an image that no container was made from.
+func (d *Driver) RemoveImage(ctx context.Context, id string) error {
+	return d.do(ctx, OpImage, id, func() error {
+		for _, c := range d.containers {
+			if c.seen().Image == id {
+				return fmt.Errorf("%w: container %s was made from it", runtime.ErrConflict, c.seen().ID)
+			}
+		}
+		delete(d.images, id)
+		delete(d.layers, id)
+		return nil
+	})
 }
 
 // Tag gives an image a reference.

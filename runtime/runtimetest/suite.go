@@ -46,6 +46,8 @@ func Run(t *testing.T, newDriver func(*testing.T) (runtime.Driver, Fixture)) {
 		"networks":       testNetworks,
 		"images":         testImages,
 		"peer image":     testPeerImage,
+		"image layers":   testImageLayers,
+		"remove image":   testRemoveImage,
 		"cancellation":   testCancellation,
 		"info":           testInfo,
 	} {
