@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/musterhq/muster/agent/gossip"
-	"github.com/musterhq/muster/agent/images"
 	"github.com/musterhq/muster/agent/peer"
 	"github.com/musterhq/muster/agent/worker"
 	"github.com/musterhq/muster/api"
@@ -37,7 +36,7 @@ type member struct {
 	peers  *peer.Pool
 	mux    *security.Mux
 	gossip *gossip.Gossip
-	images *images.Fetcher
+	images imagesOf
 	worker *worker.Worker
 	proxy  *proxy.Proxy
 	uplink *uplink
@@ -167,9 +166,9 @@ func (m *member) startGossip() error {
 func (m *member) startHost() (err error) {
 	m.proxy = proxy.New(proxy.Config{NodeID: m.self, Logger: m.log.With("part", "proxy")})
 	m.onStop(m.proxy.Close)
-	m.images = images.New(images.Config{
-		Self: m.self, Engine: m.a.host.Engine, Peers: m.peers, Members: m.Members, Login: m.login, Logger: m.log.With("part", "images"),
-	})
+	if err := m.startImages(); err != nil {
+		return err
+	}
 	m.worker, err = worker.New(worker.Config{
 		Engine: m.a.host.Engine, Images: m.images, Address: m.address, DataDir: m.a.data.path,
 		Host:   worker.Host{ClusterID: m.identity.Load().ClusterID, NodeID: m.self, NodeName: m.a.name},

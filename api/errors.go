@@ -3,6 +3,8 @@ package api
 import (
 	"fmt"
 	"net/http"
+
+	"github.com/musterhq/muster/cluster"
 )
 
 // Code classifies an error for programs.
@@ -38,6 +40,8 @@ type Error struct {
 	Message string `json:"message"`
 	Field   string `json:"field,omitempty"`
 	Hint    string `json:"hint,omitempty"`
+	// Try names nodes that may do what this one does not, for programs.
+	Try []cluster.NodeID `json:"try,omitempty"`
 }
 
 // ErrorBody is the JSON body of a failed call.

@@ -25,6 +25,8 @@ import (
 //	GET  /v1/node/exec        websocket to one container here
 //	GET  /v1/node/images      []NodeImage here
 //	GET  /v1/node/image       tar of one image here
+//	GET  /v1/node/image/config   configuration of one image here
+//	POST /v1/node/image/layers   ImageParts -> LayerHead and bytes, each
 //	POST /v1/node/image       fetch one image to here
 //	GET  /v1/node/resolve     digest of a reference as this engine knows it
 
@@ -183,6 +185,30 @@ type NodeImage struct {
 	Digests []string  `json:"digests"`
 	Size    int64     `json:"size"`
 	Created time.Time `json:"created"`
+}
+
+// ImageAsk is a node's wish for an image, as the query of a call (id, idle).
+type ImageAsk struct {
+	ID   string         // of the image
+	To   cluster.NodeID // who asks
+	Idle bool           // nobody waits for it
+}
+
+// ImageParts asks for layers of an image.
+type ImageParts struct {
+	Layers []LayerPart `json:"layers"`
+}
+
+// LayerPart is the rest of a layer: all of it from a byte on.
+type LayerPart struct {
+	Digest string `json:"digest"` // of the layer as it is unpacked
+	Offset int64  `json:"offset,omitempty"`
+}
+
+// LayerHead is a line of JSON that goes before the bytes of a LayerPart.
+type LayerHead struct {
+	LayerPart
+	Size int64 `json:"size"` // of the whole layer
 }
 
 // Resolved is the digest of a reference.

@@ -19,6 +19,8 @@ import (
 // Engine is this host's image store.
 type Engine interface {
 	HasImage(ctx context.Context, digest string) (bool, error)
+	ListImages(ctx context.Context) ([]runtime.Image, error)
+	Layers(ctx context.Context, image string) ([]string, error)
 	Pull(ctx context.Context, digest string, login *runtime.Login) error
 	Load(ctx context.Context, r io.Reader) (ids []string, err error)
 	Tag(ctx context.Context, id, ref string) error
@@ -36,6 +38,8 @@ type Config struct {
 	Engine  Engine
 	Peers   Peers
 	Members func() []api.Member
+	// Store keeps layers on their way; nil: nodes send images as a whole only.
+	Store *Store
 	// Login is the credential for a registry, by the domain of its references;
 	// nil for none.
 	Login  func(ctx context.Context, server string) *runtime.Login
@@ -47,8 +51,10 @@ type Fetcher struct {
 	cfg Config
 	log *slog.Logger
 
-	mu      sync.Mutex
-	flights map[string]*flight // by digest
+	flights flights // by digest
+
+	mu     sync.Mutex
+	layers map[string][]string // of images of this host, by ID
 }
 
 // New makes a Fetcher.
@@ -56,7 +62,7 @@ func New(c Config) *Fetcher {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Fetcher{cfg: c, log: c.Logger, flights: map[string]*flight{}}
+	return &Fetcher{cfg: c, log: c.Logger, layers: map[string][]string{}}
 }
 
 // Fetch brings the image of a repository digest ("name@sha256:...") or an image
@@ -67,13 +73,13 @@ func New(c Config) *Fetcher {
 // tries again until ctx ends. The error is runtime.ErrNotFound when the
 // registry and every ready node said that they do not have the image.
 func (f *Fetcher) Fetch(ctx context.Context, digest string) error {
-	return f.together(ctx, digest, func() error { return f.bring(ctx, digest, "") })
+	return f.flights.together(ctx, digest, func() error { return f.bring(ctx, digest, "") })
 }
 
 // Copy brings the image from the given node, without asking the registry first,
 // or else as Fetch does, and moves the reference ref to it; "" for none.
 func (f *Fetcher) Copy(ctx context.Context, digest string, from cluster.NodeID, ref string) error {
-	if err := f.together(ctx, digest, func() error { return f.bring(ctx, digest, from) }); err != nil || ref == "" {
+	if err := f.flights.together(ctx, digest, func() error { return f.bring(ctx, digest, from) }); err != nil || ref == "" {
 		return err
 	}
 	err := f.cfg.Engine.Tag(ctx, digest, ref)

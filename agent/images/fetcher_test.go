@@ -42,6 +42,7 @@ type node struct {
 	waits     chan struct{}       // sends when it is closed
 	began     chan<- struct{}     // told of a transfer's begin
 	asked     func(digest string) // told of a question
+	byLayers                      // how it sends layers, if it does
 }
 
 func newFleet(names ...string) *fleet {
@@ -87,6 +88,8 @@ func (f *fleet) Stream(ctx context.Context, id cluster.NodeID, method, path stri
 			return nil, api.Errorf(api.CodeUnavailable, "this node is busy")
 		}
 		return n.send(ctx, r.URL.Query().Get("id"))
+	case "/v1/node/image/config", "/v1/node/image/layers":
+		return n.handOver(r)
 	}
 	return nil, fmt.Errorf("HTTP %d", http.StatusNotFound)
 }

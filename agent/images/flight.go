@@ -1,8 +1,18 @@
 package images
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
-// flight is one image on its way, which several callers may wait for.
+// flights are pieces of work that several callers may wait for, by what they
+// bring.
+type flights struct {
+	mu sync.Mutex
+	m  map[string]*flight
+}
+
+// flight is one piece of work under way.
 type flight struct {
 	done chan struct{} // closed when the fields below are set
 	err  error
@@ -11,17 +21,17 @@ type flight struct {
 	abandoned bool
 }
 
-// together runs work once for all callers that ask for the same digest at the
+// together runs work once for all callers that ask for the same key at the
 // same time. The first caller does it, under its own context; a caller that
 // still wants the image when that context has ended starts anew, and each stops
 // waiting when its own context ends.
-func (f *Fetcher) together(ctx context.Context, digest string, work func() error) error {
+func (f *flights) together(ctx context.Context, key string, work func() error) error {
 	for {
-		fl, mine := f.join(digest)
+		fl, mine := f.join(key)
 		if mine {
 			fl.err = work()
 			fl.abandoned = fl.err != nil && ctx.Err() != nil
-			f.land(digest, fl)
+			f.land(key, fl)
 			return fl.err
 		}
 		select {
@@ -35,20 +45,23 @@ func (f *Fetcher) together(ctx context.Context, digest string, work func() error
 	}
 }
 
-func (f *Fetcher) join(digest string) (fl *flight, mine bool) {
+func (f *flights) join(key string) (fl *flight, mine bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if fl, ok := f.flights[digest]; ok {
+	if fl, ok := f.m[key]; ok {
 		return fl, false
 	}
+	if f.m == nil {
+		f.m = map[string]*flight{}
+	}
 	fl = &flight{done: make(chan struct{})}
-	f.flights[digest] = fl
+	f.m[key] = fl
 	return fl, true
 }
 
-func (f *Fetcher) land(digest string, fl *flight) {
+func (f *flights) land(key string, fl *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.flights, digest)
+	delete(f.m, key)
 	close(fl.done)
 }

@@ -26,6 +26,9 @@ const (
 	// may take long to prepare the first byte of a large image.
 	stallDeadline = 3 * time.Minute
 
+	// sweepEvery is in which round nodes are asked that nobody said anything of.
+	sweepEvery = 4
+
 	busyRetryMin = 250 * time.Millisecond
 	busyRetryMax = 5 * time.Second
 )
@@ -38,9 +41,12 @@ type search struct {
 	*Fetcher
 	digest    string
 	preferred cluster.NodeID
+	idle      bool // nobody waits for the image
 	tried     []string
 	found     bool // somebody has the image
 	unsure    bool // a source could not be asked
+	rounds    int
+	likely    map[cluster.NodeID]bool // have the image, or are about to
 }
 
 // note keeps why a source failed, once for each text.
@@ -81,36 +87,66 @@ func (s *search) peers(ctx context.Context, only bool) (done bool, err error) {
 	}
 }
 
-// round goes through the candidates once, some at a time.
+// round goes through the candidates once: first those that are likely to have
+// the image and, unless all of them are just busy, the others. They are asked
+// too in every sweepEvery-th round.
 func (s *search) round(ctx context.Context, only bool) (got, busy bool) {
-	for batch := range slices.Chunk(s.candidates(only), askAtOnce) {
+	likely, others := s.candidates(only)
+	s.rounds++
+	if got, busy = s.try(ctx, likely); got || ctx.Err() != nil || busy && s.rounds%sweepEvery != 0 {
+		return got, busy
+	}
+	got, more := s.try(ctx, others)
+	return got, busy || more
+}
+
+// try asks nodes, some at a time, until one has given the image.
+func (s *search) try(ctx context.Context, nodes []api.Member) (got, busy bool) {
+	for batch := range slices.Chunk(nodes, askAtOnce) {
 		for _, h := range s.ask(ctx, batch) {
-			s.found = true
-			err := s.load(ctx, h)
+			err := s.get(ctx, h)
 			if err == nil {
 				return true, false
 			}
 			if ctx.Err() != nil {
 				return false, false
 			}
-			busy = busy || isBusy(err)
+			busy = s.isBusy(err) || busy
 			s.log.Debug("a node did not give an image", "image", s.digest, "node", h.Name, "error", err)
 			s.note("node "+h.Name, err)
+		}
+		if busy && len(s.likely) > 0 {
+			return false, true // they know more than the rest
 		}
 	}
 	return false, busy
 }
 
-// candidates are the nodes to ask, in an order that spreads the load.
-func (s *search) candidates(only bool) []api.Member {
-	var out []api.Member
+// candidates are the nodes to ask, in an order that spreads the load: first those
+// that are likely to have the image.
+func (s *search) candidates(only bool) (likely, others []api.Member) {
 	for _, m := range s.cfg.Members() {
-		if m.ID != s.cfg.Self && m.Condition == cluster.Ready && (!only || m.ID == s.preferred) {
-			out = append(out, m)
+		switch {
+		case m.ID == s.cfg.Self, m.Condition != cluster.Ready, only && m.ID != s.preferred:
+		case s.likely[m.ID]:
+			likely = append(likely, m)
+		default:
+			others = append(others, m)
 		}
 	}
-	rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
-	return out
+	rand.Shuffle(len(likely), func(i, j int) { likely[i], likely[j] = likely[j], likely[i] })
+	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	return likely, others
+}
+
+// suppose notes nodes that are likely to have the image.
+func (s *search) suppose(nodes ...cluster.NodeID) {
+	if s.likely == nil {
+		s.likely = map[cluster.NodeID]bool{}
+	}
+	for _, n := range nodes {
+		s.likely[n] = true
+	}
 }
 
 // ask returns those of the nodes that have the image.
@@ -133,6 +169,8 @@ func (s *search) ask(ctx context.Context, nodes []api.Member) []holder {
 			continue
 		}
 		if at := slices.IndexFunc(answers[i], s.matches); at >= 0 {
+			s.found = true
+			s.suppose(m.ID)
 			out = append(out, holder{m, answers[i][at]})
 		}
 	}
@@ -144,11 +182,33 @@ func (s *search) matches(i api.NodeImage) bool {
 		isRepository(s.digest) && slices.Contains(i.Tags, runtime.PeerTag(s.digest))
 }
 
-// load streams the image out of a node into the engine and checks what came.
+// get brings the image from a node into the engine and checks what came.
+func (s *search) get(ctx context.Context, h holder) error {
+	err := errWhole
+	if s.cfg.Store != nil {
+		err = s.byLayers(ctx, h)
+	}
+	if errors.Is(err, errWhole) {
+		err = s.load(ctx, h)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.name(ctx, h.image); err != nil {
+		return err
+	}
+	here, err := s.cfg.Engine.HasImage(ctx, s.digest)
+	if err == nil && !here {
+		err = errors.New("it sent an image that is not the one asked for")
+	}
+	return err
+}
+
+// load streams the whole image out of a node into the engine.
 func (s *search) load(ctx context.Context, h holder) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	body, err := s.cfg.Peers.Stream(ctx, h.ID, http.MethodGet, "/v1/node/image?id="+url.QueryEscape(h.image.ID), nil)
+	body, err := s.cfg.Peers.Stream(ctx, h.ID, http.MethodGet, "/v1/node/image?"+s.query(h.image.ID), nil)
 	if err != nil {
 		return err
 	}
@@ -162,14 +222,7 @@ func (s *search) load(ctx context.Context, h holder) error {
 	case !slices.Contains(ids, h.image.ID):
 		return fmt.Errorf("it sent image %s instead of %s", strings.Join(ids, ", "), h.image.ID)
 	}
-	if err := s.name(ctx, h.image); err != nil {
-		return err
-	}
-	here, err := s.cfg.Engine.HasImage(ctx, s.digest)
-	if err == nil && !here {
-		err = errors.New("it sent an image that is not the one asked for")
-	}
-	return err
+	return nil
 }
 
 // name gives the loaded image the names under which it is looked for.
@@ -208,10 +261,15 @@ func (s *search) failed(cause error) error {
 	return fmt.Errorf("bring image %s to this node: %w (%s); %s", s.digest, cause, why, next)
 }
 
-// isBusy reports whether a node has the image but sends too many already.
-func isBusy(err error) bool {
+// isBusy reports whether a node has the image but sends too many already, and
+// notes where else it says that the image is.
+func (s *search) isBusy(err error) bool {
 	var e *api.Error
-	return errors.As(err, &e) && e.Code == api.CodeUnavailable
+	if !errors.As(err, &e) || e.Code != api.CodeUnavailable {
+		return errors.Is(err, errBeingWritten)
+	}
+	s.suppose(e.Try...)
+	return true
 }
 
 // watched calls stalled when a read takes too long.

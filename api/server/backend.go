@@ -33,8 +33,6 @@ type Backend struct {
 	Images Images
 	Trust  Trust
 	Local  LocalNode
-
-	sending slots // images under way from here to other nodes
 }
 
 // State is the replicated state as this node has it.
@@ -91,7 +89,6 @@ type Engine interface {
 	Resolve(ctx context.Context, ref string, login *runtime.Login) (string, error)
 	HasImage(ctx context.Context, digest string) (bool, error)
 	ListImages(ctx context.Context) ([]runtime.Image, error)
-	Save(ctx context.Context, image string, w io.Writer) error
 }
 
 // Builder is an Engine that also builds images. Not every one can.
@@ -99,13 +96,19 @@ type Builder interface {
 	Build(ctx context.Context, b runtime.Build, contextTar io.Reader, out io.Writer) (id string, err error)
 }
 
-// Images brings images to this host.
+// Images brings images to this host, and hands them on.
 type Images interface {
 	// Fetch brings what a task needs: from the registry, else from a peer.
 	Fetch(ctx context.Context, digest string) error
 	// Copy brings an image from the node that has it, or else from where it can
 	// be had, and moves the reference ref to it unless that is "".
 	Copy(ctx context.Context, digest string, from cluster.NodeID, ref string) error
+	// Config, Send and Whole hand an image of this host to another node: its
+	// configuration, some of its layers, or all of it. They fail with an
+	// *api.Error of api.CodeUnavailable while too many are under way.
+	Config(ctx context.Context, a api.ImageAsk) ([]byte, error)
+	Send(ctx context.Context, a api.ImageAsk, parts []api.LayerPart, w io.Writer) error
+	Whole(ctx context.Context, a api.ImageAsk, w io.Writer) error
 }
 
 // Trust is the cluster's certificate authority, on voters.

@@ -3,14 +3,11 @@ package server
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/musterhq/muster/api"
@@ -22,9 +19,6 @@ const (
 	// askAtOnce is how many members are asked the same question at a time.
 	askAtOnce   = 8
 	askDeadline = 10 * time.Second
-	// sendAtOnce is how many images leave this node at a time: more would only
-	// take turns on its disk and its link.
-	sendAtOnce = 2
 )
 
 // listImages answers the images of all nodes that answer, this one first.
@@ -101,55 +95,6 @@ func (c *call) ownImages(digest string) ([]api.NodeImage, error) {
 	}
 	return out, nil
 }
-
-// nodeImage streams one image as a tar archive. Too many at once are refused
-// as unavailable: whoever asks tries another node, or again.
-func nodeImage(c *call) (any, error) {
-	id := c.r.URL.Query().Get("id")
-	if _, err := parseImage("id", id); err != nil {
-		return nil, err
-	}
-	if !c.sending.take(sendAtOnce) {
-		return nil, api.Errorf(api.CodeUnavailable, "this node is busy sending %d images", sendAtOnce).WithHint("try another node, or again in a moment")
-	}
-	defer c.sending.free()
-	c.w.Header().Set("Content-Type", "application/x-tar")
-	out := &begun{w: c.w}
-	err := c.Engine.Save(c.ctx, id, out)
-	switch {
-	case err == nil:
-		return streamed, nil
-	case out.any:
-		panic(http.ErrAbortHandler) // the one way to tell a reader that the rest is missing
-	case errors.Is(err, runtime.ErrNotFound):
-		return nil, api.Errorf(api.CodeNotFound, "this node has no image %s", id)
-	}
-	return nil, fmt.Errorf("save image %s: %w", id, err)
-}
-
-// begun remembers whether anything was written.
-type begun struct {
-	w   io.Writer
-	any bool
-}
-
-func (b *begun) Write(p []byte) (int, error) {
-	b.any = true
-	return b.w.Write(p)
-}
-
-// slots counts what is under way; the zero value is ready.
-type slots struct{ used atomic.Int32 }
-
-func (s *slots) take(limit int32) bool {
-	if s.used.Add(1) <= limit {
-		return true
-	}
-	s.used.Add(-1)
-	return false
-}
-
-func (s *slots) free() { s.used.Add(-1) }
 
 // nodeFetch brings an image to this host and answers what came of it.
 func nodeFetch(c *call) (any, error) {

@@ -116,13 +116,10 @@ func TestPushRefuses(t *testing.T) {
 	}
 }
 
-// stuck is an engine that sends an image only when it is let.
-type stuck struct {
-	Engine
-	begun, let chan struct{}
-}
+// stuck saves an image only when it is let.
+type stuck struct{ begun, let chan struct{} }
 
-func (s *stuck) Save(_ context.Context, _ string, w io.Writer) error {
+func (s *stuck) save(_ context.Context, _ string, w io.Writer) error {
 	s.begun <- struct{}{}
 	<-s.let
 	_, err := io.WriteString(w, "image")
@@ -131,8 +128,8 @@ func (s *stuck) Save(_ context.Context, _ string, w io.Writer) error {
 
 func TestNodeSendsTwoImagesAtATime(t *testing.T) {
 	r := newRing(t, nil, "a", "b")
-	s := &stuck{r.host("b").engine, make(chan struct{}), make(chan struct{})}
-	r.host("b").backend.Engine = s
+	s := &stuck{make(chan struct{}), make(chan struct{})}
+	r.host("b").engine.save = s.save
 	get := func() (io.ReadCloser, error) {
 		return r.host("a").pool.Stream(t.Context(), r.host("b").id, http.MethodGet, "/v1/node/image?id=app:1", nil)
 	}
@@ -165,17 +162,15 @@ func TestNodeSendsTwoImagesAtATime(t *testing.T) {
 	_ = body.Close()
 }
 
-// broken is an engine that fails in the middle of an image.
-type broken struct{ Engine }
-
-func (broken) Save(_ context.Context, _ string, w io.Writer) error {
+// broken fails in the middle of an image.
+func broken(_ context.Context, _ string, w io.Writer) error {
 	_, _ = w.Write(bytes.Repeat([]byte("x"), 100<<10))
 	return errors.New("the disk is gone")
 }
 
 func TestAnImageThatBreaksOffIsNotTakenForAWhole(t *testing.T) {
 	r := newRing(t, nil, "a", "b")
-	r.host("b").backend.Engine = broken{r.host("b").engine}
+	r.host("b").engine.save = broken
 	body, err := r.host("a").pool.Stream(t.Context(), r.host("b").id, http.MethodGet, "/v1/node/image?id=app:1", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -91,10 +92,18 @@ func (l *links) cut() {
 	}
 }
 
-// engine is a fake whose Logs a test may replace.
+// engine is a fake whose Logs and Save a test may replace.
 type engine struct {
 	*fake.Driver
+	save func(ctx context.Context, image string, w io.Writer) error
 	logs func(ctx context.Context, id string, o runtime.LogOptions, w runtime.LogWriter) error
+}
+
+func (e *engine) Save(ctx context.Context, image string, w io.Writer) error {
+	if e.save != nil {
+		return e.save(ctx, image, w)
+	}
+	return e.Driver.Save(ctx, image, w)
 }
 
 func (e *engine) Logs(ctx context.Context, id string, o runtime.LogOptions, w runtime.LogWriter) error {
@@ -102,6 +111,12 @@ func (e *engine) Logs(ctx context.Context, id string, o runtime.LogOptions, w ru
 		return e.logs(ctx, id, o, w)
 	}
 	return e.Driver.Logs(ctx, id, o, w)
+}
+
+// imagesOf brings and hands on a host's images.
+type imagesOf struct {
+	*images.Fetcher
+	*images.Store
 }
 
 func newRing(t *testing.T, behave func(runtime.Create) fake.Behaviour, names ...string) *ring {
@@ -148,8 +163,12 @@ func (r *ring) addHost(ca *security.CA, name string, behave func(runtime.Create)
 	h.server = s
 	h.backend = &Backend{
 		Self: h.id, State: stateOf{h}, Nodes: h, Peers: peersOf{h.pool}, Leader: quietLeader{}, Engine: h.engine, Local: quietNode{},
-		Images: images.New(images.Config{Self: h.id, Engine: h.engine, Peers: h.pool, Members: h.Members}),
 	}
+	store, err := images.OpenStore(r.t.TempDir(), h.engine, func(string) (int64, int64, error) { return 1 << 40, 1 << 40, nil })
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	h.backend.Images = imagesOf{images.New(images.Config{Self: h.id, Engine: h.engine, Peers: h.pool, Members: h.Members, Store: store}), store}
 	s.Attach(h.backend)
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
