@@ -60,6 +60,13 @@ func RunOn(ctx context.Context, host Host, cfg configs.Config, version string, l
 		return err
 	}
 	defer data.close()
+	before, err := data.claim(version, host.commands())
+	switch {
+	case err != nil:
+		return err
+	case before != "" && before != version:
+		log.Info("another version had the data directory before; it holds nothing that this one does not know", "before", before, "now", version)
+	}
 	a := &Agent{cfg: cfg, version: version, log: log, data: data, host: host, failed: make(chan error, 1), expelled: make(chan *member, 1), moving: newTurn()}
 	if a.nodeID, err = data.nodeID(); err != nil {
 		return err

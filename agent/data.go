@@ -16,6 +16,7 @@ import (
 
 // dataDir is the agent's directory:
 //
+//	format            what a binary must know to open it, see format.go
 //	node-id           this host's name in every cluster
 //	lock              held while an agent runs on the directory
 //	identity/         certificate and key; on voters the cluster key
@@ -24,8 +25,9 @@ import (
 //	assignments.cbor  what this host should run, to start without a quorum
 //	consensus/        log and snapshots of a voter
 type dataDir struct {
-	path string
-	lock *os.File
+	path   string
+	lock   *os.File
+	format formatOf
 }
 
 func openData(path string) (*dataDir, error) {

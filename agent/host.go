@@ -55,7 +55,10 @@ func (a *Agent) forgetLog() error {
 	if a.host.Log != nil {
 		*a.host.Log = *consensus.NewMemory()
 	}
-	return a.data.remove("consensus")
+	if err := a.data.remove("consensus"); err != nil {
+		return err
+	}
+	return a.data.lower()
 }
 
 // Stats measures a host.

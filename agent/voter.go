@@ -70,7 +70,7 @@ func (m *member) startVoter(key security.ClusterKey, granted uint64) error {
 	v := &voter{key: key, granted: granted, log: m.log.With("part", "raft")}
 	v.store, err = consensus.Open(consensus.Config{
 		NodeID: m.self, DataDir: dir, Memory: m.a.host.Log, Listener: &raftListener{Listener: m.mux.Raft(), m: m},
-		Dial: m.dialRaft, Addr: m.Address, Commands: m.a.host.commands(), Tuning: consensus.TuningFor(fsync), Logger: v.log,
+		Dial: m.dialRaft, Addr: m.Address, Commands: m.a.host.commands(), Raised: m.a.data.raise, Tuning: consensus.TuningFor(fsync), Logger: v.log,
 	})
 	if err != nil {
 		return err

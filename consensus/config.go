@@ -40,6 +40,10 @@ type Config struct {
 	// state.Version. Less is how tests play an older binary.
 	Commands int
 
+	// Raised is told that the log is about to hold a command of a version for the
+	// first time since Open; without its consent it will not. Optional.
+	Raised func(version int) error
+
 	Tuning Tuning
 	Logger *slog.Logger
 }

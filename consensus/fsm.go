@@ -14,12 +14,13 @@ import (
 // fsm feeds the log to the state machine. Raft calls it from one goroutine;
 // view and index are what everybody else may read.
 type fsm struct {
-	knows int // version of commands
-	state *state.State
-	view  atomic.Pointer[state.View]
-	index atomic.Uint64 // of the newest command that view includes
-	dirty *hub
-	fail  func(error)
+	knows  int     // version of commands
+	newest *newest // nil: nobody asks
+	state  *state.State
+	view   atomic.Pointer[state.View]
+	index  atomic.Uint64 // of the newest command that view includes
+	dirty  *hub
+	fail   func(error)
 	// applied is called after each batch, if set.
 	applied func()
 
@@ -115,6 +116,9 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 		f.stopped = fmt.Errorf("%w: %w", ErrIncompatible, err)
 		f.fail(f.stopped)
 		return f.stopped
+	}
+	if err := f.newest.note(s.View().Level()); err != nil {
+		return err
 	}
 	f.state = s
 	f.publish(s.View().Index())

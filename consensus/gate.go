@@ -53,3 +53,28 @@ func agesVoters(v state.View, b state.Body) bool {
 	}
 	return false
 }
+
+// newest tells whoever wants to know of the newest version in the log.
+type newest struct {
+	raised func(version int) error
+
+	mu   sync.Mutex
+	seen int
+}
+
+// note is called before a version is in the log.
+func (l *newest) note(version int) error {
+	if l == nil || l.raised == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if version <= l.seen {
+		return nil
+	}
+	if err := l.raised(version); err != nil {
+		return err
+	}
+	l.seen = version
+	return nil
+}

@@ -77,3 +77,45 @@ func TestOlderVoterStopsAtANewerCommand(t *testing.T) {
 		}
 	})
 }
+
+// What the log is about to hold is said before it holds it.
+func TestVersionOfTheLogIsSaidFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRing(t)
+		r.memory["A"] = NewMemory()
+		var said []int
+		refuse := errors.New("not now")
+		cfg := r.config("A")
+		cfg.Raised = func(version int) error {
+			if version > 1 && len(said) == 1 {
+				said = append(said, 0)
+				return refuse
+			}
+			said = append(said, version)
+			return nil
+		}
+		s, err := Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.stores["A"] = s
+		if err := s.Bootstrap(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.leader()
+		r.must(s, state.Init{Identity: cluster.Identity{ID: "C", Epoch: 1, CA: []byte("ca")}, Node: cluster.Node{ID: "A", Name: "a", Commands: state.Version}})
+		if _, err := s.Propose(t.Context(), newer()); !errors.Is(err, refuse) && !errors.Is(err, ErrUnknown) {
+			t.Errorf("without consent: %v", err)
+		}
+		if s.View().Level() != 1 {
+			t.Error("the log holds it without consent")
+		}
+		r.leader()
+		if _, err := s.Propose(t.Context(), newer()); err != nil {
+			t.Errorf("with consent: %v", err)
+		}
+		if len(said) != 3 || said[0] != 1 || said[2] != state.Version {
+			t.Errorf("said %v", said)
+		}
+	})
+}

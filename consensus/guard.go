@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/musterhq/muster/cluster/state"
 )
 
 // guard gives every operation of a store a deadline and turns its panics into
@@ -96,7 +98,8 @@ func protect(f func() error) (err error) {
 // guardedLog is a raft.LogStore behind a guard.
 type guardedLog struct {
 	*guard
-	inner raft.LogStore
+	inner  raft.LogStore
+	newest *newest
 }
 
 func (l *guardedLog) FirstIndex() (uint64, error) {
@@ -131,7 +134,17 @@ func (l *guardedLog) GetLog(index uint64, log *raft.Log) error {
 func (l *guardedLog) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
 
 func (l *guardedLog) StoreLogs(logs []*raft.Log) error {
-	return l.do("append to the log", func() error { return l.inner.StoreLogs(logs) })
+	return l.do("append to the log", func() error {
+		for _, log := range logs {
+			if log.Type != raft.LogCommand {
+				continue
+			}
+			if err := l.newest.note(state.VersionOf(log.Data)); err != nil {
+				return err
+			}
+		}
+		return l.inner.StoreLogs(logs)
+	})
 }
 
 func (l *guardedLog) DeleteRange(first, last uint64) error {

@@ -91,9 +91,11 @@ func newStore(cfg Config, st *stores) *Store {
 		cfg: cfg, dirty: newHub(), stores: st,
 		failed: make(chan struct{}), stopped: make(chan struct{}), supervised: make(chan struct{}), heralded: make(chan struct{}),
 	}
+	seen := &newest{raised: cfg.Raised}
 	s.fsm = newFSM(cfg.Commands, s.dirty, s.fail)
+	s.fsm.newest = seen
 	s.guard = &guard{deadline: cfg.Tuning.StoreDeadline, fail: s.fail}
-	s.entries = &guardedLog{guard: s.guard, inner: st.log}
+	s.entries = &guardedLog{guard: s.guard, inner: st.log, newest: seen}
 	return s
 }
 

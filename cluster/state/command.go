@@ -309,6 +309,15 @@ func Encode(c Command) ([]byte, error) {
 	return out, nil
 }
 
+// VersionOf is the version of an encoded command, 0 when that cannot be read.
+func VersionOf(b []byte) int {
+	var e envelope
+	if decMode.Unmarshal(b, &e) != nil {
+		return 0
+	}
+	return e.Version
+}
+
 // Decode reads a command of the log. It refuses kinds and versions that this
 // binary does not know.
 func Decode(b []byte) (Command, error) {
