@@ -63,7 +63,8 @@ var house = []room{
 	{"agent", !pure, "agent/gossip agent/hoststats agent/images agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
 		"configs consensus consensus/voters controller lb lb/proxy placement runtime runtime/docker security"},
 	{"cli/buildctx", !pure, ""},
-	{"cli", !pure, "api api/client cli/buildctx cluster compose configs"},
+	{"cli/top", !pure, "api cluster"},
+	{"cli", !pure, "api api/client cli/buildctx cli/top cluster compose configs"},
 	{"cmd/muster", !pure, "agent cli configs"},
 	{"configs/examples/hello", !pure, ""},
 }
@@ -84,6 +85,8 @@ var fences = map[string]string{
 	"github.com/shirou/gopsutil":         "agent/hoststats",
 	"github.com/compose-spec/compose-go": "compose",
 	"github.com/spf13/cobra":             "cli",
+	"charm.land":                         "cli/top",
+	"github.com/charmbracelet":           "cli/top",
 	"github.com/coder/websocket":         "api/client api/server",
 	"github.com/hashicorp/go-hclog":      "consensus",
 	"github.com/anishathalye/porcupine":  "",

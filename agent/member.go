@@ -44,6 +44,7 @@ type member struct {
 	engine  engineWatch
 	disk    diskWatch
 	sampled sampledUsage
+	meter   taskMeter
 
 	ctx     context.Context
 	cancel  context.CancelFunc

@@ -27,6 +27,7 @@
 //	  POST   /v1/services/{stack}/{service}/restart  -> Deployed
 //	  GET    /v1/tasks?stack=&service=&all=1    []Task
 //	  GET    /v1/tasks/{task}                   TaskDetail; by ID or ID prefix
+//	  GET    /v1/usage                          []TaskUsage; of nodes that answer
 //	  GET    /v1/logs?stack=&service=&task=&follow=1&tail=N&since=RFC3339   stream of LogLine
 //	  GET    /v1/events?follow=1&after=INDEX&tail=N&type=&service=&node=   stream of Event
 //	  GET    /v1/exec/{task}?cmd=&env=&user=&workdir=&tty=1&stdin=1&rows=&cols=   websocket, see ExecStdin

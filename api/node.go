@@ -22,6 +22,7 @@ import (
 //	POST /v1/node/promote     Promote; any node, asked by voters
 //	POST /v1/node/demote      any node, asked by voters
 //	GET  /v1/node/logs        stream of LogLine of one container here
+//	GET  /v1/node/usage       []TaskUsage of the containers here
 //	GET  /v1/node/exec        websocket to one container here
 //	GET  /v1/node/images      []NodeImage here
 //	GET  /v1/node/image       tar of one image here

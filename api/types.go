@@ -195,6 +195,14 @@ type TaskDetail struct {
 	Finished time.Time         `json:"finished,omitzero"`
 }
 
+// TaskUsage is what the container of a task uses, measured while somebody asks.
+type TaskUsage struct {
+	Task       string   `json:"task"`
+	Node       string   `json:"node"`        // name
+	CPUUsed    *float64 `json:"cpu_used"`    // cores; null: seen once only
+	MemoryUsed int64    `json:"memory_used"` // bytes
+}
+
 // LogLine is one line of a task's output.
 type LogLine struct {
 	At      time.Time `json:"at"`

@@ -70,6 +70,9 @@ type Containers interface {
 	// Logs copies a container's output to w until its end, or until ctx ends
 	// when Follow is set.
 	Logs(ctx context.Context, id string, o LogOptions, w LogWriter) error
+	// Stats says what a running container has used up and uses; ErrNotFound for
+	// one that is absent or does not run.
+	Stats(ctx context.Context, id string) (Stats, error)
 	// Exec runs a command in a container until it ends; the result is its exit code.
 	Exec(ctx context.Context, id string, e Exec) (exitCode int, err error)
 	// RemoveNetworks removes this cluster's networks that no container uses
@@ -216,6 +219,13 @@ type Event struct {
 	Labels      map[string]string
 	Action      string // start, die, health_status, destroy, ...
 	At          time.Time
+}
+
+// Stats is what a container uses. Two of them, some time apart, make a rate.
+type Stats struct {
+	At     time.Time
+	CPU    time.Duration // time of all cores since the container's start
+	Memory int64         // bytes, without the page cache that can be given up
 }
 
 // LogOptions selects a part of a container's output.

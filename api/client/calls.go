@@ -72,6 +72,11 @@ func (c *Client) SetLabels(ctx context.Context, node string, l api.SetLabels) (a
 	return write[api.NodeDetail](ctx, c, call{method: http.MethodPost, path: path("nodes", node, "labels"), body: l})
 }
 
+// TaskUsage measures what tasks use, on every node that answers.
+func (c *Client) TaskUsage(ctx context.Context) ([]api.TaskUsage, error) {
+	return read[[]api.TaskUsage](ctx, c, path("usage"), nil)
+}
+
 // Images lists the images on the nodes.
 func (c *Client) Images(ctx context.Context) ([]api.Image, error) {
 	return read[[]api.Image](ctx, c, path("images"), nil)

@@ -119,11 +119,13 @@ type Trust interface {
 	Open(s cluster.Sealed, name string) ([]byte, error)
 }
 
-// LocalNode is what the agent does for its own host when a voter asks.
+// LocalNode is what the agent does for its own host when another node asks.
 type LocalNode interface {
 	Promote(ctx context.Context, p api.Promote) error
 	Demote(ctx context.Context) error
 	Probe(ctx context.Context, p api.Probe) api.ProbeResult
+	// TaskUsage measures the tasks that run here; nobody asks, nothing is measured.
+	TaskUsage(ctx context.Context) ([]api.TaskUsage, error)
 	// Problems are the troubles of this node and of its table that `status` shows.
 	Problems() []string
 }

@@ -36,6 +36,7 @@ var answers = map[string]func() any{
 	"POST /v1/services/{stack}/{service}/restart": func() any { return new(api.Deployed) },
 	"GET /v1/tasks":                               func() any { return new([]api.Task) },
 	"GET /v1/tasks/{task}":                        func() any { return new(api.TaskDetail) },
+	"GET /v1/usage":                               func() any { return new([]api.TaskUsage) },
 	"GET /v1/logs":                                func() any { return new(api.LogLine) },
 	"GET /v1/events":                              func() any { return new(api.Event) },
 	"GET /v1/images":                              func() any { return new([]api.Image) },

@@ -185,3 +185,18 @@ func (d *Driver) Exec(ctx context.Context, id string, e runtime.Exec) (code int,
 	}
 	return run(ctx, e), ctx.Err()
 }
+
+// Stats is what a running container's script says that it uses.
+func (d *Driver) Stats(ctx context.Context, id string) (out runtime.Stats, err error) {
+	err = d.do(ctx, OpStats, id, func() error {
+		c := d.find(id)
+		if c == nil || c.state.Status != runtime.StatusRunning {
+			return runtime.ErrNotFound
+		}
+		now := d.now()
+		ran := now.Sub(c.state.Started)
+		out = runtime.Stats{At: now, CPU: ran * time.Duration(c.script.MilliCPU) / 1000, Memory: c.script.Memory}
+		return nil
+	})
+	return out, err
+}

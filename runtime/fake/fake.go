@@ -34,8 +34,10 @@ type Behaviour struct {
 	// HealthyAfter is when a container with a health check becomes healthy;
 	// negative: it becomes unhealthy instead, after the absolute value.
 	HealthyAfter time.Duration
-	Output       []Line                          // written at every start
-	Exec         func(context.Context, Exec) int // nil: exit code 0
+	// MilliCPU and Memory (bytes) are what it uses all the time while it runs.
+	MilliCPU, Memory int64
+	Output           []Line                          // written at every start
+	Exec             func(context.Context, Exec) int // nil: exit code 0
 }
 
 // Line is a line of output.

@@ -25,6 +25,7 @@ const (
 	OpEvents  Op = "events"
 	OpLogs    Op = "logs"
 	OpExec    Op = "exec"
+	OpStats   Op = "stats"
 	OpNetwork Op = "network"
 	OpImage   Op = "image" // has, resolve, tag, list
 	OpPull    Op = "pull"

@@ -222,3 +222,29 @@ func testInfo(t *testing.T, b *bench) {
 		t.Errorf("Info = %+v, %v", i, err)
 	}
 }
+
+func testStats(t *testing.T, b *bench) {
+	id := b.start(t, b.request("serve"))
+	b.ready(t, id)
+	first, err := b.Stats(t.Context(), id)
+	if err != nil {
+		t.Fatalf("Stats: %v", err)
+	}
+	if first.At.IsZero() || first.Memory < 0 || first.CPU < 0 {
+		t.Errorf("Stats: %+v", first)
+	}
+	second, err := b.Stats(t.Context(), id)
+	if err != nil {
+		t.Fatalf("Stats: %v", err)
+	}
+	if !second.At.After(first.At) || second.CPU < first.CPU {
+		t.Errorf("Stats went back: %+v, then %+v", first, second)
+	}
+	if err := b.Stop(t.Context(), id, 0); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	_, err = b.Stats(t.Context(), id)
+	want(t, "Stats of a stopped container", err, runtime.ErrNotFound)
+	_, err = b.Stats(t.Context(), "nothing")
+	want(t, "Stats of no container", err, runtime.ErrNotFound)
+}

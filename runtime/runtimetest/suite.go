@@ -43,6 +43,7 @@ func Run(t *testing.T, newDriver func(*testing.T) (runtime.Driver, Fixture)) {
 		"events":         testEvents,
 		"logs":           testLogs,
 		"exec":           testExec,
+		"stats":          testStats,
 		"networks":       testNetworks,
 		"images":         testImages,
 		"peer image":     testPeerImage,
