@@ -200,6 +200,7 @@ func (a *Agent) Local() api.Local {
 		if m.LeaderID() == a.nodeID {
 			out.Role = "leader"
 		}
+		out.Members, out.Heard, out.Backends = m.knows()
 	}
 	return out
 }

@@ -25,9 +25,11 @@ type Host struct {
 	Stats  Stats
 	// Listen opens the local socket ("unix") and the API port ("tcp").
 	Listen func(network, address string) (net.Listener, error)
-	Dial   peer.Dialer       // nil: the network
-	Gossip gossip.Transport  // nil: the network
-	Log    *consensus.Memory // nil: the data directory
+	// Publish opens the ports that services publish; nil: on the network.
+	Publish func(network, address string) (net.Listener, error)
+	Dial    peer.Dialer       // nil: the network
+	Gossip  gossip.Transport  // nil: the network
+	Log     *consensus.Memory // nil: the data directory
 	// Commands is the newest version of commands that the agent applies; 0:
 	// all that there are. Less is how tests play an older binary.
 	Commands int

@@ -165,7 +165,7 @@ func (m *member) startGossip() error {
 
 // startHost starts what serves on this host: containers, images, ports.
 func (m *member) startHost() (err error) {
-	m.proxy = proxy.New(proxy.Config{NodeID: m.self, Logger: m.log.With("part", "proxy")})
+	m.proxy = proxy.New(proxy.Config{NodeID: m.self, Listen: m.a.host.Publish, Logger: m.log.With("part", "proxy")})
 	m.onStop(m.proxy.Close)
 	if err := m.startImages(); err != nil {
 		return err
@@ -238,6 +238,28 @@ func (m *member) LeaderID() cluster.NodeID {
 	return m.leaderID()
 }
 
+// knows is what this node goes by, each in order: whom it was told of, whom of
+// these gossip calls alive, and the tasks that its balancers lead to.
+func (m *member) knows() (members, heard, backends []string) {
+	for _, k := range m.Members() {
+		members = append(members, k.Name)
+	}
+	if m.gossip != nil {
+		for _, g := range m.gossip.Members() {
+			if k, ok := m.member(cluster.NodeID(g.ID)); ok && g.Alive {
+				heard = append(heard, k.Name)
+			}
+		}
+	}
+	for _, e := range m.Table().Endpoints {
+		backends = append(backends, string(e.Task))
+	}
+	slices.Sort(members)
+	slices.Sort(heard)
+	slices.Sort(backends)
+	return members, heard, slices.Compact(backends)
+}
+
 // Problems are the troubles of this node and of its table that status shows.
 func (m *member) Problems() []string {
 	return append(m.ownProblems(), m.conflicts()...)
@@ -255,6 +277,14 @@ func (m *member) portProblems() []string {
 		out = append(out, fmt.Sprintf("node %s: %s", m.a.name, p.Message))
 	}
 	return out
+}
+
+// meet brings this node's gossip together with the leader's: it was cut off, and
+// what either side calls dead is not.
+func (m *member) meet(leader cluster.NodeID) {
+	if k, ok := m.member(leader); ok && leader != m.self && m.gossip != nil {
+		m.gossip.Meet(gossip.Peer{ID: string(k.ID), Addr: gossipAddr(k)})
+	}
 }
 
 // watchGossip passes gossip's word about the dead to the leader's detector.

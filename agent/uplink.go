@@ -106,6 +106,9 @@ func (u *uplink) beat(ctx context.Context) bool {
 		u.told = told
 	}
 	u.mu.Unlock()
+	if u.cutOff {
+		u.m.meet(reply.Leader)
+	}
 	if u.m.setLeader(reply.Leader) || u.cutOff {
 		u.m.worker.ResendAll()
 	}

@@ -269,6 +269,10 @@ type Local struct {
 	ClusterID string `json:"cluster_id"` // "" while idle
 	Role      string `json:"role"`       // idle, worker, voter, leader
 	Version   string `json:"version"`
+	// What this node knows by itself, whoever leads.
+	Members  []string `json:"members,omitempty"`  // names of the nodes that it was told of
+	Heard    []string `json:"heard,omitempty"`    // names of those that gossip calls alive
+	Backends []string `json:"backends,omitempty"` // the tasks to which it carries connections
 }
 
 // Init makes a cluster.

@@ -31,6 +31,7 @@ type Gossip struct {
 	cancel    context.CancelFunc // ends goroutines and dials
 	wg        sync.WaitGroup
 	metaDirty chan struct{}
+	meet      chan Peer // those to contact beside the rejoin loop
 
 	lifecycle sync.Mutex // held by Leave and Close, so that neither overtakes the other
 	leaving   chan struct{}
@@ -63,6 +64,7 @@ func Start(cfg Config) (*Gossip, error) {
 		keyring:   keyring,
 		peers:     cfg.Peers,
 		metaDirty: make(chan struct{}, 1),
+		meet:      make(chan Peer, 1),
 		leaving:   make(chan struct{}),
 	}
 	if err := g.storeMeta(cfg.Meta); err != nil {
@@ -75,6 +77,7 @@ func Start(cfg Config) (*Gossip, error) {
 		return nil, fmt.Errorf("start gossip: %w", err)
 	}
 	g.wg.Go(func() { g.publishMeta(ctx) })
+	g.wg.Go(func() { g.meetings(ctx) })
 	g.wg.Go(func() { g.rejoin(ctx, newRejoinState(cfg.NodeID)) })
 	return g, nil
 }

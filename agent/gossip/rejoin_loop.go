@@ -35,6 +35,29 @@ func (g *Gossip) rejoin(ctx context.Context, state RejoinState) {
 	}
 }
 
+// Meet contacts a peer that was just found to answer, and returns at once. It
+// is for a node that was cut off: the rejoin loop may have become slow to try,
+// or wait for a connection that it began before.
+func (g *Gossip) Meet(p Peer) {
+	select {
+	case g.meet <- p:
+	default: // one is on its way, and brings the same
+	}
+}
+
+func (g *Gossip) meetings(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.leaving:
+			return
+		case p := <-g.meet:
+			g.dial([]Peer{p})
+		}
+	}
+}
+
 // dial tries the peers side by side, so that a dead one does not delay the rest.
 func (g *Gossip) dial(peers []Peer) {
 	var wg sync.WaitGroup

@@ -81,7 +81,7 @@ func (h *host) start() {
 	a := &run{process: h.box.Process(), gossip: h.r.gossip.Transport(h.gossipAddr()), cancel: cancel, done: make(chan struct{})}
 	h.agent = a
 	machine := agent.Host{
-		Engine: h.engine, Stats: stats{}, Listen: a.process.Listen, Dial: a.process.Dial,
+		Engine: h.engine, Stats: stats{}, Listen: a.process.Listen, Publish: a.process.Listen, Dial: a.process.Dial,
 		Gossip: a.gossip, Log: h.log,
 	}
 	go func() {

@@ -158,6 +158,7 @@ func all(conditions ...func() string) func() string {
 type ringLog struct {
 	mu    sync.Mutex
 	lines []string
+	led   int // how often an agent said that it leads
 }
 
 func newRingLog() *ringLog { return &ringLog{} }
@@ -168,11 +169,22 @@ const kept = 300
 func (l *ringLog) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lines = append(l.lines, strings.TrimSuffix(string(b), "\n"))
+	line := strings.TrimSuffix(string(b), "\n")
+	l.lines = append(l.lines, line)
+	if strings.Contains(line, `msg="this node leads"`) {
+		l.led++
+	}
 	if len(l.lines) > 2*kept {
 		l.lines = append([]string(nil), l.lines[len(l.lines)-kept:]...)
 	}
 	return len(b), nil
+}
+
+// elections counts those that were won.
+func (l *ringLog) elections() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.led
 }
 
 func (l *ringLog) tail() string {

@@ -68,8 +68,12 @@ func (l *port) run() {
 }
 
 func (l *port) listen() (net.Listener, error) {
+	address := net.JoinHostPort(l.proxy.cfg.BindAddr, strconv.Itoa(int(l.key.Number)))
+	if listen := l.proxy.cfg.Listen; listen != nil {
+		return listen("tcp", address)
+	}
 	cfg := net.ListenConfig{KeepAliveConfig: keepAlive}
-	return cfg.Listen(l.ctx, "tcp", net.JoinHostPort(l.proxy.cfg.BindAddr, strconv.Itoa(int(l.key.Number))))
+	return cfg.Listen(l.ctx, "tcp", address)
 }
 
 // accept starts a session for every client, as many at once as there are slots.

@@ -30,9 +30,11 @@ type Config struct {
 	BindAddr string         // IP to listen on; "": all
 	NodeID   cluster.NodeID // of this node
 	Dial     DialFunc       // nil: TCP
-	Logger   *slog.Logger   // nil: slog.Default
-	MaxConns int            // open at once for each port; further clients wait to be accepted; 0: DefaultMaxConns
-	Drain    time.Duration  // how long Close waits for open connections; 0: DefaultDrain
+	// Listen opens a published port; nil: TCP.
+	Listen   func(network, address string) (net.Listener, error)
+	Logger   *slog.Logger  // nil: slog.Default
+	MaxConns int           // open at once for each port; further clients wait to be accepted; 0: DefaultMaxConns
+	Drain    time.Duration // how long Close waits for open connections; 0: DefaultDrain
 }
 
 // Proxy serves the ports of the newest table it was given.
