@@ -12,6 +12,7 @@ LAB_PACKAGES  := integration/lab integration/failover integration/faults
 SEEDS         ?= 500
 FUZZTIME      ?= 10s
 RUNS          ?= 5
+MUTANTS       ?=
 JSON          ?=
 
 # The virtual ring runs without -race: hours of virtual time in one process
@@ -48,7 +49,7 @@ $(LINT):
 	mv bin/tools/golangci-lint $@
 
 .PHONY: test
-test: unit virtual sim lab ## unit tests with -race, the virtual ring, the simulator, the lab
+test: unit virtual sim mutants-listed lab ## unit tests with -race, the virtual ring, the simulator, five mutants, the lab
 
 .PHONY: unit
 unit: tools
@@ -61,6 +62,14 @@ virtual: ## real agents, raft and gossip in virtual time
 .PHONY: sim
 sim: ## the simulator over SEEDS=n seeds, or over one SEED=n (SIM=flags)
 	go run ./integration/sim/cmd/sim $(if $(SEED),-seed $(SEED),-seeds $(SEEDS)) $(SIM)
+
+.PHONY: mutants
+mutants: ## break the code on purpose, one check at a time: all must be caught (MUTANTS=words)
+	go run ./integration/mutants -run '$(MUTANTS)'
+
+.PHONY: mutants-listed
+mutants-listed: # the few that every run of the tests tries
+	go run ./integration/mutants -listed
 
 .PHONY: lab
 lab: tools ## tests on real Docker hosts (as root)

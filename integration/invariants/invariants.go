@@ -16,23 +16,26 @@ type Rule string
 
 // Rules.
 const (
-	Overcommit  Rule = "overcommit"   // the tasks of a node hold more than it has
-	PortTwice   Rule = "port-twice"   // two holders of one host port
-	SeatTwice   Rule = "seat-twice"   // more than a holder and its successor in a slot
-	WrongSums   Rule = "wrong-sums"   // allocated sums or indexes differ from the tasks
-	MovedBack   Rule = "moved-back"   // a state that was final is not any more
-	WrongPlace  Rule = "wrong-place"  // a task was given a node that its service forbids
-	Twice       Rule = "twice"        // a request took effect a second time
-	StoppedSoon Rule = "stopped-soon" // a healthy container stopped without its successor
-	LostWork    Rule = "lost-work"    // an acknowledged change is gone
-	StaleTable  Rule = "stale-table"  // a balancer leads to a task known dead
-	NotRefilled Rule = "not-refilled" // a lost task has no successor although one could be made
-	FalseDown   Rule = "false-down"   // a living host was judged dead
-	LateDown    Rule = "late-down"    // a dead host was not judged dead in time
-	HashDiffers Rule = "hash-differs" // two replicas differ at one index
-	NotSettled  Rule = "not-settled"  // desired and actual differ in quiet times
-	FalseReason Rule = "false-reason" // a task is pending although it fits
-	NotIdle     Rule = "not-idle"     // deciding again decides something
+	Overcommit     Rule = "overcommit"      // the tasks of a node hold more than it has
+	PortTwice      Rule = "port-twice"      // two holders of one host port
+	SeatTwice      Rule = "seat-twice"      // more than a holder and its successor in a slot
+	WrongSums      Rule = "wrong-sums"      // allocated sums or indexes differ from the tasks
+	MovedBack      Rule = "moved-back"      // a state that was final is not any more
+	WrongPlace     Rule = "wrong-place"     // a task was given a node that its service forbids
+	Twice          Rule = "twice"           // a request took effect a second time
+	StoppedSoon    Rule = "stopped-soon"    // a healthy container stopped without its successor
+	LostWork       Rule = "lost-work"       // an acknowledged change is gone
+	StaleTable     Rule = "stale-table"     // a balancer leads to a task known dead
+	NotRefilled    Rule = "not-refilled"    // a lost task has no successor although one could be made
+	FalseDown      Rule = "false-down"      // a living host was judged dead
+	LateDown       Rule = "late-down"       // a dead host was not judged dead in time
+	NoLeader       Rule = "no-leader"       // voters that could elect one have none that commits
+	TooBusy        Rule = "too-busy"        // a node sends more copies of images than it may
+	UnknownCommand Rule = "unknown-command" // the log holds what a voter cannot apply
+	HashDiffers    Rule = "hash-differs"    // two replicas differ at one index
+	NotSettled     Rule = "not-settled"     // desired and actual differ in quiet times
+	FalseReason    Rule = "false-reason"    // a task is pending although it fits
+	NotIdle        Rule = "not-idle"        // deciding again decides something
 )
 
 // Violation is a broken rule.

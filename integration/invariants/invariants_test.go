@@ -190,6 +190,7 @@ func TestStep(t *testing.T) {
 		"vanished":                     {after: func(w *world) { w.tasks = w.tasks[1:] }, want: []Rule{MovedBack}},
 		"vanished from a dead node":    {after: func(w *world) { w.nodes[0].Condition = cluster.Down; w.tasks = w.tasks[1:] }},
 		"vanished after it had ended":  {before: func(w *world) { w.tasks[0].Observed = cluster.Observed{Phase: cluster.PhaseExited, Final: true} }, after: func(w *world) { w.tasks = w.tasks[1:] }},
+		"restarted less often":         {before: func(w *world) { w.tasks[0].Observed.Restarts = 3 }, after: func(w *world) { w.tasks[0].Observed.Restarts = 2 }, want: []Rule{MovedBack}},
 		"ran again after it had ended": {before: func(w *world) { w.tasks[0].Observed = cluster.Observed{Phase: cluster.PhaseExited, Final: true} }, after: func(w *world) { w.tasks[0].Observed = cluster.Observed{Phase: cluster.PhaseRunning} }, want: []Rule{MovedBack}},
 	} {
 		t.Run(name, func(t *testing.T) {

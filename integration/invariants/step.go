@@ -44,6 +44,8 @@ func movedBack(was, is *cluster.Task) []Violation {
 		what = "was on node " + string(was.Node)
 	case was.Generation != is.Generation || was.Service != is.Service || was.Slot != is.Slot:
 		what = "was of another slot or generation"
+	case is.Observed.Restarts < was.Observed.Restarts:
+		what = fmt.Sprintf("had restarted %d times, not %d", was.Observed.Restarts, is.Observed.Restarts)
 	default:
 		return nil
 	}

@@ -140,11 +140,20 @@ func (a *agent) call(body state.Body, request string, done func(state.Result, er
 	}
 	a.after(callTimeout, func() { tell(state.Result{}, errUnknown) })
 	a.ask(l, func(b *agent, answer func(func())) {
-		c := state.Command{Request: request, At: b.h.clock(), Body: body}
+		c := state.Command{Request: request, At: b.h.clock(), Body: body, Version: a.w.versionOf(request)}
 		a.w.raft.propose(b.h, c, func(res state.Result, err error) {
 			answer(func() { tell(res, err) })
 		})
 	})
+}
+
+// versionOf is what a request needs: in a mixed world, some need the newest
+// release.
+func (w *World) versionOf(request string) int {
+	if w.mixed && request != "" && request[len(request)-1]%4 == 0 {
+		return state.Version
+	}
+	return 0
 }
 
 // beat sends one heartbeat; see agent.uplink.
@@ -245,7 +254,7 @@ func (a *agent) announce() {
 	h, said := a.h, a.engineErr
 	update := state.UpdateNode{
 		ID: h.id, Address: h.address, APIPort: 7070, GossipPort: 7071, OS: "linux", Arch: "amd64",
-		Commands: state.Version, Capacity: h.capacity, EngineError: said,
+		Commands: h.commands, Capacity: h.capacity, EngineError: said,
 	}
 	a.call(update, "", func(_ state.Result, err error) {
 		if err == nil && said == a.engineErr {

@@ -86,7 +86,7 @@ func (r *raft) candidates() []*host {
 		}
 		votes := 0
 		for _, o := range r.voters {
-			if r.w.reaches(v, o) && r.w.reaches(o, v) && o.replica.match <= v.replica.match {
+			if r.w.reaches(v, o) && !o.replica.stuck && o.replica.match <= v.replica.match {
 				votes++
 			}
 		}
@@ -121,7 +121,7 @@ func (r *raft) lead(h *host) {
 	r.w.note("raft", string(h.id), "leads", r.term)
 	r.log = r.log[:h.replica.match]
 	for _, v := range r.members() {
-		v.replica.match = min(v.replica.match, h.replica.match)
+		v.replica.match, v.replica.synced = min(v.replica.match, h.replica.match), min(v.replica.synced, h.replica.match)
 	}
 	r.append(entry{})
 	h.agent.lead()

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -19,6 +20,7 @@ type engine struct {
 	held       []func() // calls that wait for the hang to end
 	containers []*container
 	images     map[string]bool // looked up only
+	streams    int             // images that other hosts copy from here
 	made       int             // containers, ever
 	port       uint16          // last one that it chose
 	events     func(runtime.Event)
@@ -249,7 +251,10 @@ func (e *engine) pull(i cluster.Image, done func(error)) {
 		latency = e.h.w.between(4*time.Second, 40*time.Second)
 	}
 	e.call(latency, time.Hour, func() error {
-		if natureOf(i) == missing {
+		switch {
+		case !e.h.w.registry:
+			return errNoRegistry
+		case natureOf(i) == missing:
 			return fmt.Errorf("%w: manifest unknown", runtime.ErrNotFound)
 		}
 		if !e.h.w.quiet && e.h.w.chance(0.05) {
@@ -257,7 +262,13 @@ func (e *engine) pull(i cluster.Image, done func(error)) {
 		}
 		e.images[i.Digest] = true
 		return nil
-	}, done)
+	}, func(err error) {
+		if errors.Is(err, errNoRegistry) {
+			e.copy(i, done)
+			return
+		}
+		done(err)
+	})
 }
 
 // emit sends an event to who listens, if it is not lost.

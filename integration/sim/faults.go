@@ -19,6 +19,10 @@ func newFaults(w *World) *faults {
 	all := []func(*host){
 		f.crash, f.crash, f.isolate, f.cut, f.freeze, f.killAgent, f.killAgent, f.hangAgent,
 		f.hangEngine, f.restartEngine, f.killContainer, f.killContainer, f.removeContainer, f.stuckDisk, f.flap,
+		f.partition, f.flutter, f.registryDown, f.loseDisk, f.clockStep, f.handOver,
+	}
+	if w.mixed {
+		f.kinds = append(f.kinds, f.upgrade, f.upgrade)
 	}
 	// Every world has its own mix of faults.
 	for _, kind := range all {
@@ -37,7 +41,11 @@ func (f *faults) work() {
 		if f.w.quiet {
 			return
 		}
-		pick(f.w, f.kinds)(pick(f.w, f.w.hosts))
+		victim := pick(f.w, f.w.hosts)
+		if l := f.w.raft.leader; l != nil && f.w.chance(0.2) {
+			victim = l
+		}
+		pick(f.w, f.kinds)(victim)
 		f.work()
 	})
 }
@@ -88,30 +96,6 @@ func (f *faults) flap(h *host) {
 		})
 		f.undo(at+f.w.between(3*time.Second, 6*time.Second), func() { f.powerOn(h) })
 	}
-}
-
-func (f *faults) isolate(h *host) {
-	h.isolate(true)
-	f.undo(f.while(), func() { h.isolate(false) })
-}
-
-func (f *faults) cut(h *host) {
-	o := pick(f.w, f.w.hosts)
-	if o == h {
-		return
-	}
-	f.setCut(h, o, true)
-	f.undo(f.while(), func() { f.setCut(h, o, false) })
-}
-
-func (f *faults) setCut(a, b *host, on bool) {
-	what := "link heals"
-	if on {
-		what = "link cut"
-	}
-	f.w.note(what, string(a.id), string(b.id), 0)
-	f.w.cut[link(a, b)] = on
-	f.w.raft.connectivity()
 }
 
 func (f *faults) freeze(h *host) {
@@ -166,22 +150,6 @@ func (f *faults) removeContainer(h *host) {
 	}
 }
 
-// stuckDisk keeps a voter from writing its log.
-func (f *faults) stuckDisk(h *host) {
-	if c := h.replica; c != nil {
-		f.w.note("host", string(h.id), "disk hangs", 0)
-		c.stuck = true
-		f.undo(f.while(), func() { f.unstick(h) })
-	}
-}
-
-func (f *faults) unstick(h *host) {
-	if c := h.replica; c != nil && c.stuck {
-		c.stuck = false
-		f.w.raft.connectivity()
-	}
-}
-
 // heal ends all faults. Hosts that are doomed stay dead, as long as the voters
 // that are left are a majority.
 func (w *World) heal() {
@@ -193,6 +161,7 @@ func (w *World) heal() {
 	clear(w.cut)
 	w.spareVoters()
 	f := &faults{w: w}
+	f.setRegistry(true)
 	for _, h := range w.hosts {
 		f.unstick(h)
 		h.isolate(false)

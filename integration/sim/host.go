@@ -6,6 +6,7 @@ import (
 
 	"github.com/musterhq/muster/agent/worker"
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
 )
 
 // host is a machine: power, a network link, an engine, an agent and a disk.
@@ -19,6 +20,7 @@ type host struct {
 	labels   map[string]string
 	skew     time.Duration // of its clock
 
+	commands int // the newest version of commands that its agent knows
 	member   bool
 	joins    int // as a new node
 	power    bool
@@ -45,15 +47,18 @@ type host struct {
 	heard []time.Duration // last contact by gossip with each host, by index; -1: never
 }
 
-func newHost(w *World, i int, skewed bool) *host {
+func newHost(w *World, i int) *host {
 	h := &host{
 		w: w, index: i, id: cluster.NodeID(fmt.Sprintf("N%02d", i+1)), name: fmt.Sprintf("node%d", i+1),
 		address:  fmt.Sprintf("10.0.0.%d", i+1),
 		capacity: cluster.Resources{MilliCPU: int64(1+w.rand.IntN(4)) * 1000, Memory: int64(1+w.rand.IntN(4)) << 30},
-		labels:   map[string]string{"zone": pick(w, []string{"a", "b"}), "disk": pick(w, []string{"ssd", "hdd"})},
-		heard:    make([]time.Duration, w.cfg.Nodes),
+		labels:   map[string]string{"zone": pick(w, []string{"a", "b", "c"}), "disk": pick(w, []string{"ssd", "hdd"})},
+		heard:    make([]time.Duration, max(w.cfg.Nodes, i+1)), commands: state.Version,
 	}
-	if skewed {
+	if w.mixed && w.chance(0.5) {
+		h.commands = state.Version - 1
+	}
+	if w.skewed {
 		h.skew = w.between(-time.Second, time.Second)
 	}
 	for j := range h.heard {
@@ -104,6 +109,9 @@ func (h *host) powerOff() {
 	h.note("power off")
 	h.stopAgent()
 	h.power, h.frozen, h.frozenAt = false, false, nil
+	if h.replica != nil {
+		h.replica.match, h.replica.hanging = min(h.replica.match, h.replica.synced), false
+	}
 	h.engine.crash()
 	h.w.raft.connectivity()
 }
@@ -141,6 +149,10 @@ func (h *host) isolate(on bool) {
 }
 
 func (h *host) startAgent() {
+	if h.replica != nil && h.replica.stuck {
+		h.after(startAgain, h.startAgent) // it cannot open its log
+		return
+	}
 	if h.agent == nil && h.member {
 		h.agent = newAgent(h)
 		h.note("agent starts")

@@ -14,10 +14,14 @@ func (w *World) linked(a, b *host) bool {
 	if a == b {
 		return true
 	}
-	return !a.isolated && !b.isolated && !w.cut[link(a, b)]
+	return w.passes(a, b) && w.passes(b, a)
 }
 
-func link(a, b *host) [2]int { return [2]int{min(a.index, b.index), max(a.index, b.index)} }
+// passes reports whether a packet of one host arrives at the other. A connection
+// needs both ways.
+func (w *World) passes(from, to *host) bool {
+	return from == to || !from.isolated && !to.isolated && !w.cut[[2]int{from.index, to.index}]
+}
 
 // reaches reports whether b's agent answers a's.
 func (w *World) reaches(a, b *host) bool { return w.linked(a, b) && b.awake() }
@@ -78,7 +82,7 @@ func (w *World) toLeader(a *host) *host {
 func (w *World) gossip() {
 	for _, a := range w.hosts {
 		for _, b := range w.hosts {
-			if w.reaches(a, b) && a.awake() {
+			if a.awake() && b.awake() && w.passes(b, a) {
 				a.heard[b.index] = w.now
 			}
 		}

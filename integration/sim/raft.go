@@ -33,6 +33,7 @@ type raft struct {
 	touched   map[cluster.NodeID]uint64 // newest index that concerns a node; looked up only
 	commands  int
 	checked   bool // replicas also apply for themselves
+	gate      gate
 
 	election, lease alarm
 	electing        bool
@@ -51,8 +52,10 @@ type replica struct {
 	match   uint64 // entries on its disk
 	applied uint64
 	own     *state.State // applies for itself; nil: shares the model's
+	synced  uint64       // entries on its disk for certain; see powerOff
 	syncing bool
 	stuck   bool // its disk takes nothing
+	hanging bool // and something waits for it
 	spread  alarm
 }
 
@@ -92,7 +95,7 @@ func (r *raft) found() {
 		r.log = append(r.log, entry{data: data})
 	}
 	for _, h := range r.voters {
-		h.replica.match = uint64(len(r.log))
+		h.replica.match, h.replica.synced = uint64(len(r.log)), uint64(len(r.log))
 	}
 	r.commitTo(uint64(len(r.log)))
 }
@@ -125,7 +128,9 @@ func (r *raft) propose(at *host, c state.Command, done func(state.Result, error)
 	if err != nil {
 		panic(err)
 	}
-	r.append(entry{data: data, basis: at.replica.applied, done: done})
+	r.admit(at, c, done, func(done func(state.Result, error)) {
+		r.append(entry{data: data, basis: at.replica.applied, done: done})
+	})
 }
 
 func (r *raft) append(e entry) {
@@ -162,11 +167,15 @@ func (r *raft) sync(v *host) {
 		if v.replica != c || r.leader == nil || r.role(v) == voters.Outside {
 			return
 		}
+		if c.stuck {
+			c.hangs(v)
+		}
 		if c.stuck || !r.w.reaches(r.leader, v) || !v.awake() {
 			r.w.after(retrySync, func() { r.sync(v) })
 			return
 		}
 		c.match = uint64(len(r.log))
+		c.synced = c.match
 		r.advance()
 		r.notice(v)
 	})
@@ -180,6 +189,9 @@ func (r *raft) advance() {
 	}
 	slices.Sort(matches)
 	index := matches[(len(matches)-1)/2]
+	if r.leader != nil {
+		index = min(index, r.leader.replica.match) // it writes before it sends
+	}
 	// Entries of earlier terms are committed with one of the leader's own.
 	if index > r.commit && r.log[index-1].term == r.term {
 		r.commitTo(index)
@@ -205,6 +217,7 @@ func (r *raft) apply(index uint64) {
 		if err != nil {
 			panic(err)
 		}
+		r.known(index, c)
 		res = r.state.Apply(index, c)
 		r.commands++
 		r.w.watch.request(before, r.state.View(), c.Request)

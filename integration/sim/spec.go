@@ -11,8 +11,11 @@ import (
 func (u *users) spec() cluster.ServiceSpec {
 	w := u.w
 	s := cluster.ServiceSpec{Mode: cluster.Replicated, Replicas: w.rand.IntN(2 + len(w.hosts))}
-	if w.chance(0.2) {
+	switch {
+	case w.chance(0.2):
 		s.Mode, s.Replicas = cluster.Global, 0
+	case u.greedy && w.chance(0.3):
+		s.Replicas = 20 + w.rand.IntN(40) // more than there is room for
 	}
 	n := good
 	if w.chance(0.3) {

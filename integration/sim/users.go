@@ -17,6 +17,7 @@ type users struct {
 	stacks map[string][]state.NamedSpec // what was sent last; looked up by name only
 	busy   map[string]bool              // stacks with a request on its way
 	pace   time.Duration                // longest pause
+	greedy bool                         // they want more than fits
 	drain  map[cluster.NodeID]cluster.Availability
 }
 
@@ -27,7 +28,7 @@ func newUsers(w *World) *users {
 	if w.chance(0.2) {
 		pace = 1500 * time.Millisecond
 	}
-	return &users{w: w, pace: pace, stacks: map[string][]state.NamedSpec{}, busy: map[string]bool{}, drain: map[cluster.NodeID]cluster.Availability{}}
+	return &users{w: w, pace: pace, greedy: w.chance(0.05), stacks: map[string][]state.NamedSpec{}, busy: map[string]bool{}, drain: map[cluster.NodeID]cluster.Availability{}}
 }
 
 // work does something every few seconds until nothing is disturbed any more.
@@ -166,6 +167,19 @@ func (u *users) label(h *host) {
 	u.send(string(h.id), state.LabelNode{Node: h.id, Set: set}, func(state.Result) {})
 }
 
+// late lets a copy of a request that was answered arrive once more, as one that
+// was stuck on its way.
+func (u *users) late(body state.Body, request string) {
+	if u.w.quiet || !u.w.chance(0.1) {
+		return
+	}
+	u.w.after(u.w.between(10*time.Millisecond, time.Minute), func() {
+		if h := pick(u.w, u.w.hosts); h.awake() {
+			h.agent.call(body, request, func(state.Result, error) {})
+		}
+	})
+}
+
 // send proposes through any agent, under one request ID until there is an
 // answer. Nothing else is sent about the subject meanwhile.
 func (u *users) send(subject string, body state.Body, done func(state.Result)) {
@@ -197,6 +211,7 @@ func (u *users) send(subject string, body state.Body, done func(state.Result)) {
 					u.w.note("refused user", subject, res.Err.Message, 0)
 				}
 				done(res)
+				u.late(body, request)
 			}
 		}
 		u.w.after(callTimeout, func() { outcome(state.Result{}, errUnknown) })

@@ -226,6 +226,22 @@ func (f *feed) lostVote(v state.View) bool {
 	return ok && !n.Voter
 }
 
+// spareFor finds a voter that is lost and a node that could have its seat.
+func (r *raft) spareFor() (lost, spare cluster.NodeID, ok bool) {
+	v := r.newest()
+	for n := range v.Nodes() {
+		h := r.w.host(n.ID)
+		switch {
+		case h == nil:
+		case r.role(h) == voters.Voter && n.Condition == cluster.Down:
+			lost = n.ID
+		case r.role(h) == voters.Outside && n.Condition == cluster.Ready && n.Availability == cluster.Active && n.Commands >= v.Level():
+			spare = n.ID
+		}
+	}
+	return lost, spare, lost != "" && spare != ""
+}
+
 // votersAgree reports whether exactly the members of the configuration are
 // granted raft streams.
 func (r *raft) votersAgree() (cluster.NodeID, bool) {

@@ -21,6 +21,9 @@ type watch struct {
 	commits  int
 	requests map[string]bool // that were applied; looked up only
 	able     time.Duration   // since when a leader can commit; -1: it cannot
+	// electable: since when voters could elect a leader while none commits; -1:
+	// they could not, or one does.
+	electable time.Duration
 }
 
 // Paces of what is checked by the clock and of full checks.
@@ -32,7 +35,7 @@ const (
 )
 
 func newWatch(w *World) *watch {
-	c := &watch{w: w, able: -1, requests: map[string]bool{}}
+	c := &watch{w: w, able: -1, electable: -1, requests: map[string]bool{}}
 	w.every(checkEvery, func() {
 		c.tables()
 		c.lateness()
@@ -206,6 +209,9 @@ func (c *watch) unsettled() []invariants.Violation {
 	}
 	if id, ok := w.raft.votersAgree(); !ok {
 		out = append(out, invariants.Violation{Rule: invariants.NotSettled, Detail: fmt.Sprintf("node %s is granted raft streams and no voter, or the other way round", id)})
+	}
+	if lost, spare, ok := w.raft.spareFor(); ok {
+		out = append(out, invariants.Violation{Rule: invariants.NotSettled, Detail: fmt.Sprintf("voter %s is down, and node %s could have its seat", lost, spare)})
 	}
 	return append(out, invariants.Safety(v)...)
 }

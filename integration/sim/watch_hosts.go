@@ -15,6 +15,7 @@ const (
 	agentTimeout = 55 * time.Second // silence of an agent whose host answers
 	deadWithin   = 5 * time.Second  // after which a dead host is down
 	massWithin   = 14 * time.Second // the same, when many are silent together
+	leaderWithin = 15 * time.Second // that voters who could elect a leader have one
 )
 
 // connectivity notes who is linked with the leader, and with anybody, after that
@@ -53,8 +54,10 @@ func (c *watch) lateness() {
 	w := c.w
 	if !w.raft.commits() {
 		c.able = -1
+		c.leaderless()
 		return
 	}
+	c.electable = -1
 	if c.able < 0 {
 		c.able = w.now
 	}
@@ -85,10 +88,25 @@ func (c *watch) lateness() {
 	}
 }
 
+// leaderless is called while no leader commits: voters of whom a majority reach
+// each other must have one before long.
+func (c *watch) leaderless() {
+	w := c.w
+	switch {
+	case len(w.raft.candidates()) == 0:
+		c.electable = -1
+	case c.electable < 0:
+		c.electable = w.now
+	case w.now-c.electable > leaderWithin:
+		w.fail(invariants.Violation{Rule: invariants.NoLeader, Detail: fmt.Sprintf(
+			"a majority of the voters could elect a leader since %s, and nobody commits", w.now-c.electable)})
+	}
+}
+
 // commits reports whether the leader has caught up and a majority of the voters
 // takes entries.
 func (r *raft) commits() bool {
-	if r.leader == nil || !r.leader.awake() || !r.leader.agent.caught() {
+	if r.leader == nil || !r.leader.awake() || !r.leader.agent.caught() || r.leader.replica.stuck {
 		return false
 	}
 	votes := 0

@@ -1,12 +1,14 @@
 package sim
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/musterhq/muster/agent/worker"
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/integration/invariants"
 	"github.com/musterhq/muster/runtime"
 )
 
@@ -60,6 +62,9 @@ func (k *work) start() {
 func (k *work) assign(s worker.Set) {
 	if k.known && !s.Newer(k.set) {
 		return
+	}
+	if k.known && (position{s.Epoch, s.Index}).before(position{k.set.Epoch, k.set.Index}) {
+		k.a.w.fail(invariants.Violation{Rule: invariants.MovedBack, Detail: fmt.Sprintf("node %s takes assignments of index %d, and has those of %d", k.a.h.id, s.Index, k.set.Index)})
 	}
 	k.set, k.known = s, true
 	k.a.w.mix("assign", string(k.a.h.id), s.Index)

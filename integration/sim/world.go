@@ -51,14 +51,17 @@ type World struct {
 	trace trace
 	ids   *ulid.MonotonicEntropy
 
-	hosts   []*host
-	cut     map[[2]int]bool // links that are cut, by host index, lower first; looked up only
-	raft    *raft
-	tables  map[uint64]*lb.Table // by index; looked up only
-	users   *users
-	watch   *watch
-	quiet   bool // nothing is disturbed any more
-	failure *Failure
+	hosts    []*host
+	cut      map[[2]int]bool // ways that are cut, by host index, from and to; looked up only
+	registry bool            // gives images
+	raft     *raft
+	tables   map[uint64]*lb.Table // by index; looked up only
+	users    *users
+	watch    *watch
+	skewed   bool // the hosts' clocks differ
+	mixed    bool // some hosts begin with the release before this one
+	quiet    bool // nothing is disturbed any more
+	failure  *Failure
 }
 
 // start is when virtual time begins.
@@ -92,7 +95,7 @@ func Run(cfg Config) (r Result) {
 }
 
 func newWorld(cfg Config) *World {
-	w := &World{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0x6d7573746572)), cut: map[[2]int]bool{}, tables: map[uint64]*lb.Table{}}
+	w := &World{cfg: cfg, rand: rand.New(rand.NewPCG(cfg.Seed, 0x6d7573746572)), cut: map[[2]int]bool{}, registry: true, tables: map[uint64]*lb.Table{}}
 	w.trace = trace{hash: 14695981039346656037, out: cfg.Trace}
 	w.ids = ulid.Monotonic(entropy{w.rand}, 0)
 	if w.cfg.Nodes == 0 {
@@ -126,9 +129,9 @@ func (w *World) large() bool { return w.cfg.Nodes > 40 }
 
 // boot makes the hosts and the cluster, and sets users and faults to work.
 func (w *World) boot() {
-	skewed := w.chance(0.25)
+	w.skewed, w.mixed = w.chance(0.25), w.chance(0.2)
 	for i := range w.cfg.Nodes {
-		w.hosts = append(w.hosts, newHost(w, i, skewed))
+		w.hosts = append(w.hosts, newHost(w, i))
 	}
 	w.watch = newWatch(w)
 	w.raft.found()

@@ -1,0 +1,196 @@
+package main
+
+// mutant is one check that is taken out.
+type mutant struct {
+	removed string // what the code does not do any more
+	file    string // below the module's root
+	old     string // is there exactly once
+	now     string
+	catch   catcher
+	listed  bool // is tried whenever everything is tested
+}
+
+// catcher says who has to notice: tests of a package, or the simulator.
+type catcher struct {
+	pkg   string // "" means the simulator
+	run   string // -run
+	seeds int    // of the simulator
+}
+
+func test(pkg, run string) catcher { return catcher{pkg: pkg, run: run} }
+
+func sim(seeds int) catcher { return catcher{seeds: seeds} }
+
+// mutants are all of them, the model of raft first.
+var mutants = []mutant{
+	// The log. These checks are raft's own; see doc.go.
+	{
+		"the lease: a leader without a majority leads on",
+		"integration/sim/election.go", "if r.leader == deposed && !r.hasMajority(deposed) {", "if r.leader == deposed && false {", sim(40), true,
+	},
+	{
+		"the majority: an entry is committed with the leader's copy alone",
+		"integration/sim/raft.go", "index := matches[(len(matches)-1)/2]", "index := matches[len(matches)-1]", sim(40), true,
+	},
+	{
+		"the order of fsync and answer: an entry counts before it is on disk",
+		"integration/sim/raft.go", "wait := r.w.between(time.Millisecond, 6*time.Millisecond) // fsync and the way",
+		"c.match = uint64(len(r.log)); wait := r.w.between(time.Millisecond, 6*time.Millisecond)", sim(40), true,
+	},
+	{
+		"the election: a voter with a shorter log is elected",
+		"integration/sim/election.go", "&& o.replica.match <= v.replica.match {", "{", sim(40), false,
+	},
+	{
+		"the deadline of the log's disk", "consensus/guard.go",
+		"return g.poison(&hungError{op: op, after: g.deadline})", "return <-done", test("./consensus", "TestGuardToleratesAPause"), false,
+	},
+	{
+		"the end of a store that timed out", "consensus/guard.go",
+		"\t\tg.err = err\n", "", test("./consensus", "TestGuardToleratesAPause"), false,
+	},
+	{
+		"the end of an FSM that could not apply an entry", "consensus/fsm.go",
+		"if f.stopped != nil {\n\t\treturn state.Result{}, f.stopped\n\t}\n\tdefer", "defer", test("./consensus", "TestUnknownCommandStopsTheNode"), false,
+	},
+
+	// Voters.
+	{
+		"the quorum before a change of voters", "consensus/voters/plan.go",
+		"if 2*s.live() <= len(s.voters) {", "if false {", test("./consensus/voters", ""), false,
+	},
+	{
+		"the quorum after a voter goes", "consensus/voters/step.go",
+		"if 2*live(rest) <= len(rest) {", "if len(rest) < 0 {", test("./consensus/voters", ""), false,
+	},
+	{
+		"the log of who is promoted", "consensus/voters/step.go",
+		"if m.Role == Nonvoter && m.CaughtUp {", "if m.Role == Nonvoter {", test("./consensus/voters", ""), false,
+	},
+
+	// The state machine.
+	{
+		"the memory of requests: one that is sent again takes effect again", "cluster/state/state.go",
+		"if r, ok := tx.requests.get(id); ok {", "if r, ok := tx.requests.get(id); ok && false {", sim(40), true,
+	},
+	{
+		"the age of requests: one whose answer is forgotten is taken for new", "cluster/state/state.go",
+		"if ulid.Time(u.Time()).Before(tx.now.Add(-KeepRequests)) {", "if u.Time() == 0 {", test("./cluster/state", "TestRequest"), false,
+	},
+	{
+		"the room, when a placement is applied", "cluster/state/apply_reconcile.go",
+		"!t.Resources.Fits(free) {", "!t.Resources.Fits(free) && false {", test("./cluster/state", "TestReconcile"), false,
+	},
+	{
+		"the host ports, when a placement is applied", "cluster/state/apply_reconcile.go",
+		"clash && o.Holds() {", "clash && false {", test("./cluster/state", "TestHostPort"), false,
+	},
+	{
+		"the node's condition, when a placement is applied", "cluster/state/apply_reconcile.go",
+		"if why := n.Unschedulable(); why != \"\" {", "if why := n.Unschedulable(); why == \"-\" {", test("./cluster/state", "TestReconcile"), false,
+	},
+	{
+		"the holder of the slot, when a task is created", "cluster/state/apply_reconcile.go",
+		"if o.ID != t.Replaces && o.Desired == cluster.Running && !o.Ended() {", "if false {", test("./cluster/state", "TestReconcile"), false,
+	},
+	{
+		"the end of a task: a late report takes it back", "cluster/state/apply_observe.go",
+		"|| old.Ended() ", "", test("./cluster/state", "TestEndedTasks"), false,
+	},
+	{
+		"whose task it is that a node reports", "cluster/state/apply_observe.go",
+		"|| old.Node != c.Node ", "", test("./cluster/state", "TestObservationOfAnotherNodesTask"), false,
+	},
+	{
+		"the checksum of snapshots", "cluster/state/snapshot.go",
+		"if binary.BigEndian.Uint32(sum) != want {", "if len(sum) == 0 && want == 0 {", test("./cluster/state", "TestSnapshotRefusesDamage"), false,
+	},
+	{
+		"the direction of command time", "cluster/state/tx.go",
+		"if at.Before(v.now) {", "if false {", test("./cluster/state", "TestCommandTime"), false,
+	},
+
+	// Who is dead.
+	{
+		"the dial: silence of an agent is the death of its host", "cluster/health/round.go",
+		"case o.Lives():\n\t\tr.alive = true\n", "case o.Lives():\n\t\tr.silent = append(r.silent, by)\n", test("./cluster/health", ""), false,
+	},
+	{
+		"the leader's own dial", "cluster/health/round.go",
+		"if !slices.Contains(r.silent, t.self) {", "if len(r.silent) == 0 {", test("./cluster/health", "TestWithoutTheLeadersOwnDialNothingIsDown"), false,
+	},
+	{
+		"the patience when more than half of the nodes are silent", "cluster/health/step.go",
+		"return 2*missing > base", "return false", test("./cluster/health", "TestMass"), false,
+	},
+	{
+		"the quarantine of nodes that flap", "cluster/health/flap.go",
+		"f.until = now.Add(f.last)", "f.until = now", test("./cluster/health", "TestFlapping"), false,
+	},
+
+	// What should exist, and where.
+	{
+		"the handover: a holder stops before its successor is ready", "cluster/rollout/seat.go",
+		"if w.ready(s.successor) {", "if true {", sim(40), false,
+	},
+	{
+		"the successor of a lost task", "cluster/rollout/seat.go",
+		"w.count(w.create(s, s.holder.ID))\n\t}\n}\n\n// queueMove", "}\n}\n\n// queueMove", test("./cluster/rollout", "TestLost|TestReplacement"), false,
+	},
+	{
+		"the update's parallelism", "cluster/rollout/service.go",
+		"if busy >= max(w.svc.Spec.Update.Parallelism, 1) {", "if false {", test("./cluster/rollout", "TestUpdate"), false,
+	},
+	{
+		"the limit of replacements a second", "cluster/rollout/step.go",
+		"if p.opts.LossRate > 0 && p.losses >= p.opts.LossRate {", "if false {", test("./cluster/rollout", "TestLossRate"), false,
+	},
+	{
+		"the room, when a place is chosen", "placement/filter.go",
+		"if j.Resources.Fits(n.free) {", "if true {", test("./placement", "TestReasons|TestPlansHold"), false,
+	},
+	{
+		"the constraints, when a place is chosen", "placement/filter.go",
+		"if !j.Constraints[i].Matches(n.Node) {", "if false {", sim(40), false,
+	},
+	{
+		"the quarantine, when a place is chosen", "placement/snapshot.go",
+		"if blocked == \"\" && quarantined[n.ID] {", "if blocked == \"\" && quarantined[\"-\"] {", test("./placement", "TestQuarantine"), false,
+	},
+
+	// The hosts.
+	{
+		"the epoch of assignments: those of an older history are taken", "agent/worker/set.go",
+		"cmp.Or(cmp.Compare(s.Epoch, than.Epoch), cmp.Compare(s.Index, than.Index)) > 0", "s.Index > than.Index", test("./agent/worker", "TestSetNewer"), true,
+	},
+	{
+		"the age of assignments: an older set is taken", "integration/sim/feed.go",
+		"if here.before(f.at) {", "if false {", sim(60), false,
+	},
+	{
+		"the epoch of feeds", "agent/feed.go",
+		"return p.epoch < o.epoch || p.epoch == o.epoch && p.index < o.index", "return p.index < o.index", test("./agent", "TestPosition"), false,
+	},
+	{
+		"the epoch of tables", "lb/table.go",
+		"cmp.Or(cmp.Compare(t.Epoch, o.Epoch), cmp.Compare(t.Index, o.Index)) > 0", "t.Index > o.Index", test("./lb", "TestNewer"), false,
+	},
+	{
+		"whether a task is ready, when it is balanced to", "lb/input.go",
+		"&& t.Desired == cluster.Running && t.Ready() {", "{", sim(40), false,
+	},
+	{
+		"whether a host is dead, when it is balanced to", "lb/input.go",
+		"if alive[t.Node] && t.Desired", "if t.Desired", sim(40), false,
+	},
+
+	// Who may.
+	{
+		"whether a caller still is a member", "security/access.go",
+		"case !known:", "case false:", test("./security", "TestAuthorise"), false,
+	},
+	{
+		"whether who streams the log votes", "security/access.go",
+		"case !voter && (need == Voter || need == RaftStream):", "case false:", test("./security", "TestAuthorise"), false,
+	},
+}
