@@ -33,7 +33,7 @@ type loop struct {
 	engineUp bool
 	engine   error // why not
 	kept     Set   // epoch and index of the set on disk
-	finals   int   // how many final observations went with it
+	lasting  int   // what of the observations had to go with it
 
 	listing, listAgain bool
 	resyncAt, tidyAt   time.Time
@@ -147,10 +147,12 @@ func (l *loop) begin(ctx context.Context, a Action) {
 	})
 }
 
-// countFinal counts the tasks that are over for good.
-func countFinal(all []Observation) int {
+// countLasting counts what must be on disk for the next agent: the tasks that
+// are over for good, and the restarts, which are counted over all of a task's life.
+func countLasting(all []Observation) int {
 	n := 0
 	for _, o := range all {
+		n += o.Observed.Restarts
 		if o.Observed.Final {
 			n++
 		}
@@ -169,8 +171,8 @@ func (l *loop) post(ctx context.Context, f func()) {
 // publish makes the decision visible to the leader and to this process.
 func (l *loop) publish(set Set, known bool, d Decision) {
 	l.w.reporter.offer(d.Observed)
-	if finals := countFinal(d.Observed); known && (finals != l.finals || set.Newer(l.kept)) {
-		l.kept, l.finals = Set{Epoch: set.Epoch, Index: set.Index}, finals
+	if lasting := countLasting(d.Observed); known && (lasting != l.lasting || set.Newer(l.kept)) {
+		l.kept, l.lasting = Set{Epoch: set.Epoch, Index: set.Index}, lasting
 		l.w.keeper.keep(set.with(d.Observed))
 	}
 	s := Snapshot{

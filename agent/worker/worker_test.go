@@ -130,6 +130,30 @@ func TestAdoptionAfterRestart(t *testing.T) {
 	})
 }
 
+func TestRestartsAreCountedAcrossAgents(t *testing.T) {
+	runs := 0
+	behave := func(runtime.Create) fake.Behaviour {
+		if runs++; runs > 2 {
+			return fake.Behaviour{}
+		}
+		return fake.Behaviour{ExitAfter: time.Second, ExitCode: 3}
+	}
+	inBubble(t, behave, func(t *testing.T, h *host) {
+		h.assign(assign("t1"))
+		h.pass(time.Minute)
+		if o := h.expect("t1", cluster.PhaseRunning); o.Restarts != 2 {
+			t.Fatalf("%d restarts, want 2", o.Restarts)
+		}
+		h.stop()
+		h.latest = map[cluster.TaskID]cluster.Observed{}
+		h.boot() // no set comes: it knows what is on disk
+		h.pass(time.Minute)
+		if o := h.expect("t1", cluster.PhaseRunning); o.Restarts != 2 {
+			t.Errorf("the next agent reports %d restarts, want 2", o.Restarts)
+		}
+	})
+}
+
 func TestReboot(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, h *host) {
 		h.assign(assign("t1"))

@@ -160,6 +160,10 @@ var mutants = []mutant{
 
 	// The hosts.
 	{
+		"the restarts that the next agent has to know of", "agent/worker/loop.go",
+		"n += o.Observed.Restarts", "n += 0 * o.Observed.Restarts", test("./agent/worker", "TestRestartsAreCountedAcrossAgents"), false,
+	},
+	{
 		"the epoch of assignments: those of an older history are taken", "agent/worker/set.go",
 		"cmp.Or(cmp.Compare(s.Epoch, than.Epoch), cmp.Compare(s.Index, than.Index)) > 0", "s.Index > than.Index", test("./agent/worker", "TestSetNewer"), true,
 	},

@@ -63,7 +63,7 @@ func (f *faults) loseDisk(h *host) {
 	}
 	spare := newHost(w, len(w.hosts))
 	w.hosts = append(w.hosts, spare)
-	w.after(w.between(time.Second, 20*time.Second), spare.powerOn)
+	w.after(w.between(time.Second, 20*time.Second), func() { f.powerOn(spare) })
 }
 
 // maxSpares is how many hosts may come in the place of others.

@@ -24,7 +24,7 @@ type work struct {
 	inFlight map[string]worker.Flight
 	seen     sightings
 	kept     worker.Set // on disk, without its assignments
-	finals   int        // over for good in it
+	lasting  int        // what of the observations had to go with it
 
 	engineUp           bool
 	listing, listAgain bool
@@ -41,7 +41,7 @@ const (
 	lookDeadline  = 6 * time.Second
 	writeDeadline = 65 * time.Second
 	stopSlack     = 35 * time.Second
-	saveTime      = 5 * time.Millisecond
+	saveTime      = time.Millisecond
 )
 
 // newWork starts from the set on the host's disk.
@@ -102,20 +102,22 @@ func (k *work) step() {
 	}
 }
 
-// save writes the set to disk when it is newer or more of it is over for good.
+// save writes the set to disk when it is newer, or more of it is over for good or
+// was restarted.
 func (k *work) save(seen []worker.Observation) {
-	latest, finals := make(map[cluster.TaskID]cluster.Observed, len(seen)), 0
+	latest, lasting := make(map[cluster.TaskID]cluster.Observed, len(seen)), 0
 	for _, o := range seen {
 		latest[o.Task] = o.Observed
+		lasting += o.Observed.Restarts
 		if o.Observed.Final {
-			finals++
+			lasting++
 		}
 	}
-	if !k.known || finals == k.finals && !k.set.Newer(k.kept) {
+	if !k.known || lasting == k.lasting && !k.set.Newer(k.kept) {
 		return
 	}
 	s := k.set
-	k.kept, k.finals = worker.Set{Epoch: s.Epoch, Index: s.Index}, finals
+	k.kept, k.lasting = worker.Set{Epoch: s.Epoch, Index: s.Index}, lasting
 	s.Assignments = slices.Clone(s.Assignments)
 	for i := range s.Assignments {
 		if o, ok := latest[s.Assignments[i].Task.ID]; ok {
