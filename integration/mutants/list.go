@@ -68,6 +68,11 @@ var mutants = []mutant{
 		"if m.Role == Nonvoter && m.CaughtUp {", "if m.Role == Nonvoter {", test("./consensus/voters", ""), false,
 	},
 
+	{
+		"the release of who takes a seat", "consensus/voters/seats.go",
+		"!m.Gone && !m.Outdated && ", "!m.Gone && ", test("./consensus/voters", "TestPlan"), false,
+	},
+
 	// The state machine.
 	{
 		"the memory of requests: one that is sent again takes effect again", "cluster/state/state.go",

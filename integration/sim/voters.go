@@ -35,6 +35,7 @@ func (t *term) keepVoters() {
 			m := voters.Member{
 				ID: n.ID, Zone: n.Labels["zone"], Condition: n.Condition, Since: n.ConditionSince,
 				Availability: n.Availability, Joined: n.Joined, Role: r.role(h), Granted: n.Voter,
+				Outdated: max(n.Commands, 1) < v.Level(),
 			}
 			if m.Role == voters.Nonvoter {
 				if t.nonvoting[m.ID].IsZero() {
