@@ -250,6 +250,8 @@ func (v votersOf) Roles() map[cluster.NodeID]voters.Role {
 
 func (v votersOf) CaughtUp(id cluster.NodeID) bool { return v.store.CaughtUp(id) }
 
+func (v votersOf) Follows(id cluster.NodeID) (match uint64, keepsUp bool) { return v.store.Follows(id) }
+
 func (v votersOf) Change(ctx context.Context, ch voters.Change) error {
 	switch ch.Op {
 	case voters.AddNonvoter:
@@ -260,6 +262,8 @@ func (v votersOf) Change(ctx context.Context, ch voters.Change) error {
 		return v.store.Demote(ctx, ch.Node)
 	case voters.Remove:
 		return v.remove(ctx, ch.Node)
+	case voters.Restart:
+		return v.m.peers.Call(ctx, ch.Node, http.MethodPost, "/v1/node/revote", nil, nil)
 	case voters.TransferLeadership:
 		return v.store.TransferLeadership(ctx, ch.Node)
 	}

@@ -37,8 +37,11 @@ type Agent struct {
 	// expelled is a member that the cluster says was removed.
 	expelled chan *member
 
-	moving turn    // of entering or leaving a cluster
-	member *member // nil while idle; read and written by who has the turn
+	moving turn // of entering or leaving a cluster
+	// founding is set, by who has the turn, while this host makes a cluster: its
+	// log has every right to be empty.
+	founding bool
+	member   *member // nil while idle; read and written by who has the turn
 }
 
 // Run runs the agent until ctx ends or it cannot go on. Containers are left
@@ -196,9 +199,9 @@ func (a *Agent) Local() api.Local {
 		out.ClusterID, out.Role = m.identity.Load().ClusterID, "worker"
 		if m.voter.Load() != nil {
 			out.Role = "voter"
-		}
-		if m.LeaderID() == a.nodeID {
-			out.Role = "leader"
+			if m.LeaderID() == a.nodeID {
+				out.Role = "leader"
+			}
 		}
 		out.Members, out.Heard, out.Backends = m.knows()
 	}

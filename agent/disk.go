@@ -31,6 +31,13 @@ func (w *diskWatch) short(limit, share int64) bool {
 	return w.size > 0 && w.free < min(limit, w.size/share)
 }
 
+// rests reports whether the vote does.
+func (w *diskWatch) rests() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.resting
+}
+
 // endRest reports whether the vote rested, and ends that.
 func (w *diskWatch) endRest() bool {
 	w.mu.Lock()

@@ -109,7 +109,9 @@ func (a *Agent) found(ctx context.Context, f founding) (*member, error) {
 	if err := security.SaveClusterKey(a.data.identityDir(), f.key); err != nil {
 		return nil, err
 	}
+	a.founding = true
 	m, err := startMember(ctx, a, f.identity)
+	a.founding = false
 	if err != nil {
 		return nil, err
 	}

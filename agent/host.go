@@ -55,7 +55,7 @@ func (h Host) dial(ctx context.Context, network, address string) (net.Conn, erro
 // forgetLog removes this node's part of the replicated log. Its store is closed.
 func (a *Agent) forgetLog() error {
 	if a.host.Log != nil {
-		*a.host.Log = *consensus.NewMemory()
+		a.host.Log.Forget()
 	}
 	if err := a.data.remove("consensus"); err != nil {
 		return err

@@ -92,7 +92,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 	watch := time.AfterFunc(unanswered, func() { u.dialHost(leader) })
 	defer watch.Stop()
 	var reply api.HeartbeatReply
-	beat := api.Heartbeat{Node: u.m.self, Usage: u.m.usage(), Problems: u.m.ownProblems(), Blind: u.m.worker.Blind()}
+	beat := api.Heartbeat{Node: u.m.self, Usage: u.m.usage(), Problems: u.m.ownProblems(), Blind: u.m.worker.Blind(), Vote: u.m.vote()}
 	if err := u.call(ctx, "/v1/node/heartbeat", beat, &reply); err != nil {
 		u.m.log.Debug("heartbeat", "error", err)
 		u.m.peers.Drop(leader)

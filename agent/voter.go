@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/health"
 	"github.com/musterhq/muster/consensus"
@@ -40,11 +39,11 @@ func (m *member) resumeVoter() error {
 	if err != nil {
 		return err
 	}
-	err = m.startVoter(key, 0)
-	if errors.Is(err, consensus.ErrStoreBroken) {
-		// The files were set aside: the node goes on as a worker, and the
-		// leader makes a voter of it again when it is needed.
-		m.log.Error("this node's part of the replicated log is lost; going on as a worker", "error", err)
+	err = m.startVoter(key, 0, !m.a.founding)
+	if errors.Is(err, consensus.ErrStoreBroken) || errors.Is(err, consensus.ErrStoreLost) {
+		// What this node voted is forgotten: it goes on as a worker and says so,
+		// until the leader has taken it out and makes a voter of it anew.
+		m.log.Error("this node's part of the replicated log is lost; going on as a worker until the leader gives it a new one", "error", err)
 		return security.RemoveClusterKey(m.a.data.identityDir())
 	}
 	if errors.Is(err, consensus.ErrStoreFull) {
@@ -54,8 +53,9 @@ func (m *member) resumeVoter() error {
 	return err
 }
 
-// startVoter opens the store and follows its leadership.
-func (m *member) startVoter(key security.ClusterKey, granted uint64) error {
+// startVoter opens the store, which must hold a log where this node resumes its
+// vote, and follows its leadership.
+func (m *member) startVoter(key security.ClusterKey, granted uint64, resumes bool) error {
 	dir := m.a.data.consensusDir()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the log's directory: %w", err)
@@ -69,7 +69,7 @@ func (m *member) startVoter(key security.ClusterKey, granted uint64) error {
 	}
 	v := &voter{key: key, granted: granted, log: m.log.With("part", "raft")}
 	v.store, err = consensus.Open(consensus.Config{
-		NodeID: m.self, DataDir: dir, Memory: m.a.host.Log, Listener: &raftListener{Listener: m.mux.Raft(), m: m},
+		NodeID: m.self, DataDir: dir, Memory: m.a.host.Log, Resume: resumes, Listener: &raftListener{Listener: m.mux.Raft(), m: m},
 		Dial: m.dialRaft, Addr: m.Address, Commands: m.a.host.commands(), Raised: m.a.data.raise, Tuning: consensus.TuningFor(fsync), Logger: v.log,
 	})
 	if err != nil {
@@ -233,66 +233,4 @@ func (m *member) maySendRaft(p security.Peer) bool {
 	}
 	n, ok := v.store.View().Node(id)
 	return ok && n.Voter && n.PublicKey == p.PublicKeyHash
-}
-
-// Promote makes this node a member of raft's configuration on a voter's word.
-func (m *member) Promote(_ context.Context, p api.Promote) error {
-	if err := m.voting.take(m.ctx); err != nil {
-		return fmt.Errorf("become a voter: %w", err)
-	}
-	defer m.voting.done()
-	if m.voter.Load() != nil {
-		return nil
-	}
-	key, err := security.ParseClusterKey(p.ClusterKey)
-	if err != nil {
-		return err
-	}
-	m.learnVoters(p.Voters)
-	// What an earlier membership left behind belongs to another configuration.
-	if err := m.a.forgetLog(); err != nil {
-		return err
-	}
-	if err := security.SaveClusterKey(m.a.data.identityDir(), key); err != nil {
-		return err
-	}
-	m.log.Info("this node becomes a voter")
-	return m.startVoter(key, p.Index)
-}
-
-// learnVoters takes in the voters of a promotion, which this node's feed may
-// not have told it yet.
-func (m *member) learnVoters(voters []api.Member) {
-	members := m.Members()
-	for _, v := range voters {
-		found := false
-		for i := range members {
-			if members[i].ID == v.ID {
-				members[i], found = v, true
-			}
-		}
-		if !found {
-			members = append(members, v)
-		}
-	}
-	if err := m.setMembers(members); err != nil {
-		m.log.Warn("the members could not be written to disk", "error", err)
-	}
-}
-
-// Demote makes this node a worker again.
-func (m *member) Demote(context.Context) error {
-	if err := m.voting.take(m.ctx); err != nil {
-		return fmt.Errorf("become a worker: %w", err)
-	}
-	defer m.voting.done()
-	if m.voter.Load() == nil && !m.disk.endRest() {
-		return nil
-	}
-	m.log.Info("this node becomes a worker")
-	m.stopVoter()
-	if err := security.RemoveClusterKey(m.a.data.identityDir()); err != nil {
-		return err
-	}
-	return m.a.forgetLog()
 }

@@ -21,6 +21,7 @@ import (
 //	POST /v1/node/probe       Probe -> ProbeResult; any node, asked by voters
 //	POST /v1/node/promote     Promote; any node, asked by voters
 //	POST /v1/node/demote      any node, asked by voters
+//	POST /v1/node/revote      close the log and open it again; any node, asked by voters
 //	GET  /v1/node/logs        stream of LogLine of one container here
 //	GET  /v1/node/usage       []TaskUsage of the containers here
 //	GET  /v1/node/exec        websocket to one container here
@@ -88,6 +89,17 @@ type Heartbeat struct {
 	// Blind: the agent has not seen its containers yet, or not told of them. A
 	// node that was down is not taken back before.
 	Blind bool `json:"blind,omitempty"`
+	// Vote is the node's part in the replicated log, from those that have one.
+	Vote *Vote `json:"vote,omitempty"`
+}
+
+// Vote is what a node says of its part in the replicated log.
+type Vote struct {
+	// Lost: the node was told that it votes, and holds no log.
+	Lost bool `json:"lost,omitempty"`
+	// Write is the median of what appending to the log took lately, in
+	// nanoseconds; 0 when too little was written to tell.
+	Write time.Duration `json:"write,omitempty"`
 }
 
 // Usage is what a host uses.

@@ -27,6 +27,9 @@ type Config struct {
 	DataDir string
 	// Memory replaces the files, for tests that run in virtual time.
 	Memory *Memory
+	// Resume says that this node had a log: an empty store has lost it, and Open
+	// answers ErrStoreLost.
+	Resume bool
 
 	// Listener yields raft streams of authenticated voters. The Store closes it,
 	// also when Open fails.

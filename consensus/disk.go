@@ -69,7 +69,7 @@ func locked(err error, dir string) error {
 // set aside. A file that should be there and is not counts as damage.
 func damaged(err error) bool {
 	var refused syscall.Errno
-	for _, kind := range []error{ErrLocked, ErrIncompatible, ErrStoreHung} {
+	for _, kind := range []error{ErrLocked, ErrStoreLost, ErrIncompatible, ErrStoreHung} {
 		if errors.Is(err, kind) {
 			return false
 		}

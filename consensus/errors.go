@@ -21,6 +21,9 @@ var (
 	// ErrIncompatible: the store is intact, but was written by a version of
 	// muster that this one does not understand.
 	ErrIncompatible = errors.New("the consensus store was written by another version of muster")
+	// ErrStoreLost: the store should hold a log, and is empty. With the log its
+	// votes are gone.
+	ErrStoreLost = errors.New("the consensus store is gone")
 	// ErrNotEmpty: only an empty store can be bootstrapped.
 	ErrNotEmpty = errors.New("the consensus store already belongs to a cluster")
 )

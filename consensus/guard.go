@@ -100,6 +100,7 @@ type guardedLog struct {
 	*guard
 	inner  raft.LogStore
 	newest *newest
+	writes writes
 }
 
 func (l *guardedLog) FirstIndex() (uint64, error) {
@@ -134,7 +135,8 @@ func (l *guardedLog) GetLog(index uint64, log *raft.Log) error {
 func (l *guardedLog) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
 
 func (l *guardedLog) StoreLogs(logs []*raft.Log) error {
-	return l.do("append to the log", func() error {
+	begun := time.Now()
+	err := l.do("append to the log", func() error {
 		for _, log := range logs {
 			if log.Type != raft.LogCommand {
 				continue
@@ -145,6 +147,10 @@ func (l *guardedLog) StoreLogs(logs []*raft.Log) error {
 		}
 		return l.inner.StoreLogs(logs)
 	})
+	if now := time.Now(); err == nil {
+		l.writes.note(now, now.Sub(begun))
+	}
+	return err
 }
 
 func (l *guardedLog) DeleteRange(first, last uint64) error {

@@ -25,6 +25,7 @@ type sickDisk struct {
 	hangs  atomic.Bool
 	panics atomic.Bool
 	full   atomic.Bool
+	slow   atomic.Int64  // nanoseconds for each append
 	cured  chan struct{} // closed when what hangs goes on
 }
 
@@ -51,6 +52,7 @@ func (d *sickDisk) write() error {
 }
 
 func (d *sickDisk) StoreLogs(logs []*raft.Log) error {
+	time.Sleep(time.Duration(d.slow.Load()))
 	if err := d.write(); err != nil {
 		return err
 	}

@@ -88,6 +88,20 @@ func (s *Store) reconfigure(ctx context.Context, what string, id cluster.NodeID,
 	return nil
 }
 
+// Follows reports, on the leader, up to where a member's log is known to agree
+// with this one, and whether the member keeps up: it answers, and holds what is
+// committed or is being sent a snapshot. Between two entries a healthy one lags
+// for a moment.
+func (s *Store) Follows(id cluster.NodeID) (match uint64, keepsUp bool) {
+	commit := s.raft.CommitIndex()
+	peer, ok := s.trans.progress.of(id, s.raft.CurrentTerm())
+	if !ok {
+		return 0, false
+	}
+	answers := time.Since(peer.LastContact) <= 2*s.cfg.Tuning.Heartbeat
+	return peer.Match, answers && (peer.Match >= commit || peer.installing)
+}
+
 // CaughtUp reports, on the leader, whether a member answers and holds the log
 // but for the last few entries.
 func (s *Store) CaughtUp(id cluster.NodeID) bool {

@@ -1,6 +1,12 @@
 package consensus
 
-import "github.com/hashicorp/raft"
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
 
 // stores are the three places where raft keeps things.
 type stores struct {
@@ -16,6 +22,34 @@ type Memory struct {
 	log    raft.LogStore
 	stable raft.StableStore
 	snaps  raft.SnapshotStore
+	delay  atomic.Int64 // of every append, in nanoseconds
+	opened atomic.Int64 // how often
+}
+
+// SlowDown makes every append from now on take that long, as on a bad disk; what
+// takes longer than Tuning.StoreDeadline hangs.
+func (m *Memory) SlowDown(d time.Duration) { m.delay.Store(int64(d)) }
+
+// slowLog is a Memory's log, which takes its time. What is still on its way when
+// the Memory is opened again died with its process.
+type slowLog struct {
+	raft.LogStore
+	m    *Memory
+	life int64
+}
+
+var errDied = errors.New("the process that wrote this is gone")
+
+func (l slowLog) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
+
+func (l slowLog) StoreLogs(logs []*raft.Log) error {
+	if d := l.m.delay.Load(); d > 0 {
+		time.Sleep(time.Duration(d))
+		if l.m.opened.Load() != l.life {
+			return errDied
+		}
+	}
+	return l.LogStore.StoreLogs(logs)
 }
 
 // NewMemory returns an empty Memory.
@@ -24,6 +58,12 @@ func NewMemory() *Memory {
 	return &Memory{log: store, stable: store, snaps: raft.NewInmemSnapshotStore()}
 }
 
+// Forget empties a Memory whose Store is closed.
+func (m *Memory) Forget() {
+	fresh := NewMemory()
+	m.log, m.stable, m.snaps = fresh.log, fresh.stable, fresh.snaps
+}
+
 func (m *Memory) open() *stores {
-	return &stores{log: m.log, stable: m.stable, snaps: m.snaps, close: func() error { return nil }}
+	return &stores{log: slowLog{m.log, m, m.opened.Add(1)}, stable: m.stable, snaps: m.snaps, close: func() error { return nil }}
 }

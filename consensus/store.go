@@ -42,7 +42,7 @@ type Store struct {
 
 // Open opens the node's store and starts raft. An empty store waits to be
 // bootstrapped or to be added by a leader. Errors match ErrLocked, ErrStoreFull,
-// ErrIncompatible, ErrStoreHung, or ErrStoreBroken (as *BrokenError: the files
+// ErrStoreLost (nothing was started), ErrIncompatible, ErrStoreHung, or ErrStoreBroken (as *BrokenError: the files
 // were moved aside, so that the next Open finds none).
 func Open(cfg Config) (*Store, error) {
 	if err := cfg.check(); err != nil {
@@ -68,6 +68,9 @@ func open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := newStore(cfg, st)
+	if err := s.checkPresent(); err != nil {
+		return nil, errors.Join(err, s.closeStores())
+	}
 	s.trans = newTransport(&s.cfg, newStreams(&s.cfg))
 	s.fsm.applied = s.trans.herald.news
 	if err := s.startRaft(); err != nil {
@@ -77,6 +80,26 @@ func open(cfg Config) (*Store, error) {
 	go s.supervise()
 	go s.spreadCommits()
 	return s, nil
+}
+
+// checkPresent makes sure, before raft can answer anybody, that a node which
+// voted before knows what it voted.
+func (s *Store) checkPresent() error {
+	if !s.cfg.Resume {
+		return nil
+	}
+	last, err := s.entries.LastIndex()
+	if err != nil {
+		return fmt.Errorf("look for the log: %w", err)
+	}
+	snaps, err := s.stores.snaps.List()
+	if err != nil {
+		return fmt.Errorf("look for the snapshots: %w", err)
+	}
+	if last == 0 && len(snaps) == 0 {
+		return ErrStoreLost
+	}
+	return nil
 }
 
 func openStores(cfg *Config) (*stores, error) {

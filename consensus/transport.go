@@ -54,6 +54,8 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, a
 }
 
 func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	t.progress.install(id, true)
+	defer t.progress.install(id, false)
 	err := t.NetworkTransport.InstallSnapshot(id, target, args, resp, data)
 	if err == nil && resp.Success {
 		t.progress.heard(id, args.Term, args.LastLogIndex)
@@ -67,7 +69,8 @@ type Peer struct {
 	Match       uint64    // the log is known to agree up to here
 	LastContact time.Time // of the last answer
 
-	asked uint64 // the tick at which the newest request went out that it has answered
+	asked      uint64 // the tick at which the newest request went out that it has answered
+	installing bool   // a snapshot is on its way
 }
 
 type progress struct {
@@ -92,6 +95,16 @@ func (p *progress) heard(id raft.ServerID, term, match uint64) {
 	peer := p.peers[id]
 	peer.ID, peer.Match, peer.LastContact = cluster.NodeID(id), max(match, peer.Match), time.Now()
 	p.peers[id] = peer
+}
+
+// install notes that a snapshot is on its way to a peer, or is no longer.
+func (p *progress) install(id raft.ServerID, begins bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if peer, ok := p.peers[id]; ok {
+		peer.installing = begins
+		p.peers[id] = peer
+	}
 }
 
 // of returns what is known of a peer in the given term.

@@ -92,6 +92,14 @@ func (c *Controller) Problems(node cluster.NodeID) []string {
 	return c.heard[node].Problems
 }
 
+// vote is what a node said last of its part in the log; nil where it has none, or
+// says nothing of it.
+func (c *Controller) vote(node cluster.NodeID) *api.Vote {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.heard[node].Vote
+}
+
 // Lead runs the leader's loop until ctx ends, which is when leadership does.
 func (c *Controller) Lead(ctx context.Context) {
 	c.begin()

@@ -225,11 +225,16 @@ func (l *leader) lead() {
 
 // beat lets a node send heartbeats until the returned function is called.
 func (l *leader) beat(node cluster.NodeID, every time.Duration) (stop func()) {
+	return l.beatWith(every, func() api.Heartbeat { return api.Heartbeat{Node: node} })
+}
+
+// beatWith is beat with more to say.
+func (l *leader) beatWith(every time.Duration, say func() api.Heartbeat) (stop func()) {
 	ctx, cancel := context.WithCancel(l.t.Context())
 	var job sync.WaitGroup
 	job.Go(func() {
 		for ctx.Err() == nil {
-			l.Heartbeat(api.Heartbeat{Node: node})
+			l.Heartbeat(say())
 			select {
 			case <-ctx.Done():
 			case <-time.After(every):

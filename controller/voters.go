@@ -16,6 +16,9 @@ type Voters interface {
 	Roles() map[cluster.NodeID]voters.Role
 	// CaughtUp reports whether a non-voter holds the log.
 	CaughtUp(id cluster.NodeID) bool
+	// Follows reports up to where a voter's log is known to agree with this
+	// leader's, and whether it answers and lacks nothing that is committed.
+	Follows(id cluster.NodeID) (match uint64, keepsUp bool)
 	// Change carries out one change, the node's own part in it included.
 	Change(ctx context.Context, ch voters.Change) error
 }
@@ -25,11 +28,17 @@ const (
 	votersEvery   = 500 * time.Millisecond
 	votersTimeout = 20 * time.Second
 	votersPause   = 3 * time.Second // after a change that failed or did not show
+	// lostAfter is how long a node must say that it lost its log: it says so,
+	// too, for a moment while it becomes a voter or ceases to be one.
+	lostAfter = 3 * time.Second
 )
 
 // keepVoters makes one change of the voters at a time, as long as one is due.
 func (l *loop) keepVoters(ctx context.Context) {
-	s := seating{loop: l, since: map[cluster.NodeID]time.Time{}}
+	s := seating{
+		loop: l, began: time.Now(), since: map[cluster.NodeID]time.Time{}, lost: map[cluster.NodeID]time.Time{},
+		behind: map[cluster.NodeID]lag{}, restarted: map[cluster.NodeID]time.Time{},
+	}
 	for ctx.Err() == nil {
 		t := time.NewTimer(s.step(ctx))
 		select {
@@ -43,14 +52,24 @@ func (l *loop) keepVoters(ctx context.Context) {
 // seating is the voters' part of a term of leadership.
 type seating struct {
 	*loop
-	since map[cluster.NodeID]time.Time // when each was first seen as a non-voter
-	done  voters.Change                // the last change, if it was carried out just now
+	began     time.Time
+	since     map[cluster.NodeID]time.Time // when each was first seen as a non-voter
+	lost      map[cluster.NodeID]time.Time // since when each says that it lost its log
+	behind    map[cluster.NodeID]lag       // the voters that do not keep up
+	restarted map[cluster.NodeID]time.Time // when each was last told to start its raft again
+	done      voters.Change                // the last change, if it was carried out just now
+}
+
+// lag is since when a voter has been at the same place without keeping up.
+type lag struct {
+	since time.Time
+	match uint64
 }
 
 // step looks once, makes at most one change, and returns when to look again.
 func (s *seating) step(ctx context.Context) time.Duration {
 	now := time.Now()
-	ch, why := voters.Plan(voters.Input{Now: now, Leader: s.cfg.Self, Members: s.members(s.cfg.Store.View(), now)})
+	ch, why := voters.Plan(voters.Input{Now: now, Leader: s.cfg.Self, LedSince: s.began, Members: s.members(s.cfg.Store.View(), now)})
 	last := s.done
 	s.done = voters.Change{}
 	switch ch {
@@ -58,6 +77,9 @@ func (s *seating) step(ctx context.Context) time.Duration {
 		return votersEvery
 	case last:
 		return votersPause // it does not show yet
+	}
+	if ch.Op == voters.Restart {
+		s.restarted[ch.Node] = now
 	}
 	s.cfg.Logger.Info("changing the voters", "change", ch.Op, "node", ch.Node, "reason", why)
 	ctx, cancel := context.WithTimeout(ctx, votersTimeout)
@@ -87,14 +109,57 @@ func (s *seating) members(v state.View, now time.Time) []voters.Member {
 	}
 	for i := range out {
 		m := &out[i]
+		s.noteVote(m, now)
+		s.noteLag(m, now)
 		if m.Role != voters.Nonvoter {
 			delete(s.since, m.ID)
 			continue
 		}
-		if _, ok := s.since[m.ID]; !ok {
-			s.since[m.ID] = now
-		}
-		m.RoleSince, m.CaughtUp = s.since[m.ID], s.cfg.Voters.CaughtUp(m.ID)
+		m.RoleSince, m.CaughtUp = first(s.since, m.ID, now), s.cfg.Voters.CaughtUp(m.ID)
 	}
 	return out
+}
+
+// noteVote adds what the node itself says of its log.
+func (s *seating) noteVote(m *voters.Member, now time.Time) {
+	said := s.vote(m.ID)
+	if said == nil || !said.Lost || m.Role == voters.Outside {
+		delete(s.lost, m.ID)
+	} else {
+		m.Lost = now.Sub(first(s.lost, m.ID, now)) >= lostAfter
+	}
+	if said != nil {
+		m.Write = said.Write
+	}
+}
+
+// noteLag adds since when a voter does not keep up: every step forward starts
+// the clock again.
+func (s *seating) noteLag(m *voters.Member, now time.Time) {
+	m.Restarted = s.restarted[m.ID]
+	if m.Role != voters.Voter || m.ID == s.cfg.Self {
+		delete(s.behind, m.ID)
+		return
+	}
+	match, keepsUp := s.cfg.Voters.Follows(m.ID)
+	if keepsUp {
+		delete(s.behind, m.ID)
+		return
+	}
+	was, ok := s.behind[m.ID]
+	if !ok || match > was.match {
+		was = lag{now, match}
+		s.behind[m.ID] = was
+	}
+	m.BehindSince = was.since
+}
+
+// first is when something was first seen, which is now if it was not before.
+func first(seen map[cluster.NodeID]time.Time, id cluster.NodeID, now time.Time) time.Time {
+	at, ok := seen[id]
+	if !ok {
+		at = now
+		seen[id] = at
+	}
+	return at
 }

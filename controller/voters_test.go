@@ -24,6 +24,9 @@ type fakeVoters struct {
 	at      []time.Time
 	busy    bool
 	overlap bool
+	match   map[cluster.NodeID]uint64
+	stalled map[cluster.NodeID]bool
+	cures   bool                                           // a restart helps against stalling
 	change  func(ctx context.Context, v *fakeVoters) error // stands in for the change itself
 }
 
@@ -37,6 +40,12 @@ func (v *fakeVoters) Roles() map[cluster.NodeID]voters.Role {
 }
 
 func (v *fakeVoters) CaughtUp(cluster.NodeID) bool { return true }
+
+func (v *fakeVoters) Follows(id cluster.NodeID) (uint64, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.match[id], !v.stalled[id]
+}
 
 func (v *fakeVoters) Change(ctx context.Context, ch voters.Change) error {
 	v.mu.Lock()
@@ -64,6 +73,10 @@ func (v *fakeVoters) Change(ctx context.Context, ch voters.Change) error {
 		v.roles[ch.Node] = voters.Nonvoter
 	case voters.Remove:
 		delete(v.roles, ch.Node)
+	case voters.Restart:
+		if v.cures {
+			delete(v.stalled, ch.Node)
+		}
 	}
 	return nil
 }

@@ -123,6 +123,8 @@ type Trust interface {
 type LocalNode interface {
 	Promote(ctx context.Context, p api.Promote) error
 	Demote(ctx context.Context) error
+	// Revote closes the log and opens it again: the leader found it stuck.
+	Revote(ctx context.Context) error
 	Probe(ctx context.Context, p api.Probe) api.ProbeResult
 	// TaskUsage measures the tasks that run here; nobody asks, nothing is measured.
 	TaskUsage(ctx context.Context) ([]api.TaskUsage, error)

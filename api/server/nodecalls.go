@@ -112,6 +112,8 @@ func nodePromote(c *call) (any, error) {
 
 func nodeDemote(c *call) (any, error) { return nil, c.Local.Demote(c.ctx) }
 
+func nodeRevote(c *call) (any, error) { return nil, c.Local.Revote(c.ctx) }
+
 func putRegistry(c *call) (any, error) {
 	var in api.RegistryLogin
 	if err := c.decode(&in); err != nil {

@@ -93,6 +93,7 @@ func nodeRoutes() []route {
 		{pattern: "POST /v1/node/probe", access: voter, where: here, handle: nodeProbe},
 		{pattern: "POST /v1/node/promote", access: voter, where: here, handle: nodePromote},
 		{pattern: "POST /v1/node/demote", access: voter, where: here, handle: nodeDemote},
+		{pattern: "POST /v1/node/revote", access: voter, where: here, handle: nodeRevote},
 		{pattern: "GET /v1/node/logs", access: node, where: here, handle: nodeLogs, stream: true},
 		{pattern: "GET /v1/node/usage", access: node, where: here, handle: nodeUsage},
 		{pattern: "GET /v1/node/exec", access: node, where: here, handle: nodeExec, stream: true},

@@ -51,6 +51,14 @@ func apply(t *testing.T, m *Member, attr string) {
 		m.Granted = true
 	case key == "outdated":
 		m.Outdated = true
+	case key == "lost":
+		m.Lost = true
+	case key == "stalled":
+		m.BehindSince = now.Add(-ago)
+	case key == "restarted":
+		m.Restarted = now.Add(-ago)
+	case key == "write":
+		m.Write = ago
 	case key == "gone":
 		m.Gone, m.Condition = true, ""
 	case key == "down", key == "away":
@@ -116,6 +124,34 @@ func TestPlan(t *testing.T) {
 		{"to be demoted", "A:voter,drained B:voter", "B", Change{Demote, "A"}, ""},
 		{"cordoned nodes come last", "A:voter B:cordoned C: D:", "A", Change{AddNonvoter, "C"}, ""},
 
+		{"a drained leader leads no longer, spare or not", "A:voter,drained B:voter C:voter", "A", Change{TransferLeadership, "B"}, "drained"},
+		{"but keeps its vote then", "A:voter,drained B:voter C:voter", "B", Change{}, ""},
+		{"all are drained: somebody has to lead", "A:voter,drained B:voter,drained C:voter,drained", "A", Change{}, ""},
+		{"not to one that is silent, behind or slow", "A:voter,drained B:voter,away:2s C:voter,stalled:3s D:voter,write:300ms E:voter F: G:", "A", Change{TransferLeadership, "E"}, ""},
+
+		{"a slow disk does not lead", "A:voter,write:400ms B:voter,write:300ms C:voter,write:90ms", "A", Change{TransferLeadership, "C"}, "400ms"},
+		{"a slow disk among slow ones does", "A:voter,write:400ms B:voter,write:300ms C:voter,write:150ms", "A", Change{}, ""},
+		{"one that nothing is known of is no better", "A:voter,write:400ms B:voter C:voter", "A", Change{}, ""},
+		{"one that stays behind is no better", "A:voter,write:400ms B:voter,write:1ms,stalled:3s C:voter,write:1ms,away:2s", "A", Change{}, ""},
+		{"a good disk leads on beside a better one", "A:voter,write:99ms B:voter,write:1ms C:voter,write:1ms", "A", Change{}, ""},
+
+		{"a voter that lost its log goes at once", "A:voter B:voter C:voter,lost D:", "A", Change{Remove, "C"}, "lost its log"},
+		{"also when it was the other of two", "A:voter B:voter,lost", "A", Change{Remove, "B"}, "lost its log"},
+		{"not when the rest cannot agree", "A:voter B:voter,down:1s C:voter,lost", "A", Change{}, "no quorum"},
+		{"outside it is a node like any other", "A:voter B:voter C:lost,granted", "A", Change{AddNonvoter, "C"}, "2 of 3"},
+		{"and votes again when it holds the log", "A:voter B:voter C:caughtup", "A", Change{Promote, "C"}, ""},
+		{"a non-voter that lost its log goes", "A:voter B:voter C:voter D:behind:10s,lost", "A", Change{Remove, "D"}, "lost its log"},
+		{"two lost their logs: one at a time", "A:voter B:voter,lost C:voter,lost D:voter E:voter F: G:", "A", Change{Remove, "B"}, ""},
+
+		{"a short lag is forgiven", "A:voter B:voter C:voter,stalled:9s D:", "A", Change{}, ""},
+		{"a voter that stays behind starts its raft again", "A:voter B:voter C:voter,stalled:10s D:", "A", Change{Restart, "C"}, "not followed"},
+		{"and has time for that", "A:voter B:voter C:voter,stalled:29s,restarted:19s D:", "A", Change{}, ""},
+		{"then it is replaced", "A:voter B:voter C:voter,stalled:30s,restarted:20s D:", "A", Change{AddNonvoter, "D"}, "2 of 3"},
+		{"and removed", "A:voter B:voter C:voter,stalled:50s,restarted:20s D:voter", "A", Change{Remove, "C"}, "not followed"},
+		{"without a spare it is told again", "A:voter B:voter C:voter,stalled:40s,restarted:30s", "A", Change{Restart, "C"}, ""},
+		{"its vote is not counted on", "A:voter B:voter,stalled:15s,restarted:5s C:voter,down:1s D:", "A", Change{}, "no quorum"},
+		{"the leader is never behind itself", "A:voter,stalled:1h B:voter C:voter", "A", Change{}, "as they should be"},
+
 		{"an addition that failed halfway is tried again", "A:voter B:granted C:", "A", Change{AddNonvoter, "B"}, ""},
 		{"or withdrawn when another was taken", "A:voter B:voter C:voter D:granted,down:1m", "A", Change{Remove, "D"}, "streams"},
 		{"but not before the seats are taken", "A:voter B:voter C:voter,down:1h D:granted,down:1m E:", "A", Change{AddNonvoter, "E"}, ""},
@@ -129,7 +165,7 @@ func TestPlan(t *testing.T) {
 		{"no reshuffle while one is silent", "A:voter,zone=a B:voter,zone=a C:voter,zone=b,away:2s D:zone=c", "A", Change{}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, why := Plan(Input{Now: now, Leader: cluster.NodeID(tc.leader), Members: parse(t, tc.members)})
+			got, why := Plan(Input{Now: now, Leader: cluster.NodeID(tc.leader), LedSince: now.Add(-LedFor), Members: parse(t, tc.members)})
 			if got != tc.want {
 				t.Errorf("got %v (%s), want %v", got, why, tc.want)
 			}

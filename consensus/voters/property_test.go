@@ -15,6 +15,8 @@ import (
 // with a quorum, and led by a voter that answers.
 type world struct{ Input }
 
+func (w *world) answers(m Member) bool { return (&seats{in: w.Input}).answers(m) }
+
 func (w *world) find(id cluster.NodeID) *Member {
 	i := slices.IndexFunc(w.Members, func(m Member) bool { return m.ID == id })
 	return &w.Members[i]
@@ -24,7 +26,7 @@ func (w *world) voters() (all, alive int) {
 	for _, m := range w.Members {
 		if m.Role == Voter {
 			all++
-			if answers(m) {
+			if w.answers(m) {
 				alive++
 			}
 		}
@@ -40,29 +42,36 @@ func (w *world) quorum() bool {
 // elect makes sure that a voter that answers leads.
 func (w *world) elect() {
 	for _, m := range w.Members {
-		if m.Role == Voter && answers(m) {
-			if l := w.find(w.Leader); !answers(*l) || l.Role != Voter {
-				w.Leader = m.ID
+		if m.Role == Voter && w.answers(m) {
+			if l := w.find(w.Leader); !w.answers(*l) || l.Role != Voter {
+				w.lead(m.ID)
 			}
 			return
 		}
 	}
 }
 
+func (w *world) lead(id cluster.NodeID) {
+	w.Leader, w.LedSince = id, w.Now
+	w.find(id).BehindSince = time.Time{}
+}
+
 func (w *world) carryOut(c Change) error {
 	m := w.find(c.Node)
 	switch {
 	case c.Op == AddNonvoter && m.Role == Outside && !m.Gone:
-		m.Role, m.RoleSince = Nonvoter, w.Now
-	case c.Op == Promote && m.Role == Nonvoter && m.CaughtUp && answers(*m):
+		m.Role, m.RoleSince, m.Lost = Nonvoter, w.Now, false // with a log of its own
+	case c.Op == Promote && m.Role == Nonvoter && m.CaughtUp && w.answers(*m):
 		m.Role = Voter
 	case c.Op == Demote && m.Role == Voter && c.Node != w.Leader:
-		m.Role, m.RoleSince, m.CaughtUp = Nonvoter, w.Now, true
+		m.Role, m.RoleSince, m.CaughtUp, m.BehindSince = Nonvoter, w.Now, true, time.Time{}
 	case c.Op == Remove && m.Role != Outside && c.Node != w.Leader:
-		m.Role, m.CaughtUp = Outside, false
+		m.Role, m.CaughtUp, m.BehindSince = Outside, false, time.Time{}
 		w.Members = slices.DeleteFunc(w.Members, func(m Member) bool { return m.Gone && m.Role == Outside })
-	case c.Op == TransferLeadership && m.Role == Voter && answers(*m) && c.Node != w.Leader:
-		w.Leader = c.Node
+	case c.Op == TransferLeadership && m.Role == Voter && w.answers(*m) && c.Node != w.Leader:
+		w.lead(c.Node)
+	case c.Op == Restart && m.Role == Voter && m.Condition == cluster.Ready && c.Node != w.Leader:
+		m.Restarted, m.BehindSince = w.Now, time.Time{}
 	default:
 		return fmt.Errorf("%v is not possible for %+v", c, *m)
 	}
@@ -72,7 +81,7 @@ func (w *world) carryOut(c Change) error {
 func (w *world) catchUp() {
 	for i := range w.Members {
 		m := &w.Members[i]
-		m.CaughtUp = m.Role == Nonvoter && answers(*m)
+		m.CaughtUp = m.Role == Nonvoter && w.answers(*m)
 	}
 }
 
@@ -93,7 +102,7 @@ func drawWorld(t *rapid.T) *world {
 func (w *world) disturb(t *rapid.T) {
 	m := w.find(w.Members[rapid.IntRange(0, len(w.Members)-1).Draw(t, "node")].ID)
 	before := *m
-	switch rapid.SampledFrom([]string{"down", "away", "back", "drain", "cordon", "activate", "leave"}).Draw(t, "what") {
+	switch rapid.SampledFrom([]string{"down", "away", "back", "drain", "cordon", "activate", "leave", "lose", "stall", "follow", "slow", "fast"}).Draw(t, "what") {
 	case "down":
 		m.Condition, m.Since = cluster.Down, w.Now
 	case "away":
@@ -108,6 +117,18 @@ func (w *world) disturb(t *rapid.T) {
 		m.Availability = cluster.Active
 	case "leave":
 		m.Gone = m.Role != Outside
+	case "lose":
+		m.Lost, m.CaughtUp = m.Role != Outside && m.ID != w.Leader, false
+	case "stall":
+		if m.Role == Voter && m.ID != w.Leader {
+			m.BehindSince = w.Now
+		}
+	case "follow":
+		m.BehindSince = time.Time{}
+	case "slow":
+		m.Write = time.Duration(rapid.IntRange(100, 2000).Draw(t, "ms")) * time.Millisecond
+	case "fast":
+		m.Write = time.Duration(rapid.IntRange(1, 99).Draw(t, "ms")) * time.Millisecond
 	}
 	if !w.quorum() {
 		*m = before
@@ -168,7 +189,7 @@ func (w *world) target() int {
 func (w *world) usable() int {
 	n := 0
 	for _, m := range w.Members {
-		if answers(m) && m.Availability != cluster.Drained {
+		if w.answers(m) && m.Availability != cluster.Drained {
 			n++
 		}
 	}
@@ -227,7 +248,7 @@ func (w *world) checkSettled(t *rapid.T) {
 		t.Errorf("%d voters of which %d answer, though %d nodes could vote and %d should: %+v", all, alive, w.usable(), w.target(), w.Members)
 	}
 	for _, m := range w.Members {
-		if m.Role == Outside && answers(m) && m.Availability == cluster.Active {
+		if m.Role == Outside && w.answers(m) && m.Availability == cluster.Active {
 			for zone, n := range zones {
 				if n >= zones[m.Zone]+2 {
 					t.Errorf("zone %q has %d voters, %q only %d: %+v", zone, n, m.Zone, zones[m.Zone], w.Members)
@@ -235,4 +256,60 @@ func (w *world) checkSettled(t *rapid.T) {
 			}
 		}
 	}
+}
+
+// A voter that lost its log votes again only after it was out of the
+// configuration, and got a log as a non-voter.
+func TestLostLogComesBackThroughTheDoor(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		lost := map[cluster.NodeID]bool{}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			w.Now = w.Now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "seconds")) * time.Second)
+			w.disturb(t)
+			w.catchUp()
+			w.elect()
+			for _, m := range w.Members {
+				lost[m.ID] = lost[m.ID] || m.Lost
+			}
+			c, _ := Plan(w.Input)
+			if c.Op == Promote && lost[c.Node] {
+				t.Fatalf("%v, though its log is lost: %+v", c, *w.find(c.Node))
+			}
+			if c.Op == None {
+				continue
+			}
+			if err := w.carryOut(c); err != nil {
+				t.Fatal(err)
+			}
+			if c.Op == AddNonvoter {
+				delete(lost, c.Node)
+			}
+		}
+	})
+}
+
+// However fast the disks are, leadership goes to a faster one only, never back,
+// and rests between two moves.
+func TestLeadershipDoesNotGoBackAndForth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		for i := range w.Members {
+			w.Members[i].Role = Voter
+			w.Members[i].Write = time.Duration(rapid.IntRange(0, 4000).Draw(t, "ms")) * time.Millisecond
+		}
+		led, moved := map[cluster.NodeID]bool{w.Leader: true}, time.Time{}
+		for range 100 {
+			w.Now = w.Now.Add(10 * time.Second)
+			c, why := Plan(w.Input)
+			if c.Op != TransferLeadership {
+				continue
+			}
+			if led[c.Node] || w.Now.Sub(moved) < LedFor {
+				t.Fatalf("%v (%s) %s after the last move, led before: %v", c, why, w.Now.Sub(moved), led)
+			}
+			led[c.Node], moved = true, w.Now
+			w.lead(c.Node)
+		}
+	})
 }

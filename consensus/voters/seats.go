@@ -3,6 +3,7 @@ package voters
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/musterhq/muster/cluster"
 )
@@ -63,8 +64,12 @@ func (s *seats) unfit(m Member) string {
 	switch {
 	case m.Gone:
 		return "it has left the cluster"
+	case m.Lost && m.ID != s.in.Leader:
+		return "it has lost its log"
 	case m.Condition != cluster.Ready && s.in.Now.Sub(m.Since) >= LostAfter:
 		return "it has been silent for " + LostAfter.String()
+	case s.behind(m) >= LostAfter:
+		return "it has not followed the log for " + LostAfter.String()
 	case m.Availability == cluster.Drained:
 		return "it is drained"
 	}
@@ -73,9 +78,9 @@ func (s *seats) unfit(m Member) string {
 
 func (s *seats) urgency(m Member) int {
 	switch {
-	case m.Gone:
+	case m.Gone || m.Lost:
 		return 0
-	case m.Condition != cluster.Ready:
+	case !s.answers(m):
 		return 1
 	case m.ID != s.in.Leader:
 		return 2
@@ -93,7 +98,7 @@ func (s *seats) fit(m Member) bool {
 // many as bring the number of voters to an odd one: a second voter beside one,
 // or a fourth beside three, makes a cluster weaker.
 func (s *seats) choose(members []Member) []Member {
-	zones := count(s.keep)
+	zones := perZone(s.keep)
 	var chosen []Member
 	for len(s.keep)+len(chosen) < s.target {
 		best, ok := s.best(members, chosen, zones)
@@ -148,7 +153,7 @@ func (s *seats) spread(members []Member) {
 	if len(s.voters) != s.target || s.live() != len(s.voters) {
 		return
 	}
-	zones := count(s.keep)
+	zones := perZone(s.keep)
 	in, ok := s.best(members, nil, zones)
 	if !ok || cordoned(in) {
 		return
@@ -168,11 +173,11 @@ func (s *seats) surplus() (Member, bool) {
 	if len(s.keep) == 0 {
 		return Member{}, false
 	}
-	zones := count(s.keep)
+	zones := perZone(s.keep)
 	return slices.MinFunc(s.keep, func(a, b Member) int {
 		return cmp.Or(
 			cmp.Compare(one(a.ID == s.in.Leader), one(b.ID == s.in.Leader)),
-			cmp.Compare(one(answers(a)), one(answers(b))),
+			cmp.Compare(one(s.answers(a)), one(s.answers(b))),
 			cmp.Compare(zones[b.Zone], zones[a.Zone]),
 			cmp.Compare(one(cordoned(b)), one(cordoned(a))),
 			bySeniority(b, a),
@@ -180,7 +185,7 @@ func (s *seats) surplus() (Member, bool) {
 	}), true
 }
 
-func count(members []Member) map[string]int {
+func perZone(members []Member) map[string]int {
 	zones := map[string]int{}
 	for _, m := range members {
 		zones[m.Zone]++
@@ -193,16 +198,27 @@ func (s *seats) leads() bool {
 }
 
 // live is how many voters answer now.
-func (s *seats) live() int { return live(s.voters) }
+func (s *seats) live() int { return s.count(s.voters) }
 
-func live(members []Member) int {
+func (s *seats) count(members []Member) int {
 	n := 0
 	for _, m := range members {
-		if answers(m) {
+		if s.answers(m) {
 			n++
 		}
 	}
 	return n
 }
 
-func answers(m Member) bool { return m.Condition == cluster.Ready && !m.Gone }
+// answers reports whether a change can count on a member's vote.
+func (s *seats) answers(m Member) bool {
+	return m.Condition == cluster.Ready && !m.Gone && !m.Lost && s.behind(m) < StallAfter
+}
+
+// behind is for how long a voter has not kept up. The leader has its own log.
+func (s *seats) behind(m Member) time.Duration {
+	if m.BehindSince.IsZero() || m.Role != Voter || m.ID == s.in.Leader {
+		return 0
+	}
+	return s.in.Now.Sub(m.BehindSince)
+}

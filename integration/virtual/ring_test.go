@@ -58,7 +58,7 @@ func (r *ring) end() {
 	for _, h := range r.hosts {
 		_ = h.engine.Close()
 	}
-	time.Sleep(time.Minute)
+	time.Sleep(time.Minute + time.Second)
 }
 
 // host returns the i-th host, counted from 1: its name is n<i>.
