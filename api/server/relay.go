@@ -11,6 +11,7 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/security"
 )
 
 // hopsHeader counts how often a call was relayed: worker to voter to leader is
@@ -56,12 +57,14 @@ func (c *call) reachable(id cluster.NodeID) bool {
 
 // servable says why this node cannot serve the call itself, which it was not
 // able to pass on.
-func (c *call) servable(w where) error {
-	if c.isLeader() && (w == leader || c.confirmed()) {
+func (c *call) servable(rt route) error {
+	// What a user is told of a thing that a change is for ("there is no such
+	// service") is a read, too.
+	if c.isLeader() && (rt.access != security.LocalAdmin || c.confirmed()) {
 		return nil
 	}
 	_, voter := c.State.View()
-	if w == fresh && voter {
+	if rt.where == fresh && voter {
 		c.stale = true
 		c.w.Header().Set(api.StaleHeader, "true")
 		return nil

@@ -70,6 +70,8 @@ func TestReplacedLeaderSaysThatItMayBeOld(t *testing.T) {
 		if st := get[api.Status](h, "/v1/status"); !st.Stale {
 			t.Errorf("through %s with a leader that was replaced: %+v", h.name, st)
 		}
+		err := h.try(http.MethodPost, "/v1/services/shop/web/scale", api.Scale{Replicas: 2}, nil)
+		wantCode(t, "a change of what the old leader does not know, through "+h.name, err, api.CodeNoQuorum)
 		if _, err := h.client.Services(t.Context(), ""); err != nil || !h.client.Stale() {
 			t.Errorf("a list through %s: %v, marked stale: %v", h.name, err, h.client.Stale())
 		}
@@ -125,5 +127,30 @@ func TestNoVoterReachable(t *testing.T) {
 	r.host("n1").stop()
 	for _, path := range []string{"/v1/status", "/v1/nodes"} {
 		wantCode(t, path, r.host("w2").try(http.MethodGet, path, nil, nil), api.CodeUnavailable)
+	}
+}
+
+// A node that is elected while it looks for the leader commits the deploy that it
+// was asked for: it must not be acknowledged without that.
+func TestElectedInTheMiddleOfADeploy(t *testing.T) {
+	r := newRing(t, nil, "n1", "n2", "n3")
+	n1 := r.host("n1")
+	n1.engine.AddImage("app:1")
+	asked := 0
+	r.mu.Lock()
+	r.leader = func(*host) cluster.NodeID {
+		if asked++; asked == 1 {
+			return "" // the others know none either: see bypass
+		}
+		return n1.id
+	}
+	r.mu.Unlock()
+	r.host("n2").stop()
+	r.host("n3").stop()
+	out, err := n1.client.Deploy(t.Context(), "shop", []api.NamedSpec{{Name: "web", Spec: cluster.ServiceSpec{
+		Mode: cluster.Replicated, Replicas: 1, Template: cluster.Template{Container: cluster.ContainerSpec{Image: cluster.Image{Ref: "app:1"}}},
+	}}})
+	if _, there := r.view().Service("shop/web"); err != nil || !there || len(out.Services) != 1 {
+		t.Errorf("deployed %+v, %v; it is there: %v", out, err, there)
 	}
 }

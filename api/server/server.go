@@ -128,7 +128,7 @@ func (s *Server) answer(rt route, c *call) (any, error) {
 		if to, ok := c.relayTo(); ok {
 			return streamed, c.relay(to, rt.stream)
 		}
-		if err := c.servable(rt.where); err != nil {
+		if err := c.servable(rt); err != nil {
 			return nil, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/security"
 )
 
 // deploy validates on the node that was asked, resolves images there, and
@@ -26,12 +27,13 @@ func deploy(c *call) (any, error) {
 	if err := c.resolveImages(in.Services); err != nil {
 		return nil, err
 	}
-	if c.isLeader() {
-		return c.commitStack(stack, in)
-	}
 	to, ok := c.relayTo()
 	if !ok {
-		return nil, c.servable(leader)
+		// This node leads, or has begun to since it looked for another.
+		if err := c.servable(route{access: security.AnyNode, where: leader}); err != nil {
+			return nil, err
+		}
+		return c.commitStack(stack, in)
 	}
 	var out api.Deployed
 	err := c.Peers.Call(c.ctx, to, http.MethodPost, "/v1/node/deploy/"+url.PathEscape(stack), in, &out)
