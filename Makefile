@@ -13,6 +13,7 @@ SEEDS         ?= 500
 FUZZTIME      ?= 10s
 RUNS          ?= 5
 MUTANTS       ?=
+MINUTES       ?= 5
 JSON          ?=
 
 # The virtual ring runs without -race: hours of virtual time in one process
@@ -77,6 +78,14 @@ lab: tools ## tests on real Docker hosts (as root)
 		set -x; go test -p 1 -count=1 -timeout 30m $(LAB_PACKAGES:%=./%); \
 	else \
 		echo "lab tests skipped: they make network namespaces and run Docker engines, which needs root"; \
+	fi
+
+.PHONY: chaos
+chaos: tools ## faults on real Docker hosts for MINUTES=n (5), of SEED=n (1), as root
+	@if [ "$$(id -u)" -eq 0 ]; then \
+		set -x; go run ./integration/chaos/cmd/chaos -minutes $(MINUTES) -seed $(or $(SEED),1); \
+	else \
+		echo "chaos skipped: it makes network namespaces and runs Docker engines, which needs root"; \
 	fi
 
 PREFIX ?= /usr/local
