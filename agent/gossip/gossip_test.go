@@ -320,6 +320,23 @@ func TestLongPartitionHealsByRejoin(t *testing.T) {
 	}
 }
 
+// Two that were cut off together hear of all at once when each meets one of the
+// others: the rejoin loop alone may take a while.
+func TestMeetHealsAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *ring) {
+		const n = 5
+		ring := r.form(n)
+		r.net.Partition(addrsOf(0, 1), addrsOf(2, 3, 4))
+		time.Sleep(10 * time.Minute)
+		r.net.Heal()
+		for _, g := range ring[:2] {
+			g.Meet(Peer{ID: nodeID(2), Addr: addrOf(2)})
+		}
+		took := r.until("all hear of all again", 3*time.Second, func() bool { return eachHears(ring, n) })
+		t.Logf("after %v", took)
+	})
+}
+
 func TestStartRefuses(t *testing.T) {
 	for name, edit := range map[string]func(*Config){
 		"no node":           func(c *Config) { c.NodeID = "" },
