@@ -76,6 +76,7 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	m.uplink = newUplink(m)
 	m.peers = peer.New(m.identity.Load, m.verify(), m, m.a.host.Dial)
 	m.peers.Stranger = m.warnOfStranger
+	m.peers.Own = a.server.HandlerFor(m.caller)
 	m.onStop(m.peers.Close)
 	if err = m.listen(); err != nil {
 		return m, err
@@ -124,6 +125,9 @@ func (m *member) verify() security.VerifyOptions {
 		return ok && k.PublicKey != "" && k.PublicKey == pubKeyHash
 	}}
 }
+
+// caller is this node as it proves itself to others, and so to itself.
+func (m *member) caller() security.Caller { return security.CallerAs(m.identity.Load(), time.Now()) }
 
 // warnOfStranger says that a member's address has become somebody else's.
 func (m *member) warnOfStranger(node cluster.NodeID, address string, err error) {

@@ -68,6 +68,11 @@ func CallerOf(cs *tls.ConnectionState, now time.Time) Caller {
 	return Caller{NodeID: p.NodeID, PublicKeyHash: p.PublicKeyHash, Expired: now.After(p.NotAfter)}
 }
 
+// CallerAs is how the bearer of an identity appears to others.
+func CallerAs(id *Identity, now time.Time) Caller {
+	return Caller{NodeID: id.NodeID, PublicKeyHash: id.PublicKeyHash(), Expired: now.After(id.Cert.Leaf.NotAfter)}
+}
+
 // Lookup answers from replicated state, at the time of the call. pubKeyHash
 // is the key recorded when the node joined.
 type Lookup interface {

@@ -64,7 +64,7 @@ func (p *Pool) do(ctx context.Context, node cluster.NodeID, class Class, method,
 	if err != nil {
 		return nil, fmt.Errorf("call node %s: %w", node, err)
 	}
-	resp, err := p.Transport(node, class).RoundTrip(req)
+	resp, err := p.send(req, node, class)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s of node %s: %w", method, path, node, err)
 	}
@@ -77,6 +77,13 @@ func (p *Pool) do(ctx context.Context, node cluster.NodeID, class Class, method,
 		return nil, fmt.Errorf("%s %s of node %s: HTTP %s", method, path, node, resp.Status)
 	}
 	return nil, e.Error
+}
+
+func (p *Pool) send(req *http.Request, node cluster.NodeID, class Class) (*http.Response, error) {
+	if class == Control && p.Own != nil && p.identity().NodeID == string(node) {
+		return serveOwn(p.Own, req)
+	}
+	return p.Transport(node, class).RoundTrip(req)
 }
 
 // bounded reads at most left bytes, and fails rather than end there.

@@ -51,6 +51,8 @@ type Pool struct {
 	// Stranger, if set before the first call, is told who answers at a node's
 	// address and is not that node, once for each address.
 	Stranger func(node cluster.NodeID, address string, err error)
+	// Own, if set before the first call, answers control calls to this node itself.
+	Own http.Handler
 
 	identity func() *security.Identity
 	verify   security.VerifyOptions

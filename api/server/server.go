@@ -47,6 +47,11 @@ func (s *Server) NodeHandler() http.Handler {
 	return s.mux(func(r *http.Request) security.Caller { return security.CallerOf(r.TLS, time.Now()) })
 }
 
+// HandlerFor serves calls of this process on behalf of the caller.
+func (s *Server) HandlerFor(caller func() security.Caller) http.Handler {
+	return s.mux(func(*http.Request) security.Caller { return caller() })
+}
+
 // handler answers a call: a value becomes the JSON body; streamed means that
 // the handler wrote the answer itself.
 type handler func(c *call) (any, error)
