@@ -23,6 +23,7 @@ import (
 //	gossip.key        the key of the gossip ring
 //	members.json      the members last known, to find the cluster again
 //	assignments.cbor  what this host should run, to start without a quorum
+//	ballast           takes room on a voter's disk, until there is no other
 //	consensus/        log and snapshots of a voter
 type dataDir struct {
 	path   string

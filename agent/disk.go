@@ -24,6 +24,8 @@ type diskWatch struct {
 	mu         sync.Mutex
 	free, size int64 // 0: not known
 	resting    bool  // the disk was full: this node takes no part in decisions
+	ballast    bool  // there is one
+	spent      bool  // it was given up for a full disk
 }
 
 // short reports whether less is free than limit, or than a share-th of it all.
@@ -56,6 +58,9 @@ func (m *member) diskProblems() []string {
 	case w.resting:
 		return []string{fmt.Sprintf("node %s: the disk under %s is full (%s free): its vote rests until there is room",
 			m.a.name, dir, cluster.FormatBytes(w.free))}
+	case w.spent && w.short(lowRoom, lowShare):
+		return []string{fmt.Sprintf("node %s: the disk under %s is full: the room that was kept for this is in use (%s free): make room, or its vote rests",
+			m.a.name, dir, cluster.FormatBytes(w.free))}
 	case w.short(lowRoom, lowShare):
 		return []string{fmt.Sprintf("node %s: the disk under %s is nearly full (%s of %s free): make room",
 			m.a.name, dir, cluster.FormatBytes(w.free), cluster.FormatBytes(w.size))}
@@ -66,6 +71,9 @@ func (m *member) diskProblems() []string {
 // watchDisk measures the room until ctx ends, and lets a vote that rests go on
 // when there is some.
 func (m *member) watchDisk(ctx context.Context) {
+	m.disk.mu.Lock()
+	m.disk.ballast = m.a.data.hasBallast()
+	m.disk.mu.Unlock()
 	for ctx.Err() == nil {
 		free, size, err := room(m.a.data.path)
 		if err != nil {
@@ -78,12 +86,16 @@ func (m *member) watchDisk(ctx context.Context) {
 		if wake {
 			m.wakeVote(ctx)
 		}
+		if err == nil {
+			m.tendBallast()
+		}
 		sleep(ctx, diskEvery)
 	}
 }
 
 // restVote ends this node's part in decisions: v could not write its log for
-// want of room. As a member the node goes on.
+// want of room. As a member the node goes on. If the ballast makes room, so does
+// the vote.
 func (m *member) restVote(v *voter, why error) {
 	if m.voting.take(m.ctx) != nil {
 		return // the agent stops
@@ -92,8 +104,15 @@ func (m *member) restVote(v *voter, why error) {
 	if m.voter.Load() != v {
 		return
 	}
+	spare := m.freeBallast() // while it votes
 	m.stopVoter()
-	m.rests(why)
+	if !spare {
+		m.rests(why)
+		return
+	}
+	if err := m.resumeVoter(); err != nil {
+		m.a.fail(err)
+	}
 }
 
 // rests notes that this node has a vote and no room to use it.

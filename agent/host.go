@@ -57,7 +57,7 @@ func (a *Agent) forgetLog() error {
 	if a.host.Log != nil {
 		a.host.Log.Forget()
 	}
-	if err := a.data.remove("consensus"); err != nil {
+	if err := a.data.remove("consensus", ballastFile); err != nil {
 		return err
 	}
 	return a.data.lower()

@@ -46,6 +46,9 @@ func (m *member) resumeVoter() error {
 		m.log.Error("this node's part of the replicated log is lost; going on as a worker until the leader gives it a new one", "error", err)
 		return security.RemoveClusterKey(m.a.data.identityDir())
 	}
+	if errors.Is(err, consensus.ErrStoreFull) && m.freeBallast() {
+		err = m.startVoter(key, 0, !m.a.founding)
+	}
 	if errors.Is(err, consensus.ErrStoreFull) {
 		m.rests(err)
 		return nil

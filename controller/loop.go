@@ -111,7 +111,7 @@ func (l *loop) propose(now time.Time, d Decision) (rest time.Duration) {
 	ctx, cancel := context.WithTimeout(l.ctx, proposeTimeout)
 	defer cancel()
 	version, _ := l.cfg.Store.View().Commands()
-	res, err := l.cfg.Store.Propose(ctx, state.Command{At: now, Body: state.Trim(d.Reconcile, version)})
+	res, err := l.cfg.Store.Propose(ctx, state.Command{At: now, Body: state.Trim(portion(d.Reconcile, maxPortion), version)})
 	switch {
 	case err != nil:
 		if l.ctx.Err() == nil {
