@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/distribution/reference"
 
@@ -67,7 +68,8 @@ func New(c Config) *Fetcher {
 
 // Fetch brings the image of a repository digest ("name@sha256:...") or an image
 // ID ("sha256:..."): nothing is done when it is here, a repository digest is
-// pulled, and what the registry does not give comes from a node that has it.
+// pulled, and what the registry does not give, or not soon, comes from a node
+// that has it.
 // References that such a node has for the image are given to it here, too,
 // unless they are in use. While every node that has the image is busy, Fetch
 // tries again until ctx ends. The error is runtime.ErrNotFound when the
@@ -102,26 +104,65 @@ func (f *Fetcher) bring(ctx context.Context, digest string, from cluster.NodeID)
 	}
 	s := &search{Fetcher: f, digest: digest, preferred: from}
 	if from != "" {
-		if done, err := s.peers(ctx, true); done {
+		if done, err := s.preferredPeer(ctx); done {
 			return err
 		}
 	}
-	if isRepository(digest) {
-		if done, err := s.registry(ctx); done {
-			return err
-		}
+	if !isRepository(digest) {
+		return s.peers(ctx)
 	}
-	_, err = s.peers(ctx, false)
-	return err
+	return s.registryOrPeers(ctx)
 }
 
-// registry pulls; done is false when it is worth asking peers.
-func (s *search) registry(ctx context.Context) (done bool, err error) {
+// registryPatience is how long a pull has to itself. After that, nodes that have
+// the image are asked as well, and the first that gives it ends the other.
+const registryPatience = 10 * time.Second
+
+func (s *search) registryOrPeers(ctx context.Context) error {
+	pull, stopPull := context.WithCancel(ctx)
+	peers, stopPeers := context.WithCancel(ctx)
+	defer stopPeers()
+	pulled := make(chan error, 1)
+	var pulling sync.WaitGroup
+	defer pulling.Wait()
+	defer stopPull()
+	pulling.Go(func() {
+		err := s.pull(pull)
+		pulled <- err
+		if err == nil {
+			stopPeers()
+		}
+	})
+	select {
+	case err := <-pulled:
+		if over, err := s.judge(ctx, err); over {
+			return err
+		}
+		return s.peers(ctx)
+	case <-time.After(registryPatience):
+	}
+	s.log.Info("the registry is slow, asking nodes for an image as well", "image", s.digest, "after", registryPatience)
+	fromPeers := s.peers(peers)
+	if fromPeers == nil {
+		return nil
+	}
+	if over, err := s.judge(ctx, <-pulled); over {
+		return err
+	}
+	return fromPeers
+}
+
+// pull lets the engine ask the registry.
+func (s *search) pull(ctx context.Context) error {
 	var login *runtime.Login
 	if named, err := reference.ParseNormalizedNamed(s.digest); err == nil && s.cfg.Login != nil {
 		login = s.cfg.Login(ctx, reference.Domain(named))
 	}
-	err = s.cfg.Engine.Pull(ctx, s.digest, login)
+	return s.cfg.Engine.Pull(ctx, s.digest, login)
+}
+
+// judge reports whether a pull that ended so ends the search.
+func (s *search) judge(ctx context.Context, err error) (over bool, _ error) {
 	switch {
 	case err == nil:
 		return true, nil

@@ -199,6 +199,41 @@ func TestTheRegistryComesFirst(t *testing.T) {
 	}
 }
 
+func TestASlowRegistryIsOvertakenByAPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet("a")
+		f.nodes["a"].AddImage(digest("app"))
+		own, engine := fetcher(f)
+		engine.AddRemote("app:1", digest("app"))
+		engine.Fail(fake.OpPull, fake.Fault{Delay: time.Hour})
+		began := time.Now()
+		must(t, own.Fetch(t.Context(), digest("app")))
+		if took := time.Since(began); took < registryPatience || took > 2*registryPatience || len(f.sent) != 1 {
+			t.Errorf("it took %v, sent %v", took, f.sent)
+		}
+	})
+}
+
+func TestASlowRegistryIsWaitedForWhereNoPeerHasTheImage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, busy := range map[string]bool{"nobody has it": false, "who has it is busy": true} {
+			f := newFleet("a")
+			if busy {
+				f.nodes["a"].AddImage(digest("app"))
+				f.nodes["a"].busy = 1 << 30
+			}
+			own, engine := fetcher(f)
+			engine.AddRemote("app:1", digest("app"))
+			engine.Fail(fake.OpPull, fake.Fault{Delay: 10 * time.Minute})
+			began := time.Now()
+			must(t, own.Fetch(t.Context(), digest("app")))
+			if took := time.Since(began); took < 10*time.Minute || took > 11*time.Minute {
+				t.Errorf("%s: it took %v", name, took)
+			}
+		}
+	})
+}
+
 func TestAnImageComesFromAPeer(t *testing.T) {
 	f := newFleet("a", "b", "c", "down")
 	a := f.nodes["a"]

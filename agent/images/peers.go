@@ -62,9 +62,19 @@ type holder struct {
 	image api.NodeImage
 }
 
-// peers gets the image from a node that has it: from the preferred one only, or
-// from any. done is false when only was set and that node could not give it.
-func (s *search) peers(ctx context.Context, only bool) (done bool, err error) {
+// peers gets the image from any node that has it.
+func (s *search) peers(ctx context.Context) error {
+	_, err := s.fromNodes(ctx, false)
+	return err
+}
+
+// preferredPeer gets the image from the preferred node; done is false when that
+// could not give it.
+func (s *search) preferredPeer(ctx context.Context) (done bool, err error) {
+	return s.fromNodes(ctx, true)
+}
+
+func (s *search) fromNodes(ctx context.Context, only bool) (done bool, err error) {
 	for pause := busyRetryMin; ; pause = min(2*pause, busyRetryMax) {
 		got, busy := s.round(ctx, only)
 		switch {
