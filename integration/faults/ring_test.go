@@ -15,7 +15,9 @@ import (
 // own that a test can fill.
 const smallDisk = 96 << 20
 
-var ring = fleettest.Ring{Hosts: 3, Options: lab.Options{Name: "faults", SmallDisk: smallDisk}}
+var ring = fleettest.Ring{Hosts: 3, Options: lab.Options{
+	Name: "faults", SmallDisk: smallDisk, DockerArgs: []string{"--insecure-registry", lab.RegistryAddr},
+}}
 
 func TestMain(m *testing.M) {
 	code := m.Run()

@@ -91,6 +91,10 @@ func (h *Host) Inspect(ctx context.Context, id string) (Container, error) {
 // The body is nothing (nil), a tar archive (an io.Reader) or a value to send as
 // JSON. An HTTP error status is an answer, not an error.
 func (h *Host) DockerAPI(ctx context.Context, method, path string, body any) (status int, answer []byte, err error) {
+	return h.dockerAPI(ctx, method, path, body, nil)
+}
+
+func (h *Host) dockerAPI(ctx context.Context, method, path string, body any, header http.Header) (status int, answer []byte, err error) {
 	var reader io.Reader
 	kind := "application/json"
 	switch b := body.(type) {
@@ -107,6 +111,9 @@ func (h *Host) DockerAPI(ctx context.Context, method, path string, body any) (st
 	req, err := http.NewRequestWithContext(ctx, method, "http://engine"+path, reader)
 	if err != nil {
 		return 0, nil, err
+	}
+	if header != nil {
+		req.Header = header
 	}
 	if reader != nil {
 		req.Header.Set("Content-Type", kind)

@@ -52,6 +52,7 @@ need util-linux nsenter unshare
 need mount mount
 need procps ps pgrep
 need curl curl
+need docker-registry docker-registry
 [ -s /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
 
 if [ -n "$missing" ]; then
@@ -64,7 +65,10 @@ if [ -n "$missing" ]; then
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update
 	# shellcheck disable=SC2086 # a list of package names
-	apt-get install -y --no-install-recommends $missing
+	RUNLEVEL=1 apt-get install -y --no-install-recommends $missing
+	case "$missing" in
+	*docker-registry*) systemctl disable --now docker-registry >/dev/null 2>&1 || true ;;
+	esac
 fi
 if ! cgroups_mounted; then
 	mount_cgroups || fail "the control groups could not be mounted: a Docker engine cannot run here"
