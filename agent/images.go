@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"path/filepath"
 
 	"github.com/musterhq/muster/agent/images"
@@ -28,4 +29,18 @@ func (m *member) startImages() error {
 	}
 	m.jobs.Go(func() { store.Run(m.ctx, log) })
 	return nil
+}
+
+// collectImages removes images that nobody needs, until ctx ends.
+func (m *member) collectImages(ctx context.Context) {
+	c := &images.Collector{
+		Store: m.images.Store, Engine: m.a.host.Engine, Room: room,
+		High: m.a.cfg.ImageGCHigh, Low: m.a.cfg.ImageGCLow, Keep: m.a.cfg.ImageGCKeep,
+		InUse: m.worker.Images, Logger: m.log.With("part", "images"),
+		Wanted: func(ctx context.Context) (out []string, err error) {
+			err = m.uplink.call(ctx, "/v1/node/images/wanted", nil, &out)
+			return out, err
+		},
+	}
+	c.Run(ctx)
 }

@@ -98,6 +98,7 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	m.jobs.Go(func() { m.uplink.run(m.ctx) })
 	m.jobs.Go(func() { m.watchEngine(m.ctx) })
 	m.jobs.Go(func() { m.watchDisk(m.ctx) })
+	m.jobs.Go(func() { m.collectImages(m.ctx) })
 	m.jobs.Go(func() { m.keepCertificate(m.ctx) })
 	m.jobs.Go(func() { m.watchGossip(m.ctx) })
 	return m, nil

@@ -26,6 +26,7 @@ import (
 //	GET  /v1/node/usage       []TaskUsage of the containers here
 //	GET  /v1/node/exec        websocket to one container here
 //	GET  /v1/node/images      []NodeImage here
+//	POST /v1/node/images/wanted  digests of all kept versions of services; leader
 //	GET  /v1/node/image       tar of one image here
 //	GET  /v1/node/image/config   configuration of one image here
 //	POST /v1/node/image/layers   ImageParts -> LayerHead and bytes, each

@@ -49,6 +49,9 @@ func (c *CLI) newAgent() *cobra.Command {
 	f.Var(labels, "label", "label of the node, `k=v`; repeatable")
 	f.Float64Var(&flags.CPUs, "cpus", 0, "cores on offer (default: measured)")
 	f.Var(&flags.Memory, "memory", "memory on offer, such as 8GiB (default: measured)")
+	f.IntVar(&flags.ImageGCHigh, "image-gc-high", flags.ImageGCHigh, "percent of the engine's disk in use at which unneeded images go; 0: never")
+	f.IntVar(&flags.ImageGCLow, "image-gc-low", flags.ImageGCLow, "percent down to which they go")
+	f.IntVar(&flags.ImageGCKeep, "image-gc-keep", flags.ImageGCKeep, "unneeded images that stay, the last used")
 	f.StringVar(&flags.LogFormat, "log-format", flags.LogFormat, "text or json")
 	f.StringVar(&flags.LogLevel, "log-level", flags.LogLevel, "debug, info, warn or error")
 	return cmd
@@ -64,18 +67,21 @@ func settings(cmd *cobra.Command, file string, flags configs.Config) (configs.Co
 		}
 	}
 	for name, take := range map[string]func(){
-		"data-dir":    func() { cfg.DataDir = flags.DataDir },
-		"advertise":   func() { cfg.Advertise = flags.Advertise },
-		"port":        func() { cfg.Port = flags.Port },
-		"gossip-port": func() { cfg.GossipPort = flags.GossipPort },
-		"docker-host": func() { cfg.DockerHost = flags.DockerHost },
-		"socket":      func() { cfg.Socket = flags.Socket },
-		"name":        func() { cfg.Name = flags.Name },
-		"label":       func() { cfg.Labels = flags.Labels },
-		"cpus":        func() { cfg.CPUs = flags.CPUs },
-		"memory":      func() { cfg.Memory = flags.Memory },
-		"log-format":  func() { cfg.LogFormat = flags.LogFormat },
-		"log-level":   func() { cfg.LogLevel = flags.LogLevel },
+		"data-dir":      func() { cfg.DataDir = flags.DataDir },
+		"advertise":     func() { cfg.Advertise = flags.Advertise },
+		"port":          func() { cfg.Port = flags.Port },
+		"gossip-port":   func() { cfg.GossipPort = flags.GossipPort },
+		"docker-host":   func() { cfg.DockerHost = flags.DockerHost },
+		"socket":        func() { cfg.Socket = flags.Socket },
+		"name":          func() { cfg.Name = flags.Name },
+		"label":         func() { cfg.Labels = flags.Labels },
+		"cpus":          func() { cfg.CPUs = flags.CPUs },
+		"memory":        func() { cfg.Memory = flags.Memory },
+		"image-gc-high": func() { cfg.ImageGCHigh = flags.ImageGCHigh },
+		"image-gc-low":  func() { cfg.ImageGCLow = flags.ImageGCLow },
+		"image-gc-keep": func() { cfg.ImageGCKeep = flags.ImageGCKeep },
+		"log-format":    func() { cfg.LogFormat = flags.LogFormat },
+		"log-level":     func() { cfg.LogLevel = flags.LogLevel },
 	} {
 		if cmd.Flags().Changed(name) {
 			take()

@@ -23,6 +23,12 @@ type Config struct {
 	CPUs   float64           `yaml:"cpus"`   // cores on offer; 0: measured
 	Memory Size              `yaml:"memory"` // bytes on offer; 0: measured
 
+	// Images that Muster brought and nobody needs are removed when so much of the
+	// engine's file system is in use, until so much is.
+	ImageGCHigh int `yaml:"image_gc_high"` // percent; 0: never
+	ImageGCLow  int `yaml:"image_gc_low"`  // percent
+	ImageGCKeep int `yaml:"image_gc_keep"` // the images used last, which stay
+
 	LogFormat string `yaml:"log_format"` // text or json
 	LogLevel  string `yaml:"log_level"`  // debug, info, warn or error
 }
@@ -30,12 +36,15 @@ type Config struct {
 // Default is the configuration of an agent that is told nothing.
 func Default() Config {
 	return Config{
-		DataDir:    DefaultDataDir,
-		Port:       DefaultPort,
-		GossipPort: DefaultGossipPort,
-		DockerHost: DefaultDockerHost,
-		Socket:     DefaultSocket,
-		LogFormat:  "text",
-		LogLevel:   "info",
+		DataDir:     DefaultDataDir,
+		Port:        DefaultPort,
+		GossipPort:  DefaultGossipPort,
+		DockerHost:  DefaultDockerHost,
+		Socket:      DefaultSocket,
+		ImageGCHigh: 85,
+		ImageGCLow:  75,
+		ImageGCKeep: 3,
+		LogFormat:   "text",
+		LogLevel:    "info",
 	}
 }

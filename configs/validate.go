@@ -23,7 +23,7 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 // field is the setting's name in a file.
 func (c *Config) Validate() error {
 	for _, check := range []func() error{
-		c.validatePaths, c.validateNetwork, c.validateNode, c.validateLog,
+		c.validatePaths, c.validateNetwork, c.validateNode, c.validateImages, c.validateLog,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -102,6 +102,18 @@ func (c *Config) validateNode() error {
 	}
 	if c.Memory < 0 || int64(c.Memory) > cluster.MaxMemory {
 		return cluster.Invalid("memory", fmt.Sprintf("%d bytes are not an amount of memory", int64(c.Memory)), "give one such as 8GiB; 0 measures")
+	}
+	return nil
+}
+
+func (c *Config) validateImages() error {
+	switch {
+	case c.ImageGCHigh < 0 || c.ImageGCHigh > 99:
+		return cluster.Invalid("image_gc_high", fmt.Sprintf("%d is not a percentage below 100", c.ImageGCHigh), "give one such as 85; 0 removes nothing")
+	case c.ImageGCLow < 0 || c.ImageGCHigh > 0 && c.ImageGCLow >= c.ImageGCHigh:
+		return cluster.Invalid("image_gc_low", fmt.Sprintf("%d is not below image_gc_high, %d", c.ImageGCLow, c.ImageGCHigh), "give a smaller percentage, such as 75")
+	case c.ImageGCKeep < 0:
+		return cluster.Invalid("image_gc_keep", fmt.Sprintf("%d is not a number of images", c.ImageGCKeep), "give one such as 3; 0 keeps none")
 	}
 	return nil
 }

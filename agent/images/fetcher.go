@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,7 +76,43 @@ func New(c Config) *Fetcher {
 // tries again until ctx ends. The error is runtime.ErrNotFound when the
 // registry and every ready node said that they do not have the image.
 func (f *Fetcher) Fetch(ctx context.Context, digest string) error {
-	return f.flights.together(ctx, digest, func() error { return f.bring(ctx, digest, "") })
+	return f.flights.together(ctx, digest, func() error {
+		before := f.ids(ctx)
+		err := f.bring(ctx, digest, "")
+		if err == nil && isRepository(digest) && f.cfg.Store != nil && before != nil {
+			f.note(ctx, digest, before)
+		}
+		return err
+	})
+}
+
+// ids are the images of this host; nil when they cannot be told.
+func (f *Fetcher) ids(ctx context.Context) map[string]bool {
+	all, err := f.cfg.Engine.ListImages(ctx)
+	if err != nil {
+		return nil
+	}
+	out := map[string]bool{}
+	for _, i := range all {
+		out[i.ID] = true
+	}
+	return out
+}
+
+// note enters an image into the ledger that was not here before.
+func (f *Fetcher) note(ctx context.Context, digest string, before map[string]bool) {
+	all, err := f.cfg.Engine.ListImages(ctx)
+	if err != nil {
+		return // it will never be removed
+	}
+	for _, i := range all {
+		if before[i.ID] || !slices.Contains(i.Digests, digest) && !slices.Contains(i.Tags, runtime.PeerTag(digest)) {
+			continue
+		}
+		if err := f.cfg.Store.ledger.brought(i, digest, time.Now()); err != nil {
+			f.log.Warn("an image was brought that will never be removed", "image", digest, "error", err)
+		}
+	}
 }
 
 // Copy brings the image from the given node, without asking the registry first,

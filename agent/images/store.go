@@ -34,6 +34,7 @@ type Saver interface {
 type Store struct {
 	engine Saver
 	blobs  *blobs
+	ledger *ledger
 	out    outgoing
 	taking flights // images being taken apart, by ID
 
@@ -47,7 +48,11 @@ func OpenStore(dir string, engine Saver, room func(dir string) (free, size int64
 	if err != nil {
 		return nil, err
 	}
-	return &Store{engine: engine, blobs: b, unlayered: map[string]bool{}}, nil
+	l, err := openLedger(ledgerPath(dir))
+	if err != nil {
+		slog.Default().Warn("images that were brought here before will not be removed", "error", err)
+	}
+	return &Store{engine: engine, blobs: b, ledger: l, unlayered: map[string]bool{}}, nil
 }
 
 // Run removes what is no longer needed, until ctx ends.

@@ -120,6 +120,19 @@ func (w *Worker) Snapshot() Snapshot {
 	return w.snapshot
 }
 
+// Images are what this host's containers (image IDs) and tasks (digests) need.
+func (w *Worker) Images() []string {
+	var out []string
+	for _, c := range w.Snapshot().Containers {
+		out = append(out, c.Image)
+	}
+	set, _ := w.current()
+	for i := range set.Assignments {
+		out = append(out, imageOf(&set.Assignments[i]))
+	}
+	return out
+}
+
 // Run works until ctx ends, and returns when everything it started has ended.
 // It stops no container.
 func (w *Worker) Run(ctx context.Context) {

@@ -124,6 +124,28 @@ func (c *call) receive(ctx context.Context, p push) (api.PushProgress, error) {
 	return out, c.Images.Copy(ctx, p.digest, p.from, p.ref)
 }
 
+// nodeWantedImages answers the digests of what any kept version of a service
+// runs: no node that brought one removes it.
+func nodeWantedImages(c *call) (any, error) {
+	v, ok := c.State.View()
+	if !ok {
+		return nil, api.Errorf(api.CodeUnavailable, "this node is not a voter and holds no state")
+	}
+	out := []string{}
+	for s := range v.Services() {
+		digests := []string{s.Spec.Template.Container.Image.Digest}
+		for _, g := range s.History {
+			digests = append(digests, g.Template.Container.Image.Digest)
+		}
+		for _, d := range digests {
+			if d != "" && !slices.Contains(out, d) {
+				out = append(out, d)
+			}
+		}
+	}
+	return out, nil
+}
+
 // nodeName is what people call a node.
 func (c *call) nodeName(id cluster.NodeID) string {
 	for _, m := range c.Nodes.Members() {

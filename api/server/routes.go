@@ -99,6 +99,7 @@ func nodeRoutes() []route {
 		{pattern: "GET /v1/node/exec", access: node, where: here, handle: nodeExec, stream: true},
 		{pattern: "GET /v1/node/images", access: node, where: here, handle: nodeImages},
 		{pattern: "GET /v1/node/image", access: node, where: here, handle: nodeImage, stream: true},
+		{pattern: "POST /v1/node/images/wanted", access: node, where: leader, handle: nodeWantedImages},
 		{pattern: "GET /v1/node/image/config", access: node, where: here, handle: nodeImageConfig, stream: true},
 		{pattern: "POST /v1/node/image/layers", access: node, where: here, handle: nodeImageLayers, stream: true},
 		{pattern: "POST /v1/node/image", access: node, where: here, handle: nodeFetch, stream: true},
