@@ -159,6 +159,13 @@ func (l leaderOf) Usage(node cluster.NodeID) (api.Usage, bool) {
 	return api.Usage{}, false
 }
 
+func (l leaderOf) Standby(node cluster.NodeID) []string {
+	if c := l.ctrl(); c != nil {
+		return c.Standby(node)
+	}
+	return nil
+}
+
 func (l leaderOf) Problems(node cluster.NodeID) []string {
 	if c := l.ctrl(); c != nil {
 		return c.Problems(node)

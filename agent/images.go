@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"path/filepath"
+	"sync"
 
 	"github.com/musterhq/muster/agent/images"
 )
@@ -12,6 +13,7 @@ import (
 type imagesOf struct {
 	*images.Fetcher
 	*images.Store
+	early *images.Prefetcher
 }
 
 // startImages makes what brings images here and hands them on.
@@ -21,19 +23,27 @@ func (m *member) startImages() error {
 	if err != nil {
 		return err
 	}
-	m.images = imagesOf{
-		Fetcher: images.New(images.Config{
-			Self: m.self, Engine: m.a.host.Engine, Peers: m.peers, Members: m.Members, Store: store, Login: m.login, Logger: log,
-		}),
-		Store: store,
-	}
+	fetcher := images.New(images.Config{
+		Self: m.self, Engine: m.a.host.Engine, Peers: m.peers, Members: m.Members, Store: store, Login: m.login, Logger: log,
+	})
+	full := func() bool { return m.collector.Full() }
+	m.images = imagesOf{Fetcher: fetcher, Store: store, early: images.NewPrefetcher(fetcher, full, log)}
 	m.jobs.Go(func() { store.Run(m.ctx, log) })
 	return nil
 }
 
-// collectImages removes images that nobody needs, until ctx ends.
-func (m *member) collectImages(ctx context.Context) {
-	c := &images.Collector{
+// tendImages removes images that nobody needs, and brings those that may be
+// needed soon, until ctx ends.
+func (m *member) tendImages(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { m.images.early.Run(ctx) })
+	m.collector.Run(ctx)
+	running.Wait()
+}
+
+// newCollector makes what removes images. The worker is there.
+func (m *member) newCollector() *images.Collector {
+	return &images.Collector{
 		Store: m.images.Store, Engine: m.a.host.Engine, Room: room,
 		High: m.a.cfg.ImageGCHigh, Low: m.a.cfg.ImageGCLow, Keep: m.a.cfg.ImageGCKeep,
 		InUse: m.worker.Images, Logger: m.log.With("part", "images"),
@@ -42,5 +52,4 @@ func (m *member) collectImages(ctx context.Context) {
 			return out, err
 		},
 	}
-	c.Run(ctx)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/musterhq/muster/agent/gossip"
+	"github.com/musterhq/muster/agent/images"
 	"github.com/musterhq/muster/agent/peer"
 	"github.com/musterhq/muster/agent/worker"
 	"github.com/musterhq/muster/api"
@@ -33,13 +34,14 @@ type member struct {
 	voting   turn                  // while the node becomes a voter or ceases to be one
 	rolled   chan struct{}         // wakes the feed when it did
 
-	peers  *peer.Pool
-	mux    *security.Mux
-	gossip *gossip.Gossip
-	images imagesOf
-	worker *worker.Worker
-	proxy  *proxy.Proxy
-	uplink *uplink
+	peers     *peer.Pool
+	mux       *security.Mux
+	gossip    *gossip.Gossip
+	images    imagesOf
+	collector *images.Collector
+	worker    *worker.Worker
+	proxy     *proxy.Proxy
+	uplink    *uplink
 
 	engine  engineWatch
 	disk    diskWatch
@@ -98,7 +100,7 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	m.jobs.Go(func() { m.uplink.run(m.ctx) })
 	m.jobs.Go(func() { m.watchEngine(m.ctx) })
 	m.jobs.Go(func() { m.watchDisk(m.ctx) })
-	m.jobs.Go(func() { m.collectImages(m.ctx) })
+	m.jobs.Go(func() { m.tendImages(m.ctx) })
 	m.jobs.Go(func() { m.keepCertificate(m.ctx) })
 	m.jobs.Go(func() { m.watchGossip(m.ctx) })
 	return m, nil
@@ -183,6 +185,7 @@ func (m *member) startHost() (err error) {
 	if err != nil {
 		return err
 	}
+	m.collector = m.newCollector()
 	m.jobs.Go(func() { m.worker.Run(m.ctx) })
 	return nil
 }

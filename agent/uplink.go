@@ -109,6 +109,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 	if u.cutOff {
 		u.m.meet(reply.Leader)
 	}
+	u.m.images.early.Want(reply.Standby)
 	if u.m.setLeader(reply.Leader) || u.cutOff {
 		u.m.worker.ResendAll()
 	}

@@ -116,6 +116,8 @@ type HeartbeatReply struct {
 	// Index is the newest at which something for this node changed: a feed
 	// that stays behind it is left for another voter.
 	Index uint64 `json:"index"`
+	// Standby are images that the node is likely to need when a host dies.
+	Standby []string `json:"standby,omitempty"`
 }
 
 // ObserveBatch is what a node's agent saw of its tasks.

@@ -24,8 +24,9 @@ type Controller struct {
 	tracker  *health.Tracker                  // nil while not leading
 	heard    map[cluster.NodeID]api.Heartbeat // the last of each node
 	suspects map[cluster.NodeID]bool
-	touched  map[cluster.NodeID]uint64 // newest index at which a node's tasks changed
-	silent   map[cluster.NodeID]bool   // nodes whose heartbeat is news
+	touched  map[cluster.NodeID]uint64   // newest index at which a node's tasks changed
+	silent   map[cluster.NodeID]bool     // nodes whose heartbeat is news
+	standby  map[cluster.NodeID][]string // images that nodes may need
 }
 
 // New makes a controller.
@@ -125,5 +126,5 @@ func (c *Controller) begin() {
 func (c *Controller) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tracker, c.heard, c.touched, c.suspects, c.silent = nil, nil, nil, nil, nil
+	c.tracker, c.heard, c.touched, c.suspects, c.silent, c.standby = nil, nil, nil, nil, nil, nil
 }

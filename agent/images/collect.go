@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -36,8 +37,11 @@ type Collector struct {
 	Wanted func(ctx context.Context) ([]string, error)
 	Logger *slog.Logger
 
-	pressed bool // the disk was too full, and is not empty enough yet
+	pressed atomic.Bool // the disk was too full, and is not empty enough yet
 }
+
+// Full reports whether the engine's disk is too full for what nobody needs.
+func (c *Collector) Full() bool { return c.pressed.Load() }
 
 // Run collects until ctx ends.
 func (c *Collector) Run(ctx context.Context) {
@@ -94,8 +98,9 @@ func (c *Collector) tooFull(dir string) bool {
 		return false
 	}
 	used := (size - free) * 100 / size
-	c.pressed = used >= int64(c.High) || c.pressed && used > int64(c.Low)
-	return c.pressed
+	full := used >= int64(c.High) || c.pressed.Load() && used > int64(c.Low)
+	c.pressed.Store(full)
+	return full
 }
 
 func (c *Collector) remove(ctx context.Context, dir string, all []Brought) error {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/distribution/reference"
@@ -57,6 +58,8 @@ type Fetcher struct {
 
 	mu     sync.Mutex
 	layers map[string][]string // of images of this host, by ID
+	needed int                 // fetches that somebody waits for
+	early  *early              // the one that nobody waits for, or nil
 }
 
 // New makes a Fetcher.
@@ -76,9 +79,15 @@ func New(c Config) *Fetcher {
 // tries again until ctx ends. The error is runtime.ErrNotFound when the
 // registry and every ready node said that they do not have the image.
 func (f *Fetcher) Fetch(ctx context.Context, digest string) error {
+	defer f.need(digest)()
+	return f.fetch(ctx, digest, new(atomic.Bool))
+}
+
+// fetch is Fetch; idle says whether nobody waits for the image.
+func (f *Fetcher) fetch(ctx context.Context, digest string, idle *atomic.Bool) error {
 	return f.flights.together(ctx, digest, func() error {
 		before := f.ids(ctx)
-		err := f.bring(ctx, digest, "")
+		err := f.bring(ctx, &search{Fetcher: f, digest: digest, idle: idle})
 		if err == nil && isRepository(digest) && f.cfg.Store != nil && before != nil {
 			f.note(ctx, digest, before)
 		}
@@ -118,7 +127,11 @@ func (f *Fetcher) note(ctx context.Context, digest string, before map[string]boo
 // Copy brings the image from the given node, without asking the registry first,
 // or else as Fetch does, and moves the reference ref to it; "" for none.
 func (f *Fetcher) Copy(ctx context.Context, digest string, from cluster.NodeID, ref string) error {
-	if err := f.flights.together(ctx, digest, func() error { return f.bring(ctx, digest, from) }); err != nil || ref == "" {
+	defer f.need(digest)()
+	bring := func() error {
+		return f.bring(ctx, &search{Fetcher: f, digest: digest, preferred: from, idle: new(atomic.Bool)})
+	}
+	if err := f.flights.together(ctx, digest, bring); err != nil || ref == "" {
 		return err
 	}
 	err := f.cfg.Engine.Tag(ctx, digest, ref)
@@ -131,21 +144,20 @@ func (f *Fetcher) Copy(ctx context.Context, digest string, from cluster.NodeID, 
 	return nil
 }
 
-func (f *Fetcher) bring(ctx context.Context, digest string, from cluster.NodeID) error {
-	here, err := f.cfg.Engine.HasImage(ctx, digest)
+func (f *Fetcher) bring(ctx context.Context, s *search) error {
+	here, err := f.cfg.Engine.HasImage(ctx, s.digest)
 	if err != nil {
-		return fmt.Errorf("bring image %s to this node: %w", digest, err)
+		return fmt.Errorf("bring image %s to this node: %w", s.digest, err)
 	}
 	if here {
 		return nil
 	}
-	s := &search{Fetcher: f, digest: digest, preferred: from}
-	if from != "" {
+	if s.preferred != "" {
 		if done, err := s.preferredPeer(ctx); done {
 			return err
 		}
 	}
-	if !isRepository(digest) {
+	if !isRepository(s.digest) {
 		return s.peers(ctx)
 	}
 	return s.registryOrPeers(ctx)

@@ -100,7 +100,7 @@ func wholeInstead(err error) error {
 // query is what goes with a request for an image.
 func (s *search) query(id string) string {
 	q := url.Values{"id": {id}}
-	if s.idle {
+	if s.idle.Load() {
 		q.Set("idle", "true")
 	}
 	return q.Encode()

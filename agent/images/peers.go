@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/musterhq/muster/api"
@@ -41,7 +42,7 @@ type search struct {
 	*Fetcher
 	digest    string
 	preferred cluster.NodeID
-	idle      bool // nobody waits for the image
+	idle      *atomic.Bool // nobody waits for the image
 	tried     []string
 	found     bool // somebody has the image
 	unsure    bool // a source could not be asked

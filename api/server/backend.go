@@ -79,6 +79,8 @@ type Leader interface {
 	Usage(node cluster.NodeID) (u api.Usage, ok bool)
 	// Problems are what a node said last of its own troubles.
 	Problems(node cluster.NodeID) []string
+	// Standby are the images that a node is likely to need when a host dies.
+	Standby(node cluster.NodeID) []string
 }
 
 // Engine is this host's container engine.

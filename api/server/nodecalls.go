@@ -41,7 +41,7 @@ func nodeHeartbeat(c *call) (any, error) {
 		return nil, err
 	}
 	v, _ := c.State.View()
-	return api.HeartbeatReply{Leader: c.Self, Epoch: v.Epoch(), Index: c.Leader.Heartbeat(in)}, nil
+	return api.HeartbeatReply{Leader: c.Self, Epoch: v.Epoch(), Index: c.Leader.Heartbeat(in), Standby: c.Leader.Standby(in.Node)}, nil
 }
 
 func nodeObserve(c *call) (any, error) {

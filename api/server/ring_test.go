@@ -378,6 +378,7 @@ type quietLeader struct{}
 
 func (quietLeader) Heartbeat(api.Heartbeat) uint64              { return 0 }
 func (quietLeader) Suspects() map[cluster.NodeID]bool           { return nil }
+func (quietLeader) Standby(cluster.NodeID) []string             { return nil }
 func (quietLeader) Problems(cluster.NodeID) []string            { return nil }
 func (quietLeader) Usage(cluster.NodeID) (u api.Usage, ok bool) { return u, false }
 
