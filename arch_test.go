@@ -35,6 +35,7 @@ var house = []room{
 	{"compose", !pure, "cluster"},
 	{"configs", !pure, "cluster"},
 	{"api", !pure, "cluster lb"},
+	{"doctor", pure, "api cluster"},
 	{"api/client", !pure, "api cluster configs"},
 	{"security", !pure, ""},
 
@@ -50,7 +51,8 @@ var house = []room{
 	{"consensus", !pure, "cluster cluster/state consensus/boltcheck"},
 	{"controller", !pure, "api cluster cluster/health cluster/rollout cluster/state consensus/voters placement"},
 	{"lb/proxy", !pure, "cluster lb"},
-	{"api/server", !pure, "api cluster cluster/state lb runtime security"},
+	{"api/server", !pure, "api cluster cluster/state doctor lb runtime security"},
+	{"agent/checkup", !pure, "api"},
 	{"agent/gossip", !pure, ""},
 	{"agent/gossip/gossiptest", !pure, ""},
 	{"agent/hoststats", !pure, ""},
@@ -60,11 +62,11 @@ var house = []room{
 
 	// The daemon introduces the shells to each other; the command line talks to
 	// an agent and knows nothing of its insides.
-	{"agent", !pure, "agent/gossip agent/hoststats agent/images agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
+	{"agent", !pure, "agent/checkup agent/gossip agent/hoststats agent/images agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
 		"configs consensus consensus/voters controller lb lb/proxy placement runtime runtime/docker security"},
 	{"cli/buildctx", !pure, ""},
 	{"cli/top", !pure, "api cluster"},
-	{"cli", !pure, "api api/client cli/buildctx cli/top cluster compose configs"},
+	{"cli", !pure, "api api/client cli/buildctx cli/top cluster compose configs doctor"},
 	{"cmd/muster", !pure, "agent cli configs"},
 	{"configs/examples/hello", !pure, ""},
 }

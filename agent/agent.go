@@ -37,7 +37,8 @@ type Agent struct {
 	// expelled is a member that the cluster says was removed.
 	expelled chan *member
 
-	moving turn // of entering or leaving a cluster
+	facts  lastFacts // of the newest checkup
+	moving turn      // of entering or leaving a cluster
 	// founding is set, by who has the turn, while this host makes a cluster: its
 	// log has every right to be empty.
 	founding bool

@@ -28,6 +28,7 @@
 //	  GET    /v1/tasks?stack=&service=&all=1    []Task
 //	  GET    /v1/tasks/{task}                   TaskDetail; by ID or ID prefix
 //	  GET    /v1/usage                          []TaskUsage; of nodes that answer
+//	  GET    /v1/doctor                         []Finding; of every node
 //	  GET    /v1/logs?stack=&service=&task=&follow=1&tail=N&since=RFC3339   stream of LogLine
 //	  GET    /v1/events?follow=1&after=INDEX&tail=N&type=&service=&node=   stream of Event
 //	  GET    /v1/exec/{task}?cmd=&env=&user=&workdir=&tty=1&stdin=1&rows=&cols=   websocket, see ExecStdin
@@ -38,6 +39,7 @@
 //
 //	Local calls: the local socket only
 //	  GET  /v1/local                            Local
+//	  GET  /v1/local/doctor?to=ADDR             []Finding; of this host, and of the way to ADDR
 //	  POST /v1/init                             Init -> Initialised
 //	  POST /v1/join                             Join -> Joined
 //	  POST /v1/leave                            Leave

@@ -23,6 +23,9 @@ import (
 //	POST /v1/node/demote      any node, asked by voters
 //	POST /v1/node/revote      close the log and open it again; any node, asked by voters
 //	GET  /v1/node/logs        stream of LogLine of one container here
+//	POST /v1/node/facts       HostFacts of the node that is asked
+//	POST /v1/node/reach       Reach -> []Way from the node that is asked
+//	POST /v1/node/echo        Echo -> Echo
 //	GET  /v1/node/usage       []TaskUsage of the containers here
 //	GET  /v1/node/exec        websocket to one container here
 //	GET  /v1/node/images      []NodeImage here

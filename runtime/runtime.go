@@ -149,6 +149,19 @@ type Info struct {
 	// DataRoot is the directory that holds images and containers; "" where that
 	// is not on this host's file systems.
 	DataRoot string
+	Settings Settings
+}
+
+// Settings is how an engine is set up, in its own words; "" where it does not
+// say.
+type Settings struct {
+	APIVersion    string
+	StorageDriver string
+	CgroupDriver  string
+	CgroupVersion string
+	LogDriver     string
+	LiveRestore   bool
+	Warnings      []string
 }
 
 // Create is the request for a container.

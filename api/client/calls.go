@@ -72,6 +72,21 @@ func (c *Client) SetLabels(ctx context.Context, node string, l api.SetLabels) (a
 	return write[api.NodeDetail](ctx, c, call{method: http.MethodPost, path: path("nodes", node, "labels"), body: l})
 }
 
+// Doctor examines every node and the ways between them.
+func (c *Client) Doctor(ctx context.Context) ([]api.Finding, error) {
+	return attempt[[]api.Finding](ctx, c, call{method: http.MethodGet, path: path("doctor"), timeout: time.Minute})
+}
+
+// DoctorLocal examines this host alone, member or not, and the way from it to an
+// address unless that is "".
+func (c *Client) DoctorLocal(ctx context.Context, to string) ([]api.Finding, error) {
+	r := call{method: http.MethodGet, path: path("local", "doctor"), timeout: time.Minute}
+	if to != "" {
+		r.query = url.Values{"to": {to}}
+	}
+	return attempt[[]api.Finding](ctx, c, r)
+}
+
 // TaskUsage measures what tasks use, on every node that answers.
 func (c *Client) TaskUsage(ctx context.Context) ([]api.TaskUsage, error) {
 	return read[[]api.TaskUsage](ctx, c, path("usage"), nil)

@@ -20,6 +20,10 @@ type Lifecycle interface {
 	Init(ctx context.Context) (api.Initialised, error)
 	Join(ctx context.Context, j api.Join) (api.Joined, error)
 	Leave(ctx context.Context, l api.Leave) error
+	// Facts looks at this host, member or not.
+	Facts(ctx context.Context) api.HostFacts
+	// Approach tries the way to a host before a join.
+	Approach(ctx context.Context, address string) api.Way
 }
 
 // Backend is the running member that calls are answered from.
@@ -128,6 +132,8 @@ type LocalNode interface {
 	// Revote closes the log and opens it again: the leader found it stuck.
 	Revote(ctx context.Context) error
 	Probe(ctx context.Context, p api.Probe) api.ProbeResult
+	// Reach tries the ways from here to other members.
+	Reach(ctx context.Context, targets []api.Target) []api.Way
 	// TaskUsage measures the tasks that run here; nobody asks, nothing is measured.
 	TaskUsage(ctx context.Context) ([]api.TaskUsage, error)
 	// Problems are the troubles of this node and of its table that `status` shows.

@@ -390,7 +390,9 @@ func (lifecycleOf) Init(context.Context) (i api.Initialised, err error) { return
 func (lifecycleOf) Join(context.Context, api.Join) (j api.Joined, err error) {
 	return j, errNotHere
 }
-func (lifecycleOf) Leave(context.Context, api.Leave) error { return errNotHere }
+func (lifecycleOf) Leave(context.Context, api.Leave) error       { return errNotHere }
+func (lifecycleOf) Facts(context.Context) api.HostFacts          { return api.HostFacts{} }
+func (lifecycleOf) Approach(context.Context, string) (w api.Way) { return w }
 
 var errNotHere = api.Errorf(api.CodeInternal, "not in this test")
 

@@ -36,6 +36,8 @@ var answers = map[string]func() any{
 	"POST /v1/services/{stack}/{service}/restart": func() any { return new(api.Deployed) },
 	"GET /v1/tasks":                               func() any { return new([]api.Task) },
 	"GET /v1/tasks/{task}":                        func() any { return new(api.TaskDetail) },
+	"GET /v1/doctor":                              func() any { return new([]api.Finding) },
+	"GET /v1/local/doctor":                        func() any { return new([]api.Finding) },
 	"GET /v1/usage":                               func() any { return new([]api.TaskUsage) },
 	"GET /v1/logs":                                func() any { return new(api.LogLine) },
 	"GET /v1/events":                              func() any { return new(api.Event) },

@@ -159,6 +159,13 @@ func (d *Driver) Info(ctx context.Context) (runtime.Info, error) {
 			Memory:        i.MemTotal,
 			Labels:        map[string]string{},
 			DataRoot:      i.DockerRootDir,
+			Settings: runtime.Settings{
+				StorageDriver: i.Driver, CgroupDriver: i.CgroupDriver, CgroupVersion: i.CgroupVersion,
+				LogDriver: i.LoggingDriver, LiveRestore: i.LiveRestoreEnabled, Warnings: i.Warnings,
+			},
+		}
+		if conns := d.conns.Load(); conns != nil {
+			out.Settings.APIVersion = conns.api
 		}
 		for _, l := range i.Labels {
 			k, v, _ := strings.Cut(l, "=")
