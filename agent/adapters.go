@@ -84,7 +84,7 @@ func proposeError(err error) error {
 	case errors.As(err, &tooLarge):
 		return api.Errorf(api.CodeTooLarge, "%v", err)
 	case errors.As(err, &outdated):
-		return api.Errorf(api.CodeConflict, "%v", outdated).WithHint("`muster node ls` shows the versions; a node that will not be back is removed with `muster node rm`")
+		return api.Errorf(api.CodeConflict, "%v", outdated).WithHint("a node that will not be back is removed with `muster node rm`")
 	case errors.Is(err, consensus.ErrUnknown):
 		return api.Errorf(api.CodeUnknown, "the change was not confirmed in time: %v", err).
 			WithHint("sending it again is safe; `muster status` shows whether a majority of the voters is there")

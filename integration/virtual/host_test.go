@@ -33,6 +33,9 @@ type host struct {
 	engine *fake.Driver
 	log    *consensus.Memory
 	alive  bool
+	// version and commands are those of the binary; 0: all commands.
+	version  string
+	commands int
 
 	agent *run // nil while none runs
 }
@@ -52,7 +55,7 @@ func (r *ring) add(i int) *host {
 	ip := fmt.Sprintf("10.0.0.%d", i)
 	h := &host{
 		r: r, name: fmt.Sprintf("n%d", i), ip: ip, dir: r.TempDir(),
-		box: r.net.Host(ip), engine: fake.New(fake.Config{}), log: consensus.NewMemory(), alive: true,
+		box: r.net.Host(ip), engine: fake.New(fake.Config{}), log: consensus.NewMemory(), alive: true, version: "test",
 	}
 	h.engine.AddImage(image)
 	h.engine.Fail(fake.OpStart, fake.Fault{Delay: startTakes})
@@ -82,11 +85,11 @@ func (h *host) start() {
 	h.agent = a
 	machine := agent.Host{
 		Engine: h.engine, Stats: stats{}, Listen: a.process.Listen, Publish: a.process.Listen, Dial: a.process.Dial,
-		Gossip: a.gossip, Log: h.log,
+		Gossip: a.gossip, Log: h.log, Commands: h.commands,
 	}
 	go func() {
 		defer close(a.done)
-		a.err = agent.RunOn(ctx, machine, h.config(), "test", h.r.logger(h.name))
+		a.err = agent.RunOn(ctx, machine, h.config(), h.version, h.r.logger(h.name))
 	}()
 	h.r.until(10*time.Second, func() string {
 		if _, err := get[map[string]any](h, "/v1/local"); err != nil {
