@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	goruntime "runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/musterhq/muster/api"
@@ -119,33 +116,6 @@ func nodeName(name string) (string, error) {
 		return "", err
 	}
 	return name, nil
-}
-
-// serve runs an HTTP server on l; stop ends it and waits. Streams and taken-over
-// connections, which would go on for ever, end with the calls' base context;
-// a write that it cuts short is safe to repeat.
-func (a *Agent) serve(l net.Listener, h http.Handler) (stop func()) {
-	base, cancel := context.WithCancel(context.Background())
-	srv := &http.Server{
-		BaseContext: func(net.Listener) context.Context { return base },
-		Handler:     h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			a.fail(fmt.Errorf("serve %s: %w", l.Addr(), err))
-		}
-	})
-	return func() {
-		cancel()
-		ctx, done := context.WithTimeout(context.Background(), shutdownTimeout)
-		defer done()
-		if srv.Shutdown(ctx) != nil {
-			_ = srv.Close()
-		}
-		wg.Wait()
-	}
 }
 
 // fail makes Run return; only the first reason counts.

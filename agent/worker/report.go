@@ -18,6 +18,14 @@ const (
 	reportDeadline = 10 * time.Second
 )
 
+// A host whose containers crash in a loop must not fill the log: so many
+// reports go out at once, then one in each interval, with all that came about
+// meanwhile.
+const (
+	reportBurst = 30
+	reportEvery = 100 * time.Millisecond
+)
+
 // reporter sends observations that the leader has not accepted yet: at once
 // when none is on its way, else what has become of them meanwhile, in one go.
 type reporter struct {
@@ -25,6 +33,9 @@ type reporter struct {
 	log    *slog.Logger
 	news   chan struct{} // holds a token when something may have to be sent
 	urgent chan struct{} // holds a token when a retry shall not wait
+
+	// free is when the next report may go if those before it had gone evenly.
+	free time.Time
 
 	mu       sync.Mutex
 	latest   map[cluster.TaskID]cluster.Observed
@@ -109,6 +120,15 @@ func (r *reporter) run(ctx context.Context) {
 func (r *reporter) flush(ctx context.Context) {
 	pause := firstRetry
 	for batch := r.pending(); len(batch) > 0; batch = r.pending() {
+		if ahead := r.ahead(time.Now()); ahead > 0 {
+			select {
+			case <-time.After(ahead):
+				continue // with what came about meanwhile
+			case <-ctx.Done():
+				return
+			}
+		}
+		r.free = later(r.free, time.Now()).Add(reportEvery)
 		err := r.try(ctx, batch)
 		if err == nil {
 			r.accept(batch)
@@ -128,6 +148,18 @@ func (r *reporter) flush(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// ahead is how long to wait until another report may go.
+func (r *reporter) ahead(now time.Time) time.Duration {
+	return r.free.Sub(now) - (reportBurst-1)*reportEvery
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (r *reporter) try(ctx context.Context, batch []Observation) error {

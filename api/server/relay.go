@@ -104,7 +104,7 @@ func (c *call) relay(to cluster.NodeID, bulk bool) error {
 			failed = err
 		},
 	}
-	proxy.ServeHTTP(c.w, c.r.WithContext(c.ctx))
+	proxy.ServeHTTP(newPatient(c.w), c.r.WithContext(c.ctx))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case failed == nil:

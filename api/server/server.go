@@ -27,11 +27,12 @@ type Server struct {
 	log     *slog.Logger
 	backend atomic.Pointer[Backend]
 	common  commons
+	doors   admission
 }
 
 // New makes a server for an idle agent.
 func New(version api.Version, agent Lifecycle, log *slog.Logger) *Server {
-	return &Server{version: version, agent: agent, log: log}
+	return &Server{version: version, agent: agent, log: log, doors: newAdmission()}
 }
 
 // Attach makes the server answer as a member; nil makes it idle again.
@@ -122,6 +123,11 @@ func (s *Server) answer(rt route, c *call) (any, error) {
 		c.ctx = ctx
 		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxBody)
 	}
+	leave, err := s.doors.admit(c.ctx, rt)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	if rt.where == idle {
 		return rt.handle(c)
 	}
@@ -241,8 +247,8 @@ type lines struct {
 func (c *call) lines() *lines {
 	c.w.Header().Set("Content-Type", "application/x-ndjson")
 	c.w.WriteHeader(http.StatusOK)
-	rc := http.NewResponseController(c.w)
-	l := &lines{enc: json.NewEncoder(c.w), flush: func() { _ = rc.Flush() }}
+	out := newPatient(c.w)
+	l := &lines{enc: json.NewEncoder(out), flush: func() { _ = out.FlushError() }}
 	l.flush()
 	return l
 }
