@@ -152,7 +152,7 @@ func (r *reporter) flush(ctx context.Context) {
 
 // ahead is how long to wait until another report may go.
 func (r *reporter) ahead(now time.Time) time.Duration {
-	return r.free.Sub(now) - (reportBurst-1)*reportEvery
+	return later(r.free, now).Sub(now) - (reportBurst-1)*reportEvery
 }
 
 func later(a, b time.Time) time.Time {
