@@ -20,6 +20,9 @@ import (
 // shutdownTimeout bounds how long calls in flight may hold up the end.
 const shutdownTimeout = 3 * time.Second
 
+// leaveTimeLimit is how long the end of an agent that cannot go on may take.
+const leaveTimeLimit = 5 * time.Second
+
 // Agent is the daemon of one host.
 type Agent struct {
 	cfg     configs.Config
@@ -94,6 +97,10 @@ func RunOn(ctx context.Context, host Host, cfg configs.Config, version string, l
 		case m := <-a.expelled:
 			a.expel(m)
 		case err := <-a.failed:
+			log.Error("the agent cannot go on: it leaves, to be started again; containers run on", "error", err)
+			if host.Exit != nil { // what waits for a hung disk would hold up the end for ever
+				time.AfterFunc(leaveTimeLimit, host.Exit)
+			}
 			return fmt.Errorf("the agent cannot go on: %w", err)
 		}
 	}

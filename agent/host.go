@@ -27,6 +27,7 @@ type Host struct {
 	Listen func(network, address string) (net.Listener, error)
 	// Publish opens the ports that services publish; nil: on the network.
 	Publish func(network, address string) (net.Listener, error)
+	Exit    func()            // ends the process at once; nil: nothing does
 	Dial    peer.Dialer       // nil: the network
 	Gossip  gossip.Transport  // nil: the network
 	Log     *consensus.Memory // nil: the data directory
@@ -79,7 +80,7 @@ func thisHost(ctx context.Context, cfg configs.Config) (Host, error) {
 	if err != nil {
 		return Host{}, err
 	}
-	return Host{Engine: engine, Stats: stats, Listen: listen}, nil
+	return Host{Engine: engine, Stats: stats, Listen: listen, Exit: func() { os.Exit(1) }}, nil
 }
 
 func listen(network, address string) (net.Listener, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -89,4 +90,15 @@ func (h *Host) AgentPID() int {
 		return p.pid()
 	}
 	return 0
+}
+
+// AwaitAgentGone waits until no agent runs on the host.
+func (h *Host) AwaitAgentGone(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err := poll(ctx, 20*time.Millisecond, func() (bool, error) { return h.running(&h.agent) == nil, nil })
+	if err != nil {
+		return fmt.Errorf("wait for the end of the agent on %s: %w", h.Name, err)
+	}
+	return nil
 }

@@ -125,6 +125,9 @@ func (h *Host) FreeDisk() error {
 // Mend ends every fault of a host that is up, but for its link (see Heal): the
 // engine runs, engine and agent go on where they hang, the disk has room.
 func (h *Host) Mend(ctx context.Context) error {
+	if err := h.ThawDisk(); err != nil {
+		return err
+	}
 	if p := h.running(&h.agent); p != nil {
 		if err := p.signal(unix.SIGCONT); err != nil {
 			return fmt.Errorf("mend %s: %w", h.Name, err)

@@ -61,7 +61,12 @@ func newHost(l *Lab, number int) (*Host, error) {
 	if err := h.makeProcDir(); err != nil {
 		return nil, fmt.Errorf("make the disk of %s: %w", name, err)
 	}
-	if l.opts.SmallDisk > 0 {
+	switch {
+	case l.opts.SmallDisk > 0 && l.opts.LoopDisk:
+		if err := mountImage(filepath.Join(dir, diskImage), h.DataDir, l.opts.SmallDisk); err != nil {
+			return nil, err
+		}
+	case l.opts.SmallDisk > 0:
 		if err := mountTmpfs(h.DataDir, l.opts.SmallDisk); err != nil {
 			return nil, err
 		}

@@ -35,6 +35,9 @@ type Options struct {
 	// file system of its own of that size, so that it can be filled. 0 leaves
 	// it on the lab's disk.
 	SmallDisk int64
+	// LoopDisk makes that file system one on a (pretended) disk rather than in
+	// memory, so that it can hang.
+	LoopDisk bool
 	// DockerArgs are added to the command line of every dockerd.
 	DockerArgs []string
 }
@@ -184,6 +187,9 @@ func (l *Lab) Close() error {
 	begun := time.Now()
 
 	l.feed.wait()
+	if err := thawAll(l.Dir); err != nil {
+		l.logf("%v", err)
+	}
 	var g errgroup.Group
 	for _, h := range hosts {
 		g.Go(h.retire)

@@ -36,6 +36,9 @@ func Sweep(ctx context.Context) error {
 // sweep removes every trace of a lab, whoever made it. The caller has the lock.
 // Processes go first: they hold all the rest.
 func sweep(ctx context.Context, dir string) error {
+	if err := thawAll(dir); err != nil {
+		return fmt.Errorf("sweep disks: %w", err)
+	}
 	spaces, err := filepath.Glob(filepath.Join(netnsDir, netnsPrefix+"*"))
 	if err != nil {
 		return err
@@ -52,7 +55,7 @@ func sweep(ctx context.Context, dir string) error {
 	if err := removeLinks(ctx); err != nil {
 		return fmt.Errorf("sweep links: %w", err)
 	}
-	if err := unmountAll(); err != nil {
+	if err := unmountAll(dir); err != nil {
 		return fmt.Errorf("sweep mounts: %w", err)
 	}
 	if err := removeCgroups(ctx); err != nil {
@@ -105,13 +108,13 @@ func processesIn(spaces []os.FileInfo) []int {
 	return pids
 }
 
-func unmountAll() error {
+func unmountAll(dir string) error {
 	mounts, err := readMounts()
 	if err != nil {
 		return err
 	}
 	for i := len(mounts) - 1; i >= 0; i-- {
-		if m := mounts[i]; m.source == mountSource {
+		if m := mounts[i]; m.source == mountSource || m.onLoop(dir) {
 			if err := unix.Unmount(m.target, unix.MNT_DETACH); err != nil {
 				return fmt.Errorf("unmount %s: %w", m.target, err)
 			}
