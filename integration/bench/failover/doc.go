@@ -17,6 +17,9 @@
 //	deploy_s                seconds from `muster deploy` until 6, 30, 60 run
 //	docker_floor_s          the same containers through the bare Docker API, one
 //	                        at a time for each engine, network included
+//	agent_kill_write_s      seconds from SIGKILL of the leader's agent alone until the
+//	                        next write is accepted through another host; a list
+//	hung_disk_write_s       the same from when the disk hangs under the leader
 //	agent_rss_mb            memory of the agents at rest, the largest
 //	agent_cpu_pct           processor time of the agents at rest over a minute,
 //	                        the largest, in per cent of one core

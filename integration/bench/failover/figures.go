@@ -23,6 +23,8 @@ type figures struct {
 	AgentCPU         *float64
 	FalseDown        *int
 	Moved            *int
+	AgentKill        []float64
+	HungDisk         []float64
 }
 
 func (f *figures) write(file string) error {
@@ -41,6 +43,11 @@ func (f *figures) write(file string) error {
 	}
 	if f.FalseDown != nil {
 		all["false_down"], all["moved_while_alive"] = *f.FalseDown, *f.Moved
+	}
+	for name, runs := range map[string][]float64{"agent_kill_write_s": f.AgentKill, "hung_disk_write_s": f.HungDisk} {
+		if len(runs) > 0 {
+			all[name] = runs
+		}
 	}
 	b, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
@@ -66,6 +73,8 @@ func (f *figures) print(out io.Writer) {
 		{"leader's host dies, all run (s)", f.Leader.running},
 		{"  last request fails (s)", f.Leader.answers},
 		{"  slowest request (s)", f.Leader.slowest},
+		{"leader's agent is killed, next write (s)", f.AgentKill},
+		{"leader's disk hangs, next write (s)", f.HungDisk},
 	} {
 		if len(row.runs) > 0 {
 			fmt.Fprintf(w, "%s\t%.2f\t%s\n", row.name, median(row.runs), list(row.runs))

@@ -27,6 +27,8 @@ var measurements = []struct {
 	{"rest", rest},
 	{"deploy", deploys},
 	{"busy", busy},
+	{"agent", agentKills},
+	{"disk", hungDisks},
 	{"follower", followerDeaths},
 	{"leader", leaderDeaths},
 }
@@ -99,6 +101,9 @@ func (b *bench) measure(ctx context.Context, wanted []string) error {
 	return nil
 }
 
+// dataDisk is the size of the file system of each agent's data, in bytes.
+const dataDisk = 512 << 20
+
 // begin makes the cluster, with the image on every host.
 func begin(ctx context.Context, runs int) (*bench, error) {
 	root, err := fleet.Root(ctx)
@@ -109,7 +114,7 @@ func begin(ctx context.Context, runs int) (*bench, error) {
 	if err := fleet.Build(ctx, binary); err != nil {
 		return nil, err
 	}
-	l, err := lab.New(ctx, lab.Options{Name: "bench-failover", Binary: binary})
+	l, err := lab.New(ctx, lab.Options{Name: "bench-failover", Binary: binary, SmallDisk: dataDisk, LoopDisk: true})
 	if err != nil {
 		return nil, err
 	}
