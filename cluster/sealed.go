@@ -14,10 +14,19 @@ type Sealed struct {
 type Identity struct {
 	ID        string    `cbor:"1,keyasint" json:"id"` // ULID
 	Epoch     uint64    `cbor:"2,keyasint" json:"epoch"`
-	CA        []byte    `cbor:"3,keyasint" json:"ca"` // PEM certificate
+	CA        []byte    `cbor:"3,keyasint" json:"ca"` // PEM certificate of the authority that signs
 	CAKey     Sealed    `cbor:"4,keyasint" json:"ca_key"`
-	GossipKey Sealed    `cbor:"5,keyasint" json:"gossip_key"`
+	GossipKey Sealed    `cbor:"5,keyasint" json:"gossip_key"` // that encrypts
 	Created   time.Time `cbor:"6,keyasint" json:"created"`
+
+	// Trust numbers what every node must hold of the authorities and of the
+	// gossip keys: it grows with each step of a rotation.
+	Trust          uint64          `cbor:"7,keyasint,omitempty" json:"trust,omitempty"`
+	CARotation     *CARotation     `cbor:"8,keyasint,omitempty" json:"ca_rotation,omitempty"`
+	GossipRotation *GossipRotation `cbor:"9,keyasint,omitempty" json:"gossip_rotation,omitempty"`
+	// Since when the authority signs and the gossip key encrypts; zero: Created.
+	CASince     time.Time `cbor:"10,keyasint,omitzero" json:"ca_since,omitzero"`
+	GossipSince time.Time `cbor:"11,keyasint,omitzero" json:"gossip_since,omitzero"`
 }
 
 // Token lets hosts join; its secret is stored hashed.

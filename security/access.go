@@ -31,9 +31,10 @@ const (
 	// LocalAdmin is a user's call: from the local socket, or relayed by a
 	// member.
 	LocalAdmin
-	// Renewal is AnyNode that also serves a node whose certificate expired.
+	// Renewal is AnyNode that also serves a node whose certificate expired or
+	// whose authority was replaced.
 	Renewal
-	// RaftStream is Voter that also serves a node whose certificate expired.
+	// RaftStream is Voter that also serves such a node.
 	RaftStream
 )
 
@@ -52,12 +53,13 @@ type Caller struct {
 	Local         bool   // came in over the local socket
 	NodeID        string // "": no certificate
 	PublicKeyHash string // of the certificate
-	Expired       bool   // the certificate is past its end, see [VerifyOptions]
+	Expired       bool   // the certificate is past its end, or its authority's, see [VerifyOptions]
 }
 
 // CallerOf describes the other end of a TLS connection of this package's
-// configurations. cs may be nil: a caller that proved nothing.
-func CallerOf(cs *tls.ConnectionState, now time.Time) Caller {
+// configurations to the host of the given identity. cs may be nil: a caller
+// that proved nothing.
+func CallerOf(cs *tls.ConnectionState, host *Identity, now time.Time) Caller {
 	if cs == nil {
 		return Caller{}
 	}
@@ -65,7 +67,8 @@ func CallerOf(cs *tls.ConnectionState, now time.Time) Caller {
 	if !ok {
 		return Caller{}
 	}
-	return Caller{NodeID: p.NodeID, PublicKeyHash: p.PublicKeyHash, Expired: now.After(p.NotAfter)}
+	trusted := host != nil && host.Trusts(cs.PeerCertificates[0])
+	return Caller{NodeID: p.NodeID, PublicKeyHash: p.PublicKeyHash, Expired: now.After(p.NotAfter) || !trusted}
 }
 
 // CallerAs is how the bearer of an identity appears to others.
@@ -113,7 +116,7 @@ func authoriseNode(need Access, c Caller, lookup Lookup) error {
 	case pubKeyHash == "" || pubKeyHash != c.PublicKeyHash:
 		return fmt.Errorf("%w: node %s is recorded with another key", ErrForbidden, c.NodeID)
 	case c.Expired && need != Renewal && need != RaftStream:
-		return fmt.Errorf("%w: the certificate of node %s has expired, it must renew it first", ErrForbidden, c.NodeID)
+		return fmt.Errorf("%w: the certificate of node %s has expired, or its authority was replaced; it must renew it first", ErrForbidden, c.NodeID)
 	case !voter && (need == Voter || need == RaftStream):
 		return fmt.Errorf("%w: node %s is not a voter", ErrForbidden, c.NodeID)
 	}

@@ -69,19 +69,26 @@ func TestAuthorise(t *testing.T) {
 func TestCallerOf(t *testing.T) {
 	ca := mustCA(t, cluster1)
 	id := mustIssue(t, ca, node2)
-	cs, srvErr, cliErr := handshake(t, ServerTLS(fixed(mustIssue(t, ca, node1)), at(epoch)), ClientTLS(fixed(id), node1, at(epoch)))
+	server := mustIssue(t, ca, node1)
+	cs, srvErr, cliErr := handshake(t, ServerTLS(fixed(server), at(epoch)), ClientTLS(fixed(id), node1, at(epoch)))
 	if srvErr != nil || cliErr != nil {
 		t.Fatal(srvErr, cliErr)
 	}
 	want := Caller{NodeID: node2, PublicKeyHash: id.PublicKeyHash()}
-	if got := CallerOf(&cs, epoch); got != want {
+	if got := CallerOf(&cs, server, epoch); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	want.Expired = true
-	if got := CallerOf(&cs, epoch.Add(25*time.Hour)); got != want {
+	if got := CallerOf(&cs, server, epoch.Add(25*time.Hour)); got != want {
 		t.Errorf("past its end: got %+v, want %+v", got, want)
 	}
-	if got := CallerOf(nil, epoch); got != (Caller{}) {
+	if got := CallerOf(&cs, mustIssue(t, mustCA(t, cluster1), node1), epoch); got != want {
+		t.Errorf("to a host with another authority: got %+v, want %+v", got, want)
+	}
+	if got := CallerOf(&cs, nil, epoch); got != want {
+		t.Errorf("to a host without identity: got %+v, want %+v", got, want)
+	}
+	if got := CallerOf(nil, server, epoch); got != (Caller{}) {
 		t.Errorf("no TLS: got %+v", got)
 	}
 }

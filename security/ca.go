@@ -166,6 +166,32 @@ func parseCACert(certPEM []byte) (*x509.Certificate, error) {
 	return cert, nil
 }
 
+// maxAuthorities bounds a bundle: a rotation has two.
+const maxAuthorities = 8
+
+// parseCACerts reads one or more authorities of one cluster.
+func parseCACerts(bundlePEM []byte) ([]*x509.Certificate, error) {
+	var out []*x509.Certificate
+	for rest := bundlePEM; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if len(out) == maxAuthorities {
+			return nil, fmt.Errorf("there are more than %d authorities", maxAuthorities)
+		}
+		cert, err := parseCACert(pem.EncodeToMemory(block))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, cert)
+	}
+	if len(out) == 0 {
+		return nil, errors.New("no PEM certificate found")
+	}
+	return out, nil
+}
+
 func parseOneCert(certPEM []byte) (*x509.Certificate, error) {
 	block, _ := pem.Decode(certPEM)
 	if block == nil || block.Type != pemCertificate {

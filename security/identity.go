@@ -1,28 +1,34 @@
 package security
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Identity is what makes a host a member: its names, its key and certificate,
-// and the authority it trusts. It is immutable; a renewal makes a new one.
+// and the authorities it trusts, two of them while the cluster changes its own.
+// It is immutable; a renewal makes a new one.
 type Identity struct {
 	ClusterID string
 	NodeID    string
-	Cert      tls.Certificate // node certificate, then the authority's, as sent to peers
+	Cert      tls.Certificate // node certificate, then its authority's, as sent to peers
 	CAPool    *x509.CertPool
-	CAHash    string // SHA-256 of the authority's certificate (DER), in hex
+	CAHash    string // SHA-256 of the authority's certificate (DER) that signed, in hex
+
+	others []*x509.Certificate // trusted besides the authority that signed
 }
 
-// NewIdentity joins a signed certificate with its key and authority. It fails
-// when they do not belong together; it does not look at the dates.
+// NewIdentity joins a signed certificate with its key and the authorities to
+// trust, one of which signed it. It fails when they do not belong together; it
+// does not look at the dates.
 func NewIdentity(certPEM, caPEM []byte, key *ecdsa.PrivateKey) (*Identity, error) {
-	ca, err := parseCACert(caPEM)
+	authorities, err := parseCACerts(caPEM)
 	if err != nil {
 		return nil, fmt.Errorf("build identity: authority: %w", err)
 	}
@@ -37,22 +43,46 @@ func NewIdentity(certPEM, caPEM []byte, key *ecdsa.PrivateKey) (*Identity, error
 	if err != nil {
 		return nil, fmt.Errorf("build identity: %w", err)
 	}
-	if clusterID != ca.Subject.Organization[0] {
-		return nil, fmt.Errorf("build identity: the certificate is for cluster %s, the authority for %s",
-			clusterID, ca.Subject.Organization[0])
+	id := &Identity{ClusterID: clusterID, NodeID: nodeID, CAPool: x509.NewCertPool()}
+	var unsigned error
+	for _, ca := range authorities {
+		if of := ca.Subject.Organization[0]; clusterID != of {
+			return nil, fmt.Errorf("build identity: the certificate is for cluster %s, the authority for %s", clusterID, of)
+		}
+		id.CAPool.AddCert(ca)
+		err := leaf.CheckSignatureFrom(ca)
+		if err != nil || id.CAHash != "" {
+			unsigned = errors.Join(unsigned, err)
+			id.others = append(id.others, ca)
+			continue
+		}
+		id.Cert = tls.Certificate{Certificate: [][]byte{leaf.Raw, ca.Raw}, PrivateKey: key, Leaf: leaf}
+		id.CAHash = hashHex(ca.Raw)
 	}
-	if err := leaf.CheckSignatureFrom(ca); err != nil {
-		return nil, fmt.Errorf("build identity: the authority did not sign the certificate: %w", err)
+	if id.CAHash == "" {
+		return nil, fmt.Errorf("build identity: the authority did not sign the certificate: %w", unsigned)
 	}
-	pool := x509.NewCertPool()
-	pool.AddCert(ca)
-	return &Identity{
-		ClusterID: clusterID,
-		NodeID:    nodeID,
-		Cert:      tls.Certificate{Certificate: [][]byte{leaf.Raw, ca.Raw}, PrivateKey: key, Leaf: leaf},
-		CAPool:    pool,
-		CAHash:    hashHex(ca.Raw),
-	}, nil
+	return id, nil
+}
+
+// WithAuthorities is the same identity with other authorities to trust, that
+// of its certificate among them.
+func (id *Identity) WithAuthorities(caPEM []byte) (*Identity, error) {
+	leaf := pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: id.Cert.Leaf.Raw})
+	return NewIdentity(leaf, caPEM, id.Key())
+}
+
+// Trusts reports whether one of this identity's authorities is named as the
+// signer of a certificate. Who made it up in a certificate of their own gains
+// nothing: a handshake succeeds with a signature of an authority, or with the
+// recorded key of a node, see [VerifyOptions].
+func (id *Identity) Trusts(leaf *x509.Certificate) bool {
+	if bytes.Equal(leaf.AuthorityKeyId, id.Cert.Leaf.AuthorityKeyId) {
+		return true
+	}
+	return slices.ContainsFunc(id.others, func(ca *x509.Certificate) bool {
+		return bytes.Equal(leaf.AuthorityKeyId, ca.SubjectKeyId)
+	})
 }
 
 // Key returns the node's private key, to sign the request for a renewal.
@@ -60,15 +90,19 @@ func (id *Identity) Key() *ecdsa.PrivateKey {
 	return id.Cert.PrivateKey.(*ecdsa.PrivateKey)
 }
 
-// CAPEM returns the authority's certificate.
+// CAPEM returns the certificates of the authorities, that which signed first.
 func (id *Identity) CAPEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: id.Cert.Certificate[1]})
+	out := pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: id.Cert.Certificate[1]})
+	for _, ca := range id.others {
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: ca.Raw})...)
+	}
+	return out
 }
 
 // PublicKeyHash is what replicated state records about this node's key.
 func (id *Identity) PublicKeyHash() string { return PublicKeyHash(id.Cert.Leaf) }
 
-// marshal writes key, certificate and authority as one PEM file, so that they
+// marshal writes key, certificate and authorities as one PEM file, so that they
 // are replaced together or not at all.
 func (id *Identity) marshal() ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(id.Key())
@@ -76,10 +110,8 @@ func (id *Identity) marshal() ([]byte, error) {
 		return nil, fmt.Errorf("encode node key: %w", err)
 	}
 	out := pem.EncodeToMemory(&pem.Block{Type: pemPrivateKey, Bytes: der})
-	for _, cert := range id.Cert.Certificate {
-		out = append(out, pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: cert})...)
-	}
-	return out, nil
+	out = append(out, pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: id.Cert.Leaf.Raw})...)
+	return append(out, id.CAPEM()...), nil
 }
 
 func unmarshalIdentity(data []byte) (*Identity, error) {

@@ -21,6 +21,10 @@ const (
 // join token names.
 var ErrPinMismatch = errors.New("the host does not belong to the cluster that the token names")
 
+// ErrPinReplaced is an ErrPinMismatch of a host that claims to be of the
+// cluster, under an authority that the token does not name.
+var ErrPinReplaced = fmt.Errorf("%w, or the cluster has changed its authority since the token was made", ErrPinMismatch)
+
 // ServerTLS is the server side of the TLS port. get returns the current
 // identity (nil: none yet, every handshake fails) and is asked on each
 // handshake, so that renewals take effect at once.
@@ -79,7 +83,7 @@ func JoinTLS(caHash, clusterID string, opts VerifyOptions) *tls.Config {
 	cfg.VerifyConnection = func(cs tls.ConnectionState) error {
 		roots, err := pinnedPool(cs.PeerCertificates, caHash)
 		if err != nil {
-			return err
+			return replacedPin(err, cs.PeerCertificates, clusterID)
 		}
 		rules := peerRules{roots: roots, clusterID: clusterID, usage: x509.ExtKeyUsageServerAuth, opts: opts}
 		if err := rules.check(cs.PeerCertificates); err != nil {
@@ -114,6 +118,16 @@ func verifyAs(get func() *Identity, nodeID string, usage x509.ExtKeyUsage, opts 
 		return fmt.Errorf("verify peer: %w", err)
 	}
 	return nil
+}
+
+// replacedPin tells a host of the cluster, by its own claim, from any other.
+func replacedPin(err error, certs []*x509.Certificate, clusterID string) error {
+	if len(certs) > 1 {
+		if of, _, nameErr := certNames(certs[0]); nameErr == nil && of == clusterID {
+			return ErrPinReplaced
+		}
+	}
+	return err
 }
 
 func pinnedPool(certs []*x509.Certificate, caHash string) (*x509.CertPool, error) {

@@ -107,7 +107,7 @@ func TestWithoutClientCertificate(t *testing.T) {
 	if id, ok := PeerID(cs); ok {
 		t.Errorf("a client without certificate is node %q", id)
 	}
-	if got := CallerOf(&cs, epoch); got != (Caller{}) {
+	if got := CallerOf(&cs, mustIssue(t, ca, node1), epoch); got != (Caller{}) {
 		t.Errorf("a client without certificate is caller %+v", got)
 	}
 

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,6 +33,11 @@ type VerifyOptions struct {
 	// certificates can wake up. It must not block. What such a peer may then
 	// do is for [Authorise] to say.
 	AllowExpired func(nodeID, pubKeyHash string) bool
+
+	// AllowRetired is asked the same about a certificate of this cluster that
+	// none of the host's authorities signed: one end was away while the cluster
+	// changed its authority. The recorded key proves who it is without one.
+	AllowRetired func(nodeID, pubKeyHash string) bool
 }
 
 func (o VerifyOptions) now() time.Time {
@@ -87,7 +93,7 @@ func (r peerRules) check(certs []*x509.Certificate) error {
 		CurrentTime: at,
 		KeyUsages:   []x509.ExtKeyUsage{r.usage},
 	})
-	if err != nil {
+	if err != nil && !r.retired(leaf) {
 		return fmt.Errorf("%w: %w", ErrForeignCA, err)
 	}
 	clusterID, nodeID, err := certNames(leaf)
@@ -101,6 +107,14 @@ func (r peerRules) check(certs []*x509.Certificate) error {
 		return fmt.Errorf("%w: it names %s, expected %s", ErrWrongNode, nodeID, r.nodeID)
 	}
 	return r.checkDates(leaf, nodeID, now)
+}
+
+// retired reports whether a certificate that no authority vouches for is that
+// of a node's recorded key.
+func (r peerRules) retired(leaf *x509.Certificate) bool {
+	clusterID, nodeID, err := certNames(leaf)
+	return err == nil && clusterID == r.clusterID && slices.Contains(leaf.ExtKeyUsage, r.usage) &&
+		r.opts.AllowRetired != nil && r.opts.AllowRetired(nodeID, PublicKeyHash(leaf))
 }
 
 func (r peerRules) checkDates(leaf *x509.Certificate, nodeID string, now time.Time) error {

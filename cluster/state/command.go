@@ -30,6 +30,9 @@ const (
 	KindReconcile       Kind = 14
 	KindObserve         Kind = 15
 	KindPutSealed       Kind = 16
+	KindRotateGossip    Kind = 30
+	KindRotateCA        Kind = 31
+	KindStepRotation    Kind = 32
 )
 
 // Command is one entry of the replicated log.
@@ -211,6 +214,25 @@ type PutSealed struct {
 	Sealed *cluster.Sealed `cbor:"2,keyasint,omitempty"`
 }
 
+// RotateGossip begins to replace the gossip key.
+type RotateGossip struct {
+	Key cluster.Sealed `cbor:"1,keyasint"` // the new one
+}
+
+// RotateCA begins to replace the certificate authority.
+type RotateCA struct {
+	CA  []byte         `cbor:"1,keyasint"` // PEM of the new one
+	Key cluster.Sealed `cbor:"2,keyasint"`
+}
+
+// StepRotation takes rotations on by one phase. Trust is the number under
+// which the leader saw every ready node hold what it must.
+type StepRotation struct {
+	Trust  uint64 `cbor:"1,keyasint"`
+	CA     bool   `cbor:"2,keyasint,omitempty"`
+	Gossip bool   `cbor:"3,keyasint,omitempty"`
+}
+
 // Kind implementations.
 func (Init) Kind() Kind            { return KindInit }
 func (PutToken) Kind() Kind        { return KindPutToken }
@@ -228,6 +250,9 @@ func (Restart) Kind() Kind         { return KindRestart }
 func (Reconcile) Kind() Kind       { return KindReconcile }
 func (Observe) Kind() Kind         { return KindObserve }
 func (PutSealed) Kind() Kind       { return KindPutSealed }
+func (RotateGossip) Kind() Kind    { return KindRotateGossip }
+func (RotateCA) Kind() Kind        { return KindRotateCA }
+func (StepRotation) Kind() Kind    { return KindStepRotation }
 
 func newBody(k Kind) (Body, error) {
 	switch k {
@@ -263,6 +288,12 @@ func newBody(k Kind) (Body, error) {
 		return &Observe{}, nil
 	case KindPutSealed:
 		return &PutSealed{}, nil
+	case KindRotateGossip:
+		return &RotateGossip{}, nil
+	case KindRotateCA:
+		return &RotateCA{}, nil
+	case KindStepRotation:
+		return &StepRotation{}, nil
 	}
 	return nil, fmt.Errorf("command kind %d is not known to this version of muster", k)
 }
