@@ -173,6 +173,13 @@ func (l leaderOf) Problems(node cluster.NodeID) []string {
 	return nil
 }
 
+func (l leaderOf) Lagging() []cluster.NodeID {
+	if c := l.ctrl(); c != nil {
+		return c.Lagging()
+	}
+	return nil
+}
+
 // trustOf is the certificate authority, whose key is sealed in replicated state.
 type trustOf struct{ m *member }
 
@@ -213,13 +220,44 @@ func (t trustOf) Sign(csr []byte, node cluster.NodeID) ([]byte, error) {
 	return ca.Sign(csr, string(node), time.Now(), certTTL)
 }
 
-func (t trustOf) GossipKey() ([]byte, error) {
-	v, id, err := t.open()
-	if err != nil {
-		return nil, err
+func (t trustOf) GossipKeys(id cluster.Identity) ([][]byte, error) {
+	sealed := []cluster.Sealed{id.GossipKey}
+	if r := id.GossipRotation; r != nil {
+		sealed = append(sealed, r.Key)
 	}
-	return security.Open(v.key, security.Sealed(id.GossipKey), []byte(sealedGossipKey))
+	var out [][]byte
+	for _, s := range sealed {
+		key, err := t.Open(s, sealedGossipKey)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, key)
+	}
+	return out, nil
 }
+
+func (t trustOf) NewGossipKey() (cluster.Sealed, error) {
+	return t.Seal(security.NewGossipKey(), sealedGossipKey)
+}
+
+func (t trustOf) NewAuthority() ([]byte, cluster.Sealed, error) {
+	_, id, err := t.open()
+	if err != nil {
+		return nil, cluster.Sealed{}, err
+	}
+	ca, err := security.NewCA(id.ID, time.Now())
+	if err != nil {
+		return nil, cluster.Sealed{}, err
+	}
+	keyDER, err := ca.MarshalKey()
+	if err != nil {
+		return nil, cluster.Sealed{}, err
+	}
+	key, err := t.Seal(keyDER, sealedCAKey)
+	return ca.CertPEM(), key, err
+}
+
+func (trustOf) AuthorityHash(caPEM []byte) (string, error) { return security.CAHash(caPEM) }
 
 func (t trustOf) Seal(plaintext []byte, name string) (cluster.Sealed, error) {
 	v, _, err := t.open()

@@ -20,7 +20,8 @@ import (
 //	node-id           this host's name in every cluster
 //	lock              held while an agent runs on the directory
 //	identity/         certificate and key; on voters the cluster key
-//	gossip.key        the key of the gossip ring
+//	gossip.key        the keys of the gossip ring, the one that encrypts first
+//	trust.json        the version of those and of the authorities
 //	members.json      the members last known, to find the cluster again
 //	assignments.cbor  what this host should run, to start without a quorum
 //	ballast           takes room on a voter's disk, until there is no other

@@ -103,7 +103,7 @@ func (a *Agent) found(ctx context.Context, f founding) (*member, error) {
 		return nil, err
 	}
 	node.PublicKey = f.identity.PublicKeyHash()
-	if err := a.persist(f.identity, f.gossipKey, []api.Member{memberOf(node, true)}); err != nil {
+	if err := a.persist(f.identity, api.Trust{GossipKeys: [][]byte{f.gossipKey}}, []api.Member{memberOf(node, true)}); err != nil {
 		return nil, err
 	}
 	if err := security.SaveClusterKey(a.data.identityDir(), f.key); err != nil {
@@ -172,8 +172,8 @@ func (f founding) init(node cluster.Node) (state.Init, error) {
 }
 
 // persist writes what makes this host a member.
-func (a *Agent) persist(id *security.Identity, gossipKey []byte, members []api.Member) error {
-	if err := a.data.write(gossipKeyFile, gossipKey); err != nil {
+func (a *Agent) persist(id *security.Identity, trust api.Trust, members []api.Member) error {
+	if err := a.data.writeTrust(trust); err != nil {
 		return err
 	}
 	if err := a.data.writeJSON(membersFile, members); err != nil {
@@ -187,7 +187,7 @@ func (a *Agent) forget() {
 	err := errors.Join(
 		security.Wipe(a.data.identityDir()),
 		a.forgetLog(),
-		a.data.remove(gossipKeyFile, membersFile, "assignments.cbor"),
+		a.data.remove(gossipKeyFile, trustFile, membersFile, "assignments.cbor"),
 	)
 	if err != nil {
 		a.log.Warn("the membership was not removed completely", "error", err)
@@ -219,11 +219,11 @@ func (a *Agent) Join(ctx context.Context, j api.Join) (api.Joined, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	id, gossipKey, members, err := a.ask(ctx, tok, j)
+	id, trust, members, err := a.ask(ctx, tok, j)
 	if err != nil {
 		return api.Joined{}, err
 	}
-	if err := a.persist(id, gossipKey, members); err != nil {
+	if err := a.persist(id, trust, members); err != nil {
 		a.forget()
 		return api.Joined{}, err
 	}
@@ -238,58 +238,62 @@ func (a *Agent) Join(ctx context.Context, j api.Join) (api.Joined, error) {
 
 // ask tries the addresses in turn. A node that refuses ends it: the others
 // would say the same.
-func (a *Agent) ask(ctx context.Context, tok security.Token, j api.Join) (*security.Identity, []byte, []api.Member, error) {
+func (a *Agent) ask(ctx context.Context, tok security.Token, j api.Join) (*security.Identity, api.Trust, []api.Member, error) {
 	var unreachable error
 	for _, addr := range j.Addresses {
 		hostPort := addr
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			hostPort = net.JoinHostPort(addr, strconv.Itoa(configs.DefaultPort))
 		}
-		id, key, members, err := a.askOne(ctx, hostPort, tok, j.Token)
+		id, trust, members, err := a.askOne(ctx, hostPort, tok, j.Token)
 		var refused *api.Error
 		switch {
 		case err == nil:
-			return id, key, members, nil
+			return id, trust, members, nil
 		case errors.As(err, &refused):
-			return nil, nil, nil, refused
+			return nil, trust, nil, refused
 		case errors.Is(err, security.ErrPinMismatch), errors.Is(err, security.ErrForeignCluster):
-			return nil, nil, nil, api.Errorf(api.CodeForbidden, "join through %s: %v", hostPort, err).
+			return nil, trust, nil, api.Errorf(api.CodeForbidden, "join through %s: %v", hostPort, err).
 				WithHint("check the address, or make a token on that cluster with `muster token create`")
 		}
 		unreachable = errors.Join(unreachable, fmt.Errorf("join through %s: %w", hostPort, err))
 	}
-	return nil, nil, nil, api.Errorf(api.CodeUnavailable, "%v", unreachable).
+	return nil, api.Trust{}, nil, api.Errorf(api.CodeUnavailable, "%v", unreachable).
 		WithHint("check the address, that `muster agent` runs there and that port 7070/tcp is open")
 }
 
-func (a *Agent) askOne(ctx context.Context, hostPort string, tok security.Token, word string) (*security.Identity, []byte, []api.Member, error) {
+func (a *Agent) askOne(ctx context.Context, hostPort string, tok security.Token, word string) (id *security.Identity, trust api.Trust, members []api.Member, err error) {
 	key, err := security.NewIdentityKey()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, trust, nil, err
 	}
 	csr, err := security.CSR(key)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, trust, nil, err
 	}
 	address := a.cfg.Advertise
 	if address == "" {
 		if address, err = sourceTo(hostPort); err != nil {
-			return nil, nil, nil, err
+			return nil, trust, nil, err
 		}
 	}
 	node, err := a.describe(ctx, address)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, trust, nil, err
 	}
 	var out api.NodeJoined
 	if err := a.postJoin(ctx, hostPort, tok, api.NodeJoin{Token: word, CSR: csr, Node: node}, &out); err != nil {
-		return nil, nil, nil, err
+		return nil, trust, nil, err
 	}
-	id, err := security.NewIdentity(out.Certificate, out.CA, key)
+	trust = api.Trust{CA: out.CA, GossipKeys: [][]byte{out.GossipKey}} // of a cluster that rotates nothing yet
+	if out.Trust != nil {
+		trust = *out.Trust
+	}
+	id, err = security.NewIdentity(out.Certificate, trust.CA, key)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("read the certificate that the cluster signed: %w", err)
+		return nil, trust, nil, fmt.Errorf("read the certificate that the cluster signed: %w", err)
 	}
-	return id, out.GossipKey, out.Members, nil
+	return id, trust, out.Members, nil
 }
 
 // postJoin speaks to a host that proves to be of the token's cluster; this host

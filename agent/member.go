@@ -33,6 +33,7 @@ type member struct {
 	voter    atomic.Pointer[voter] // nil on a worker
 	voting   turn                  // while the node becomes a voter or ceases to be one
 	rolled   chan struct{}         // wakes the feed when it did
+	trust    trustWatch
 
 	peers     *peer.Pool
 	mux       *security.Mux
@@ -63,6 +64,10 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	}
 	m = &member{known: k, a: a, log: a.log, self: a.nodeID, rolled: make(chan struct{}, 1), voting: newTurn()}
 	m.engine.changed = make(chan struct{}, 1)
+	m.trust.wake = make(chan struct{}, 1)
+	if m.trust.held, err = a.data.trustVersion(); err != nil {
+		return nil, err
+	}
 	m.identity.Store(id)
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
@@ -101,7 +106,7 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	m.jobs.Go(func() { m.watchEngine(m.ctx) })
 	m.jobs.Go(func() { m.watchDisk(m.ctx) })
 	m.jobs.Go(func() { m.tendImages(m.ctx) })
-	m.jobs.Go(func() { m.keepCertificate(m.ctx) })
+	m.jobs.Go(func() { m.keepTrust(m.ctx) })
 	m.jobs.Go(func() { m.watchGossip(m.ctx) })
 	return m, nil
 }
@@ -120,13 +125,14 @@ func (m *member) stop() {
 	m.jobs.Wait()
 }
 
-// verify lets a member whose certificate expired be recognised by its recorded
-// key, for what security.Authorise then allows it.
+// verify lets a member whose certificate or authority is one of the past be
+// recognised by its recorded key, for what security.Authorise then allows it.
 func (m *member) verify() security.VerifyOptions {
-	return security.VerifyOptions{AllowExpired: func(nodeID, pubKeyHash string) bool {
+	recorded := func(nodeID, pubKeyHash string) bool {
 		k, ok := m.member(cluster.NodeID(nodeID))
 		return ok && k.PublicKey != "" && k.PublicKey == pubKeyHash
-	}}
+	}
+	return security.VerifyOptions{AllowExpired: recorded, AllowRetired: recorded}
 }
 
 // caller is this node as it proves itself to others, and so to itself.
@@ -149,17 +155,15 @@ func (m *member) listen() error {
 	return nil
 }
 
-const gossipKeyFile = "gossip.key"
-
 func (m *member) startGossip() error {
-	key, err := m.a.data.read(gossipKeyFile)
+	keys, err := m.a.data.gossipKeys()
 	if err != nil {
 		return err
 	}
 	m.gossip, err = gossip.Start(gossip.Config{
 		NodeID: string(m.self), ClusterID: m.identity.Load().ClusterID,
 		BindPort: m.a.cfg.GossipPort, AdvertiseAddr: m.address, AdvertisePort: m.a.cfg.GossipPort,
-		Keys:  [][]byte{key},
+		Keys:  keys,
 		Meta:  gossip.Meta{APIPort: uint16(m.a.cfg.Port), Version: m.a.version, Incarnation: uint64(time.Now().UnixMilli())},
 		Peers: m.gossipPeers, Transport: m.a.host.Gossip, Logger: m.log.With("part", "gossip"),
 	})
@@ -203,7 +207,7 @@ func (m *member) report(ctx context.Context, seen []worker.Observation) error {
 func (m *member) backend() *server.Backend {
 	return &server.Backend{
 		Self: m.self, State: stateOf{m}, Nodes: m, Peers: peersOf{m.peers}, Leader: leaderOf{m},
-		Engine: m.a.host.Engine, Images: m.images, Trust: trustOf{m}, Local: m,
+		Engine: m.a.host.Engine, Images: m.images, Trust: trustOf{m}, Local: m, Identity: m.identity.Load,
 	}
 }
 

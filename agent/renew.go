@@ -10,12 +10,6 @@ import (
 	"github.com/musterhq/muster/security"
 )
 
-// Pace of renewing this node's certificate.
-const (
-	renewEvery = time.Hour
-	renewRetry = time.Minute
-)
-
 // dueForRenewal reports whether less than a third of a certificate's life is
 // left: early enough for a cluster that is without a leader for months.
 func dueForRenewal(cert *x509.Certificate, now time.Time) bool {
@@ -23,22 +17,8 @@ func dueForRenewal(cert *x509.Certificate, now time.Time) bool {
 	return cert.NotAfter.Sub(now) < life/3
 }
 
-// keepCertificate renews this node's certificate while the node runs.
-func (m *member) keepCertificate(ctx context.Context) {
-	for ctx.Err() == nil {
-		wait := renewEvery
-		if dueForRenewal(m.identity.Load().Cert.Leaf, time.Now()) {
-			if err := m.renew(ctx); err != nil {
-				m.log.Warn("this node's certificate could not be renewed yet", "error", err)
-				wait = renewRetry
-			}
-		}
-		sleep(ctx, wait)
-	}
-}
-
 // renew gets a new certificate for the key that the cluster has recorded. New
-// connections use it; open ones are as good as before.
+// connections use it; what runs on open ones goes on.
 func (m *member) renew(ctx context.Context) error {
 	old := m.identity.Load()
 	csr, err := security.CSR(old.Key())
@@ -49,14 +29,24 @@ func (m *member) renew(ctx context.Context) error {
 	if err := m.uplink.call(ctx, "/v1/node/renew", api.Renew{CSR: csr}, &out); err != nil {
 		return err
 	}
-	id, err := security.NewIdentity(out.Certificate, old.CAPEM(), old.Key())
+	authorities := old.CAPEM()
+	if out.Trust != nil {
+		authorities = out.Trust.CA
+	}
+	id, err := security.NewIdentity(out.Certificate, authorities, old.Key())
 	if err != nil {
 		return err
 	}
-	if err := security.SaveIdentity(m.a.data.identityDir(), id); err != nil {
+	if out.Trust == nil { // of a leader that rotates nothing yet
+		err = security.SaveIdentity(m.a.data.identityDir(), id)
+		m.identity.Store(id)
+	} else {
+		err = m.hold(id, *out.Trust)
+	}
+	if err != nil {
 		return fmt.Errorf("keep the new certificate: %w", err)
 	}
-	m.identity.Store(id)
-	m.log.Info("this node's certificate was renewed", "until", id.Cert.Leaf.NotAfter)
+	m.peers.Redial()
+	m.log.Info("this node's certificate was renewed", "until", id.Cert.Leaf.NotAfter, "authority", id.CAHash)
 	return nil
 }

@@ -93,10 +93,12 @@ func (u *uplink) beat(ctx context.Context) bool {
 	defer watch.Stop()
 	var reply api.HeartbeatReply
 	beat := api.Heartbeat{Node: u.m.self, Usage: u.m.usage(), Problems: u.m.ownProblems(), Blind: u.m.worker.Blind(), Vote: u.m.vote()}
+	beat.Trust, beat.Authority = u.m.trust.version(), u.m.identity.Load().CAHash
 	if err := u.call(ctx, "/v1/node/heartbeat", beat, &reply); err != nil {
 		u.m.log.Debug("heartbeat", "error", err)
 		u.m.peers.Drop(leader)
 		u.noteRemoval(err)
+		u.m.trust.refused(err)
 		u.cutOff = true
 		return false
 	}
@@ -110,6 +112,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 		u.m.meet(reply.Leader)
 	}
 	u.m.images.early.Want(reply.Standby)
+	u.m.trust.want(reply.Trust, reply.Authority)
 	if u.m.setLeader(reply.Leader) || u.cutOff {
 		u.m.worker.ResendAll()
 	}

@@ -80,7 +80,7 @@ func (m *member) startVoter(key security.ClusterKey, granted uint64, resumes boo
 	}
 	v.ctrl = controller.New(controller.Config{
 		Self: m.self, Store: storeOf{v.store}, Prober: prober{m}, Evidence: m.evidence,
-		Voters: votersOf{m, v.store}, Logger: m.log.With("part", "controller"),
+		Voters: votersOf{m, v.store}, Keys: trustOf{m}, KeyPeriod: m.a.cfg.KeyRotation, Logger: m.log.With("part", "controller"),
 	})
 	ctx, cancel := context.WithCancel(m.ctx)
 	v.cancel = cancel

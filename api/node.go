@@ -13,6 +13,7 @@ import (
 //
 //	POST /v1/node/join        NodeJoin -> NodeJoined; no certificate, a token instead
 //	POST /v1/node/renew       Renew -> Renewed; leader, also with an expired certificate
+//	POST /v1/node/trust       Trust; leader
 //	POST /v1/node/heartbeat   Heartbeat -> HeartbeatReply; leader, relayed by voters
 //	POST /v1/node/observe     Observation batch; leader
 //	POST /v1/node/update      NodeUpdate -> NodeUpdated; leader
@@ -49,7 +50,17 @@ type NodeJoined struct {
 	Certificate []byte   `json:"certificate"` // PEM
 	CA          []byte   `json:"ca"`          // PEM
 	GossipKey   []byte   `json:"gossip_key"`
+	Trust       *Trust   `json:"trust,omitempty"`
 	Members     []Member `json:"members"`
+}
+
+// Trust is what a node must hold so that it and the others know each other. It
+// travels between nodes alone, to members.
+type Trust struct {
+	Version    uint64   `json:"version"`
+	CA         []byte   `json:"ca"`          // PEM of every authority to trust
+	Authority  string   `json:"authority"`   // SHA-256 of that which signs, in hex
+	GossipKeys [][]byte `json:"gossip_keys"` // the first encrypts, all decrypt
 }
 
 // Renew asks for a new certificate for the same key.
@@ -57,9 +68,10 @@ type Renew struct {
 	CSR []byte `json:"csr"` // PKCS #10, DER
 }
 
-// Renewed is the new certificate.
+// Renewed is the new certificate, and what belongs to it.
 type Renewed struct {
 	Certificate []byte `json:"certificate"` // PEM
+	Trust       *Trust `json:"trust,omitempty"`
 }
 
 // Member is what every node knows of every other.
@@ -95,6 +107,10 @@ type Heartbeat struct {
 	Blind bool `json:"blind,omitempty"`
 	// Vote is the node's part in the replicated log, from those that have one.
 	Vote *Vote `json:"vote,omitempty"`
+	// Trust is the version of it that the node holds, Authority who signed the
+	// node's certificate.
+	Trust     uint64 `json:"trust,omitempty"`
+	Authority string `json:"authority,omitempty"`
 }
 
 // Vote is what a node says of its part in the replicated log.
@@ -121,6 +137,9 @@ type HeartbeatReply struct {
 	Index uint64 `json:"index"`
 	// Standby are images that the node is likely to need when a host dies.
 	Standby []string `json:"standby,omitempty"`
+	// Trust and Authority are what the node shall hold and be certified by.
+	Trust     uint64 `json:"trust,omitempty"`
+	Authority string `json:"authority,omitempty"`
 }
 
 // ObserveBatch is what a node's agent saw of its tasks.

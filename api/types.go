@@ -262,6 +262,35 @@ type RegistryLogin struct {
 	IdentityToken string `json:"identity_token,omitempty"`
 }
 
+// Roles of an authority or a gossip key in a rotation.
+const (
+	TrustInUse = "in use"
+	TrustNext  = "next" // held by the nodes, not used yet
+	TrustLast  = "last" // still good, used no more
+)
+
+// TrustStatus is the cluster's authorities and gossip keys, and how far a
+// rotation is.
+type TrustStatus struct {
+	Version     uint64      `json:"version"`
+	Authorities []Authority `json:"authorities"`
+	GossipKeys  []GossipKey `json:"gossip_keys"`
+	Waiting     []string    `json:"waiting"` // nodes that a rotation waits for
+}
+
+// Authority is a certificate authority of the cluster.
+type Authority struct {
+	Hash  string    `json:"hash"` // SHA-256 of its certificate, in hex
+	Role  string    `json:"role"`
+	Since time.Time `json:"since"`
+}
+
+// GossipKey is a key of the gossip ring.
+type GossipKey struct {
+	Role  string    `json:"role"`
+	Since time.Time `json:"since"`
+}
+
 // Local is this host's agent, member or not.
 type Local struct {
 	NodeID    string `json:"node_id"`

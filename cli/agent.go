@@ -52,6 +52,7 @@ func (c *CLI) newAgent() *cobra.Command {
 	f.IntVar(&flags.ImageGCHigh, "image-gc-high", flags.ImageGCHigh, "percent of the engine's disk in use at which unneeded images go; 0: never")
 	f.IntVar(&flags.ImageGCLow, "image-gc-low", flags.ImageGCLow, "percent down to which they go")
 	f.IntVar(&flags.ImageGCKeep, "image-gc-keep", flags.ImageGCKeep, "unneeded images that stay, the last used")
+	f.DurationVar(&flags.KeyRotation, "key-rotation", flags.KeyRotation, "`time` after which the gossip key is replaced; 0: never")
 	f.StringVar(&flags.LogFormat, "log-format", flags.LogFormat, "text or json")
 	f.StringVar(&flags.LogLevel, "log-level", flags.LogLevel, "debug, info, warn or error")
 	return cmd
@@ -80,6 +81,7 @@ func settings(cmd *cobra.Command, file string, flags configs.Config) (configs.Co
 		"image-gc-high": func() { cfg.ImageGCHigh = flags.ImageGCHigh },
 		"image-gc-low":  func() { cfg.ImageGCLow = flags.ImageGCLow },
 		"image-gc-keep": func() { cfg.ImageGCKeep = flags.ImageGCKeep },
+		"key-rotation":  func() { cfg.KeyRotation = flags.KeyRotation },
 		"log-format":    func() { cfg.LogFormat = flags.LogFormat },
 		"log-level":     func() { cfg.LogLevel = flags.LogLevel },
 	} {

@@ -50,7 +50,7 @@ func (c *CLI) newRoot() *cobra.Command {
 	add("look", "Look:",
 		c.newStatus(), c.newTop(), c.newList(), c.newTasks(), c.newInspect(), c.newLogs(), c.newEvents(), c.newExec())
 	add("cluster", "Cluster:",
-		c.newAgent(), c.newInit(), c.newJoin(), c.newLeave(), c.newNode(), c.newToken(), c.newImage(), c.newDoctor())
+		c.newAgent(), c.newInit(), c.newJoin(), c.newLeave(), c.newNode(), c.newToken(), c.newCA(), c.newKey(), c.newImage(), c.newDoctor())
 	root.AddCommand(c.newVersion(), c.newDialStdio())
 	completeNothing(root)
 	return root

@@ -1,5 +1,7 @@
 package configs
 
+import "time"
+
 // Where a packaged agent keeps its things.
 const (
 	DefaultDataDir    = "/var/lib/muster"
@@ -7,6 +9,8 @@ const (
 	DefaultDockerHost = "unix:///var/run/docker.sock"
 	DefaultPort       = 7070
 	DefaultGossipPort = 7071
+
+	DefaultKeyRotation = 30 * 24 * time.Hour
 )
 
 // Config is everything an agent is told at its start.
@@ -28,6 +32,9 @@ type Config struct {
 	ImageGCHigh int `yaml:"image_gc_high"` // percent; 0: never
 	ImageGCLow  int `yaml:"image_gc_low"`  // percent
 	ImageGCKeep int `yaml:"image_gc_keep"` // the images used last, which stay
+	// KeyRotation is after how long the gossip key is replaced, as the leader is
+	// told; 0: only on command.
+	KeyRotation time.Duration `yaml:"key_rotation"`
 
 	LogFormat string `yaml:"log_format"` // text or json
 	LogLevel  string `yaml:"log_level"`  // debug, info, warn or error
@@ -44,6 +51,7 @@ func Default() Config {
 		ImageGCHigh: 85,
 		ImageGCLow:  75,
 		ImageGCKeep: 3,
+		KeyRotation: DefaultKeyRotation,
 		LogFormat:   "text",
 		LogLevel:    "info",
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/musterhq/muster/cluster"
 )
@@ -23,7 +24,7 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 // field is the setting's name in a file.
 func (c *Config) Validate() error {
 	for _, check := range []func() error{
-		c.validatePaths, c.validateNetwork, c.validateNode, c.validateImages, c.validateLog,
+		c.validatePaths, c.validateNetwork, c.validateNode, c.validateImages, c.validateKeys, c.validateLog,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -114,6 +115,16 @@ func (c *Config) validateImages() error {
 		return cluster.Invalid("image_gc_low", fmt.Sprintf("%d is not below image_gc_high, %d", c.ImageGCLow, c.ImageGCHigh), "give a smaller percentage, such as 75")
 	case c.ImageGCKeep < 0:
 		return cluster.Invalid("image_gc_keep", fmt.Sprintf("%d is not a number of images", c.ImageGCKeep), "give one such as 3; 0 keeps none")
+	}
+	return nil
+}
+
+// minKeyRotation keeps rotations from running into each other.
+const minKeyRotation = time.Hour
+
+func (c *Config) validateKeys() error {
+	if c.KeyRotation != 0 && c.KeyRotation < minKeyRotation {
+		return cluster.Invalid("key_rotation", fmt.Sprintf("%s is less than %s", c.KeyRotation, minKeyRotation), "give a time such as 720h, or 0 to rotate on command only")
 	}
 	return nil
 }

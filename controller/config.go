@@ -44,5 +44,8 @@ type Config struct {
 	Evidence func() health.Evidence
 	Health   health.Config
 	Voters   Voters
-	Logger   *slog.Logger
+	Keys     Keys
+	// KeyPeriod is after how long a gossip key is replaced; 0: never.
+	KeyPeriod time.Duration
+	Logger    *slog.Logger
 }

@@ -193,6 +193,9 @@ func (l *loop) leads() {
 	if l.cfg.Voters != nil {
 		l.jobs.Go(func() { l.keepVoters(l.ctx) })
 	}
+	if l.cfg.Keys != nil {
+		l.jobs.Go(func() { l.keepKeys(l.ctx) })
+	}
 }
 
 func earliest(a, b time.Time) time.Time {

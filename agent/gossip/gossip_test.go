@@ -190,6 +190,36 @@ func TestKeyRotation(t *testing.T) {
 	})
 }
 
+// A member that missed steps of a rotation takes all of them at once.
+func TestSetKeys(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *ring) {
+		ring := r.form(3)
+		for _, keys := range [][][]byte{{key1, key2}, {key2, key1}, {key2}} {
+			for i, g := range ring {
+				if i == 2 && len(keys) > 1 {
+					continue // away
+				}
+				if err := g.SetKeys(keys); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		time.Sleep(10 * time.Second)
+		for i, g := range ring {
+			for _, m := range g.Members() {
+				if !m.Alive {
+					t.Errorf("%s lost %s", nodeID(i), m.ID)
+				}
+			}
+		}
+		for _, bad := range [][][]byte{nil, {key1[:16]}, {key1, key2[:1]}} {
+			if err := ring[0].SetKeys(bad); err == nil {
+				t.Errorf("took the keys %v", bad)
+			}
+		}
+	})
+}
+
 func TestRemoveKeyKeepsTheOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *ring) {
 		key3 := bytes.Repeat([]byte{3}, keyLen)

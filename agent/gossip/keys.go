@@ -2,11 +2,38 @@ package gossip
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 )
 
 // A key rotates in three steps, each after every member took the one before:
 // InstallKey (all can read it), UseKey (all write it), RemoveKey (of the old).
+// SetKeys takes whichever of them a member is behind.
+
+// SetKeys makes the ring hold exactly these keys, of which the first encrypts.
+func (g *Gossip) SetKeys(keys [][]byte) error {
+	if len(keys) == 0 {
+		return errors.New("set gossip keys: there is none")
+	}
+	for _, key := range keys {
+		if err := g.InstallKey(key); err != nil {
+			return err
+		}
+	}
+	if err := g.UseKey(keys[0]); err != nil {
+		return err
+	}
+	for _, key := range g.keyring.GetKeys() {
+		if slices.ContainsFunc(keys, func(k []byte) bool { return bytes.Equal(k, key) }) {
+			continue
+		}
+		if err := g.RemoveKey(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // InstallKey adds a key that incoming messages may use.
 func (g *Gossip) InstallKey(key []byte) error {

@@ -138,6 +138,10 @@ func (p *Pool) Drop(node cluster.NodeID) {
 	}
 }
 
+// Redial makes calls from now on use new connections, which prove the present
+// identity. Those that are under way end on the old ones.
+func (p *Pool) Redial() { p.Close() }
+
 // Close closes idle connections; calls in flight end with their contexts.
 func (p *Pool) Close() {
 	p.mu.Lock()

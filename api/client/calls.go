@@ -39,6 +39,21 @@ func (c *Client) RemoveToken(ctx context.Context, id string) error {
 	return err
 }
 
+// Trust asks for the authorities and the gossip keys.
+func (c *Client) Trust(ctx context.Context) (api.TrustStatus, error) {
+	return read[api.TrustStatus](ctx, c, path("trust"), nil)
+}
+
+// RotateCA begins to replace the certificate authority.
+func (c *Client) RotateCA(ctx context.Context) (api.TrustStatus, error) {
+	return write[api.TrustStatus](ctx, c, call{method: http.MethodPost, path: path("ca", "rotate"), once: true})
+}
+
+// RotateKey begins to replace the gossip key.
+func (c *Client) RotateKey(ctx context.Context) (api.TrustStatus, error) {
+	return write[api.TrustStatus](ctx, c, call{method: http.MethodPost, path: path("key", "rotate"), once: true})
+}
+
 // Nodes lists the nodes.
 func (c *Client) Nodes(ctx context.Context) ([]api.Node, error) {
 	return read[[]api.Node](ctx, c, path("nodes"), nil)

@@ -37,6 +37,8 @@ type Backend struct {
 	Images Images
 	Trust  Trust
 	Local  LocalNode
+	// Identity is this host's own.
+	Identity func() *security.Identity
 }
 
 // State is the replicated state as this node has it.
@@ -85,6 +87,9 @@ type Leader interface {
 	Problems(node cluster.NodeID) []string
 	// Standby are the images that a node is likely to need when a host dies.
 	Standby(node cluster.NodeID) []string
+	// Lagging are the ready nodes that do not hold yet what a rotation of keys
+	// waits for.
+	Lagging() []cluster.NodeID
 }
 
 // Engine is this host's container engine.
@@ -120,7 +125,11 @@ type Images interface {
 // Trust is the cluster's certificate authority, on voters.
 type Trust interface {
 	Sign(csr []byte, node cluster.NodeID) (certPEM []byte, err error)
-	GossipKey() ([]byte, error)
+	// GossipKeys are those of the given state, the one that encrypts first.
+	GossipKeys(id cluster.Identity) ([][]byte, error)
+	// NewAuthority makes an authority to follow the present one.
+	NewAuthority() (caPEM []byte, key cluster.Sealed, err error)
+	NewGossipKey() (cluster.Sealed, error)
 	Seal(plaintext []byte, name string) (cluster.Sealed, error)
 	Open(s cluster.Sealed, name string) ([]byte, error)
 }

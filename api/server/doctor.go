@@ -37,7 +37,7 @@ func doctorLocal(c *call) (any, error) {
 // doctorAll judges every node and the ways between them.
 func doctorAll(c *call) (any, error) {
 	members := slices.SortedFunc(slices.Values(c.Nodes.Members()), func(a, b api.Member) int { return cmp.Compare(a.Name, b.Name) })
-	seen := make([]patient, len(members))
+	seen := make([]examined, len(members))
 	c.each(members, func(i int, m api.Member) { seen[i] = c.examine(m) })
 	c.each(members, func(i int, m api.Member) {
 		if seen[i].err == nil {
@@ -61,8 +61,8 @@ func doctorAll(c *call) (any, error) {
 	return out, nil
 }
 
-// patient is what was learnt of one node.
-type patient struct {
+// examined is what was learnt of one node.
+type examined struct {
 	facts   api.HostFacts
 	err     error // it could not be asked
 	ways    []api.Way
@@ -83,7 +83,7 @@ func (c *call) each(members []api.Member, f func(int, api.Member)) {
 	wg.Wait()
 }
 
-func (c *call) examine(m api.Member) (p patient) {
+func (c *call) examine(m api.Member) (p examined) {
 	if m.ID == c.Self {
 		p.facts = c.s.agent.Facts(c.ctx)
 		return p
@@ -96,7 +96,7 @@ func (c *call) examine(m api.Member) (p patient) {
 
 // tryWays has a node try its ways to the others. Those that do not answer are
 // tried as well: that is where the trouble is.
-func (c *call) tryWays(m api.Member, members []api.Member, seen []patient, i int) ([]api.Way, error) {
+func (c *call) tryWays(m api.Member, members []api.Member, seen []examined, i int) ([]api.Way, error) {
 	var in api.Reach
 	for _, j := range doctor.Neighbours(len(members), i) {
 		in.Targets = append(in.Targets, api.Target{ID: members[j].ID, SamplePort: seen[j].facts.SamplePort})

@@ -37,16 +37,18 @@ func nodeJoin(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	gossipKey, err := c.Trust.GossipKey()
-	if err != nil {
-		return nil, err
-	}
 	if _, err := c.propose("", trimmed(c, state.JoinNode{Token: tok, Node: in.Node})); err != nil {
 		return nil, err
 	}
 	v, _ = c.State.View()
+	trust, err := c.trust(v)
+	if err != nil {
+		return nil, err
+	}
 	ident, _ := v.Cluster()
-	return api.NodeJoined{ClusterID: ident.ID, Certificate: cert, CA: ident.CA, GossipKey: gossipKey, Members: membersOf(v)}, nil
+	return api.NodeJoined{
+		ClusterID: ident.ID, Certificate: cert, CA: ident.CA, GossipKey: trust.GossipKeys[0], Trust: &trust, Members: membersOf(v),
+	}, nil
 }
 
 // checkToken compares the secret; count and expiry are checked once more where
@@ -88,8 +90,12 @@ func nodeRenew(c *call) (any, error) {
 		// The key names the node, whoever passed the call on: the certificate
 		// is of use to nobody but its holder.
 		if n.PublicKey == key {
+			trust, err := c.trust(v)
+			if err != nil {
+				return nil, err
+			}
 			cert, err := c.Trust.Sign(in.CSR, n.ID)
-			return api.Renewed{Certificate: cert}, err
+			return api.Renewed{Certificate: cert, Trust: &trust}, err
 		}
 	}
 	return nil, api.Errorf(api.CodeForbidden, "the key is not the recorded one of any node").WithHint("leave and join again")

@@ -26,7 +26,9 @@ func (a authority) Sign(csr []byte, node cluster.NodeID) ([]byte, error) {
 	return a.ca.Sign(csr, string(node), time.Now(), time.Hour)
 }
 
-func (authority) GossipKey() ([]byte, error) { return []byte("gossip"), nil }
+func (authority) GossipKeys(cluster.Identity) ([][]byte, error) {
+	return [][]byte{[]byte("gossip")}, nil
+}
 
 // joining is a ring whose leader admits nodes.
 func joining(t *testing.T) *ring {

@@ -41,7 +41,11 @@ func nodeHeartbeat(c *call) (any, error) {
 		return nil, err
 	}
 	v, _ := c.State.View()
-	return api.HeartbeatReply{Leader: c.Self, Epoch: v.Epoch(), Index: c.Leader.Heartbeat(in), Standby: c.Leader.Standby(in.Node)}, nil
+	ident, _ := v.Cluster()
+	return api.HeartbeatReply{
+		Leader: c.Self, Epoch: v.Epoch(), Index: c.Leader.Heartbeat(in), Standby: c.Leader.Standby(in.Node),
+		Trust: ident.Trust, Authority: c.s.authorities.hash(ident.CA),
+	}, nil
 }
 
 func nodeObserve(c *call) (any, error) {

@@ -109,7 +109,7 @@ func TestHeartbeatReply(t *testing.T) {
 	r.host("n1").backend.Leader = hearing{heard: &heard}
 	var reply api.HeartbeatReply
 	wantCode(t, "heartbeat", r.host("w2").call(r.host("n1"), http.MethodPost, "/v1/node/heartbeat", api.Heartbeat{Node: r.host("w2").id}, &reply), "")
-	if diff := cmp.Diff(api.HeartbeatReply{Leader: r.host("n1").id, Epoch: 1, Index: 42}, reply); diff != "" {
+	if diff := cmp.Diff(api.HeartbeatReply{Leader: r.host("n1").id, Epoch: 1, Index: 42, Authority: r.ca.Hash()}, reply); diff != "" {
 		t.Errorf("reply (-want +got):\n%s", diff)
 	}
 }

@@ -162,7 +162,7 @@ func (r *ring) addHost(ca *security.CA, name string, behave func(runtime.Create)
 	s := New(api.Version{}, lifecycleOf{r.id}, slog.New(slog.DiscardHandler))
 	h.server = s
 	h.backend = &Backend{
-		Self: h.id, State: stateOf{h}, Nodes: h, Peers: peersOf{h.pool}, Leader: quietLeader{}, Engine: h.engine, Local: quietNode{},
+		Self: h.id, State: stateOf{h}, Nodes: h, Peers: peersOf{h.pool}, Leader: quietLeader{}, Engine: h.engine, Local: quietNode{}, Identity: identity,
 	}
 	store, err := images.OpenStore(r.t.TempDir(), h.engine, func(string) (int64, int64, error) { return 1 << 40, 1 << 40, nil })
 	if err != nil {
@@ -380,6 +380,7 @@ func (quietLeader) Heartbeat(api.Heartbeat) uint64              { return 0 }
 func (quietLeader) Suspects() map[cluster.NodeID]bool           { return nil }
 func (quietLeader) Standby(cluster.NodeID) []string             { return nil }
 func (quietLeader) Problems(cluster.NodeID) []string            { return nil }
+func (quietLeader) Lagging() []cluster.NodeID                   { return nil }
 func (quietLeader) Usage(cluster.NodeID) (u api.Usage, ok bool) { return u, false }
 
 // lifecycleOf knows the cluster's ID and nothing else.

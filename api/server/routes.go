@@ -53,6 +53,9 @@ func userRoutes() []route {
 		{pattern: "GET /v1/tokens", access: user, where: fresh, handle: listTokens},
 		{pattern: "POST /v1/tokens", access: user, where: leader, handle: createToken},
 		{pattern: "DELETE /v1/tokens/{id}", access: user, where: leader, handle: removeToken},
+		{pattern: "GET /v1/trust", access: user, where: fresh, handle: getTrust},
+		{pattern: "POST /v1/ca/rotate", access: user, where: leader, handle: rotateCA},
+		{pattern: "POST /v1/key/rotate", access: user, where: leader, handle: rotateGossipKey},
 
 		{pattern: "PUT /v1/stacks/{stack}", access: user, where: here, handle: deploy},
 		{pattern: "GET /v1/stacks/{stack}", access: user, where: fresh, handle: getStack},
@@ -85,6 +88,7 @@ func nodeRoutes() []route {
 	return []route{
 		{pattern: "POST /v1/node/join", access: open, where: leader, handle: nodeJoin},
 		{pattern: "POST /v1/node/renew", access: security.Renewal, where: leader, handle: nodeRenew},
+		{pattern: "POST /v1/node/trust", access: node, where: leader, handle: nodeTrust},
 		{pattern: "POST /v1/node/heartbeat", access: node, where: leader, handle: nodeHeartbeat},
 		{pattern: "POST /v1/node/observe", access: node, where: leader, handle: nodeObserve},
 		{pattern: "POST /v1/node/update", access: node, where: leader, handle: nodeUpdate},

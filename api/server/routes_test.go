@@ -43,11 +43,20 @@ func TestEveryRouteRefusesStrangers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	host, err := ca.Issue(ulid.Make().String(), now, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	past, err := security.NewCA(ca.ClusterID(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	worker, voter, removed := ulid.Make().String(), ulid.Make().String(), ulid.Make().String()
 	workerTLS, workerKey := peerOf(t, ca, worker, now)
 	voterTLS, voterKey := peerOf(t, ca, voter, now)
 	removedTLS, _ := peerOf(t, ca, removed, now)
 	otherKeyTLS, _ := peerOf(t, ca, voter, now)
+	pastTLS, pastKey := peerOf(t, past, removed, now)
 	expiredTLS, expiredKey := peerOf(t, ca, removed, now.Add(-48*time.Hour))
 
 	public := func(a security.Access) bool { return a == security.Public }
@@ -73,7 +82,7 @@ func TestEveryRouteRefusesStrangers(t *testing.T) {
 			r := httptest.NewRequest(method, strings.NewReplacer("{", "", "}", "").Replace(path), nil)
 			r.TLS = c.tls
 			w := httptest.NewRecorder()
-			s.serve(rt, &call{Backend: s.backend.Load(), ctx: r.Context(), s: s, w: w, r: r, caller: security.CallerOf(r.TLS, now)})
+			s.serve(rt, &call{Backend: s.backend.Load(), ctx: r.Context(), s: s, w: w, r: r, caller: security.CallerOf(r.TLS, host, now)})
 			if want := c.may(rt.access); served != want {
 				t.Errorf("%s by %s: served %v, want %v", rt.pattern, c.name, served, want)
 			}
@@ -85,7 +94,9 @@ func TestEveryRouteRefusesStrangers(t *testing.T) {
 	for _, c := range callers {
 		check(members, c)
 	}
-	// A member whose certificate has expired may renew it and nothing else.
+	// A member whose certificate is one of the past may renew it and nothing else.
+	check(append(members, api.Member{ID: cluster.NodeID(removed), PublicKey: pastKey, Voter: true}),
+		stranger{"an authority of the past", pastTLS, func(a security.Access) bool { return a == security.Public || a == security.Renewal }})
 	check(append(members, api.Member{ID: cluster.NodeID(removed), PublicKey: expiredKey, Voter: true}),
 		stranger{"an expired certificate", expiredTLS, func(a security.Access) bool { return a == security.Public || a == security.Renewal }})
 }

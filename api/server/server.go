@@ -28,6 +28,8 @@ type Server struct {
 	backend atomic.Pointer[Backend]
 	common  commons
 	doors   admission
+
+	authorities authorityHash
 }
 
 // New makes a server for an idle agent.
@@ -45,7 +47,13 @@ func (s *Server) LocalHandler() http.Handler {
 
 // NodeHandler serves the TLS port.
 func (s *Server) NodeHandler() http.Handler {
-	return s.mux(func(r *http.Request) security.Caller { return security.CallerOf(r.TLS, time.Now()) })
+	return s.mux(func(r *http.Request) security.Caller {
+		b := s.backend.Load()
+		if b == nil {
+			return security.Caller{}
+		}
+		return security.CallerOf(r.TLS, b.Identity(), time.Now())
+	})
 }
 
 // HandlerFor serves calls of this process on behalf of the caller.

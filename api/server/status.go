@@ -33,6 +33,7 @@ func status(c *call) (any, error) {
 			st.Tasks++
 		}
 	}
+	st.Problems = append(st.Problems, c.rotationProblems(p.view)...)
 	st.Problems = append(st.Problems, c.Local.Problems()...)
 	st.Healthy = len(st.Problems) == 0
 	return st, nil
