@@ -21,12 +21,12 @@ type Identity struct {
 
 	// Trust numbers what every node must hold of the authorities and of the
 	// gossip keys: it grows with each step of a rotation.
-	Trust          uint64          `cbor:"7,keyasint,omitempty" json:"trust,omitempty"`
-	CARotation     *CARotation     `cbor:"8,keyasint,omitempty" json:"ca_rotation,omitempty"`
-	GossipRotation *GossipRotation `cbor:"9,keyasint,omitempty" json:"gossip_rotation,omitempty"`
+	Trust          uint64          `cbor:"7,keyasint,omitempty" since:"2" json:"trust,omitempty"`
+	CARotation     *CARotation     `cbor:"8,keyasint,omitempty" since:"2" json:"ca_rotation,omitempty"`
+	GossipRotation *GossipRotation `cbor:"9,keyasint,omitempty" since:"2" json:"gossip_rotation,omitempty"`
 	// Since when the authority signs and the gossip key encrypts; zero: Created.
-	CASince     time.Time `cbor:"10,keyasint,omitzero" json:"ca_since,omitzero"`
-	GossipSince time.Time `cbor:"11,keyasint,omitzero" json:"gossip_since,omitzero"`
+	CASince     time.Time `cbor:"10,keyasint,omitzero" since:"2" json:"ca_since,omitzero"`
+	GossipSince time.Time `cbor:"11,keyasint,omitzero" since:"2" json:"gossip_since,omitzero"`
 }
 
 // Token lets hosts join; its secret is stored hashed.

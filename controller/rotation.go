@@ -20,6 +20,9 @@ type Keys interface {
 // Pace of rotations.
 const (
 	rotationEvery = time.Second
+	// rotationRetry is when a rotation that could not begin is tried again: a
+	// voter may be of a version that does not know of it.
+	rotationRetry = time.Minute
 	// rotationPatience is how long an authority that signs no more is kept for
 	// nodes that are not there to renew their certificates. One that comes back
 	// later is known by its recorded key, for long enough to renew.
@@ -66,19 +69,19 @@ func rotate(v state.View, heard map[cluster.NodeID]api.Heartbeat, authority stri
 
 // keepKeys takes rotations on while this node leads.
 func (l *loop) keepKeys(ctx context.Context) {
-	tick := time.NewTicker(rotationEvery)
-	defer tick.Stop()
-	for {
+	for wait := rotationEvery; ; wait = l.rotateOnce(ctx, l.cfg.Store.View()) {
+		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
+			t.Stop()
 			return
-		case <-tick.C:
+		case <-t.C:
 		}
-		l.rotateOnce(ctx, l.cfg.Store.View())
 	}
 }
 
-func (l *loop) rotateOnce(ctx context.Context, v state.View) {
+// rotateOnce takes the next step, if there is one, and says when to look again.
+func (l *loop) rotateOnce(ctx context.Context, v state.View) time.Duration {
 	r := l.nextRotation(v)
 	var body state.Body
 	switch {
@@ -88,11 +91,11 @@ func (l *loop) rotateOnce(ctx context.Context, v state.View) {
 		key, err := l.cfg.Keys.NewGossipKey()
 		if err != nil {
 			l.cfg.Logger.Warn("a new gossip key could not be made", "error", err)
-			return
+			return rotationRetry
 		}
 		body = state.RotateGossip{Key: key}
 	default:
-		return
+		return rotationEvery
 	}
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
 	defer cancel()
@@ -100,11 +103,16 @@ func (l *loop) rotateOnce(ctx context.Context, v state.View) {
 	if err == nil && res.Err != nil {
 		err = res.Err
 	}
-	if err != nil && l.ctx.Err() == nil {
+	switch {
+	case err == nil:
+	case l.ctx.Err() != nil:
+		return rotationEvery
+	default:
 		l.cfg.Logger.Warn("a rotation of keys could not go on yet", "error", err)
-		return
+		return rotationRetry
 	}
 	l.cfg.Logger.Info("rotating keys", "authority", r.step.CA, "gossip", r.step.Gossip || r.begin)
+	return rotationEvery
 }
 
 // nextRotation steps the rotation on what was heard last.
