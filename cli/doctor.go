@@ -2,6 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"net"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +30,9 @@ func (c *CLI) newDoctor() *cobra.Command {
 		Long:  doctorHelp,
 		Args:  atMost("ADDR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && !isAddress(args[0]) {
+				return usagef("%q is neither HOST nor HOST:PORT", args[0])
+			}
 			cl, err := c.connect()
 			if err != nil {
 				return err
@@ -53,6 +59,16 @@ func (c *CLI) newDoctor() *cobra.Command {
 	o.register(cmd, "print nothing but what fails, one NODE CHECK a line")
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "what is well, too")
 	return cmd
+}
+
+// isAddress reports whether s can be a host, with a port or without.
+func isAddress(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		host, port = s, "1"
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0 && host != "" && !strings.ContainsAny(host, " /@?#") && (!strings.Contains(host, ":") || net.ParseIP(host) != nil)
 }
 
 // showFindings prints all as data, and for people what is not well, unless they

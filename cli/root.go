@@ -52,6 +52,10 @@ func (c *CLI) newRoot() *cobra.Command {
 	add("cluster", "Cluster:",
 		c.newAgent(), c.newInit(), c.newJoin(), c.newLeave(), c.newNode(), c.newToken(), c.newCA(), c.newKey(), c.newImage(), c.newDoctor())
 	root.AddCommand(c.newVersion(), c.newDialStdio())
+	root.InitDefaultCompletionCmd()
+	if shells, _, err := root.Find([]string{"completion"}); err == nil {
+		shells.Args, shells.RunE = cobra.ArbitraryArgs, chooseVerb
+	}
 	completeNothing(root)
 	return root
 }
