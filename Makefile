@@ -50,7 +50,7 @@ $(LINT):
 	mv bin/tools/golangci-lint $@
 
 .PHONY: test
-test: unit virtual sim mutants-listed lab ## unit tests with -race, the virtual ring, the simulator, five mutants, the lab
+test: unit virtual sim mutants-listed lab chaos ## unit tests with -race, the virtual ring, the simulator, five mutants, the lab, chaos
 
 .PHONY: unit
 unit: tools
