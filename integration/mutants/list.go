@@ -170,7 +170,7 @@ var mutants = []mutant{
 	},
 	{
 		"the epoch of assignments: those of an older history are taken", "agent/worker/set.go",
-		"cmp.Or(cmp.Compare(s.Epoch, than.Epoch), cmp.Compare(s.Index, than.Index)) > 0", "s.Index > than.Index", test("./agent/worker", "TestSetNewer"), true,
+		"cmp.Or(cmp.Compare(s.Epoch, than.Epoch), cmp.Compare(s.Index, than.Index)) > 0", "cmp.Compare(s.Index, than.Index) > 0", test("./agent/worker", "TestSetNewer"), true,
 	},
 	{
 		"the age of assignments: an older set is taken", "integration/sim/feed.go",

@@ -19,7 +19,7 @@ func newFaults(w *World) *faults {
 	all := []func(*host){
 		f.crash, f.crash, f.isolate, f.cut, f.freeze, f.killAgent, f.killAgent, f.hangAgent,
 		f.hangEngine, f.restartEngine, f.killContainer, f.killContainer, f.removeContainer, f.stuckDisk, f.flap,
-		f.partition, f.flutter, f.registryDown, f.loseDisk, f.clockStep, f.handOver,
+		f.partition, f.flutter, f.registryDown, f.loseDisk, f.clockStep, f.handOver, f.blackout,
 	}
 	if w.mixed {
 		f.kinds = append(f.kinds, f.upgrade, f.upgrade)
@@ -77,6 +77,22 @@ func (f *faults) crash(h *host) {
 		return
 	}
 	f.undo(f.while(), func() { f.powerOn(h) })
+}
+
+// blackout takes the power of all hosts at the instant at which something is
+// committed: what counted has to be on the disks.
+func (f *faults) blackout(*host) {
+	f.w.raft.next = func() {
+		if f.w.quiet {
+			return
+		}
+		for _, h := range f.w.hosts {
+			if h.power {
+				h.powerOff()
+				f.undo(f.w.between(time.Second, 12*time.Second), func() { f.powerOn(h) })
+			}
+		}
+	}
 }
 
 func (f *faults) powerOn(h *host) {

@@ -34,6 +34,7 @@ type raft struct {
 	commands  int
 	checked   bool // replicas also apply for themselves
 	gate      gate
+	next      func() // happens at the instant of the next commit, unless nil
 
 	election, lease alarm
 	electing        bool
@@ -204,6 +205,10 @@ func (r *raft) commitTo(index uint64) {
 	}
 	for _, v := range r.members() {
 		r.notice(v)
+	}
+	if do := r.next; do != nil {
+		r.next = nil
+		r.w.after(0, do)
 	}
 }
 
