@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,8 +89,8 @@ func TestIdleTransfersLeaveTheirPlaces(t *testing.T) {
 func TestPrefetcherBringsWhatIsWanted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		own, engine := fetcher(newFleet())
-		full := false
-		p := NewPrefetcher(own, func() bool { return full }, slog.New(slog.DiscardHandler))
+		var full atomic.Bool
+		p := NewPrefetcher(own, full.Load, slog.New(slog.DiscardHandler))
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go p.Run(ctx)
@@ -101,13 +102,13 @@ func TestPrefetcherBringsWhatIsWanted(t *testing.T) {
 		if !has(t, engine, "a@sha256:a") {
 			t.Error("an image that may be needed is not here")
 		}
-		full = true
+		full.Store(true)
 		p.Want([]string{"b@sha256:b"})
 		synctest.Wait()
 		if has(t, engine, "b@sha256:b") {
 			t.Error("the disk is full, and an image came that nobody needs")
 		}
-		full = false
+		full.Store(false)
 		time.Sleep(2 * prefetchAgain)
 		synctest.Wait()
 		if !has(t, engine, "b@sha256:b") {
