@@ -86,15 +86,15 @@ func (h *herald) announce(committed, term uint64) {
 			continue
 		}
 		p.busy = true
-		args := p.last
+		args, target := p.last, p.target
 		args.LeaderCommitIndex = news
-		h.jobs.Go(func() { h.tell(id, p, &args) })
+		h.jobs.Go(func() { h.tell(id, target, p, &args) })
 	}
 }
 
-func (h *herald) tell(id raft.ServerID, p *audience, args *raft.AppendEntriesRequest) {
+func (h *herald) tell(id raft.ServerID, target raft.ServerAddress, p *audience, args *raft.AppendEntriesRequest) {
 	var resp raft.AppendEntriesResponse
-	err := h.send(id, p.target, args, &resp)
+	err := h.send(id, target, args, &resp)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p.busy = false

@@ -61,7 +61,7 @@ var mutants = []mutant{
 	},
 	{
 		"the quorum after a voter goes", "consensus/voters/step.go",
-		"if 2*live(rest) <= len(rest) {", "if len(rest) < 0 {", test("./consensus/voters", ""), false,
+		"if 2*s.count(rest) <= len(rest) {", "if len(rest) < 0 {", test("./consensus/voters", ""), false,
 	},
 	{
 		"the log of who is promoted", "consensus/voters/step.go",
