@@ -26,7 +26,7 @@ var mutants = []mutant{
 	// The log. These checks are raft's own; see doc.go.
 	{
 		"the lease: a leader without a majority leads on",
-		"integration/sim/election.go", "if r.leader == deposed && !r.hasMajority(deposed) {", "if r.leader == deposed && false {", sim(40), true,
+		"integration/sim/election.go", "if r.leader == deposed && !r.hasMajority(deposed) {", "if r.leader == deposed && false {", sim(60), true,
 	},
 	{
 		"the majority: an entry is committed with the leader's copy alone",
