@@ -50,7 +50,7 @@ $(LINT):
 	mv bin/tools/golangci-lint $@
 
 .PHONY: test
-test: unit virtual sim mutants-listed lab chaos ## unit tests with -race, the virtual ring, the simulator, five mutants, the lab, chaos
+test: unit virtual sim mutants-listed lab ## unit tests with -race, the virtual ring, the simulator, five mutants, the lab
 
 .PHONY: unit
 unit: tools
