@@ -46,10 +46,14 @@ func isAnswer(err error) bool {
 // stateOf is the replicated state for the API server.
 type stateOf struct{ m *member }
 
+// noState is what a node that holds no replicated state has of it: a call may be
+// under way when a vote ends.
+var noState = state.New().View()
+
 func (s stateOf) View() (state.View, bool) {
 	v := s.m.voter.Load()
 	if v == nil {
-		return state.View{}, false
+		return noState, false
 	}
 	view := v.store.View()
 	return view, view.Epoch() > 0

@@ -44,7 +44,7 @@ type Backend struct {
 // State is the replicated state as this node has it.
 type State interface {
 	// View is what this node has applied; ok is false on a worker, which
-	// holds no replicated state.
+	// holds no replicated state: its view is empty.
 	View() (v state.View, ok bool)
 	// Confirm returns nil when View holds all that was acknowledged before the
 	// call: this node leads, and a majority has just said so.

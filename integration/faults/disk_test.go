@@ -5,7 +5,10 @@ package faults
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -26,8 +29,8 @@ func TestLeadersDiskIsFull(t *testing.T) {
 	diskIsFull(c, c.FindLeader())
 }
 
-// diskIsFull leaves no room for an agent's data and writes until its log does
-// not take any more. Its vote rests, everything else goes on: writes through any
+// diskIsFull leaves no room for an agent's data, nor that which the agent kept
+// back, and writes until its log does not take any more. Its vote rests, everything else goes on: writes through any
 // host, containers, answers, and the agent itself. With room it votes again.
 func diskIsFull(c *fleettest.Cluster, sick *lab.Host) {
 	t := c.T
@@ -36,6 +39,8 @@ func diskIsFull(c *fleettest.Cluster, sick *lab.Host) {
 	requests := c.Requests(c.Hosts...)
 	c.Must(sick.FillDisk())
 	c.AwaitProblem(fleettest.Soon, c.Others(sick)[0], "node "+sick.Name, "disk")
+	awaitBallastSpent(c, sick)
+	c.Must(sick.FillDisk())
 	acknowledged := fillLog(c, sick)
 	if leader := c.FindLeader(); leader == sick {
 		t.Errorf("%s leads, and cannot write", sick.Name)
@@ -71,6 +76,21 @@ func diskIsFull(c *fleettest.Cluster, sick *lab.Host) {
 	if log := sick.LogTail("agent", 64<<10); !strings.Contains(log, "the disk is full") {
 		t.Error("the agent's log does not say that the disk is full")
 	}
+}
+
+// awaitBallastSpent waits until the host's agent has given up what it kept back.
+func awaitBallastSpent(c *fleettest.Cluster, sick *lab.Host) {
+	c.T.Helper()
+	c.Within(fleettest.Soon, "the ballast to be given up", func(context.Context) error {
+		_, err := os.Stat(filepath.Join(sick.DataDir, "ballast"))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return nil
+		case err == nil:
+			err = errors.New("it is there")
+		}
+		return err
+	})
 }
 
 // fillLog writes through the other hosts until the vote of the sick one rests,
