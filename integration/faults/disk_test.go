@@ -42,9 +42,13 @@ func diskIsFull(c *fleettest.Cluster, sick *lab.Host) {
 	awaitBallastSpent(c, sick)
 	c.Must(sick.FillDisk())
 	acknowledged := fillLog(c, sick)
-	if leader := c.FindLeader(); leader == sick {
-		t.Errorf("%s leads, and cannot write", sick.Name)
-	}
+	c.Within(fleettest.Soon, "a leader that can write", func(ctx context.Context) error {
+		leader, err := c.Leader(ctx)
+		if err == nil && leader == sick {
+			err = fmt.Errorf("%s leads", sick.Name)
+		}
+		return err
+	})
 	for _, h := range c.Hosts {
 		c.AwaitProblem(fleettest.Soon, h, "node "+sick.Name, "vote rests")
 		acknowledged = bulky(c, h, acknowledged)
