@@ -252,18 +252,28 @@ func (r *ring) withLogs(hosts []*host, tuning consensus.Tuning, look func(stores
 			r.Fatalf("open the log of %s: %v", h.name, err)
 		}
 	}
-	r.until(time.Minute, func() string {
-		for _, s := range stores {
-			if _, me := s.Leader(); me && s.Barrier(r.Context()) == nil {
-				return ""
-			}
-		}
-		return "nobody leads"
-	})
+	r.until(time.Minute, func() string { return applied(r.Context(), stores) })
 	look(stores)
 	for _, s := range stores {
 		if err := s.Close(); err != nil {
 			r.Error(err)
 		}
 	}
+}
+
+// applied says what keeps one of the stores from having applied all that is
+// committed.
+func applied(ctx context.Context, stores []*consensus.Store) string {
+	for _, leader := range stores {
+		if _, me := leader.Leader(); !me || leader.Barrier(ctx) != nil {
+			continue
+		}
+		for i, s := range stores {
+			if got, want := s.View().Index(), leader.View().Index(); got != want {
+				return fmt.Sprintf("store %d is at %d, the leader at %d", i, got, want)
+			}
+		}
+		return ""
+	}
+	return "nobody leads"
 }
