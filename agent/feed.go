@@ -179,6 +179,7 @@ func (m *member) takeFrame(f api.Feed, at *position) {
 		if err := m.setMembers(f.Members); err != nil {
 			m.log.Warn("the members could not be written to disk", "error", err)
 		}
+		m.gossip.PeersChanged()
 	}
 	m.setPosition(here)
 	if f.Assignments != nil {

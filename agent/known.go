@@ -155,7 +155,7 @@ func (k *known) voters() []cluster.NodeID {
 func (k *known) gossipPeers() []gossip.Peer {
 	var out []gossip.Peer
 	for _, m := range k.Members() {
-		out = append(out, gossip.Peer{ID: string(m.ID), Addr: gossipAddr(m)})
+		out = append(out, gossip.Peer{ID: string(m.ID), Addr: gossipAddr(m), Up: m.Condition == cluster.Ready})
 	}
 	return out
 }

@@ -88,11 +88,17 @@ func (d *directory) acked(id string, now time.Time) {
 }
 
 func (d *directory) notify() {
-	for _, ch := range []chan struct{}{d.events, d.rejoin} {
-		select {
-		case ch <- struct{}{}:
-		default:
-		}
+	select {
+	case d.events <- struct{}{}:
+	default:
+	}
+	d.wakeRejoin()
+}
+
+func (d *directory) wakeRejoin() {
+	select {
+	case d.rejoin <- struct{}{}:
+	default:
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 type Peer struct {
 	ID   string
 	Addr string // "ip:port" of its gossip
+	Up   bool   // the cluster hears of it, whatever gossip does
 }
 
 // RejoinState is what [NextRejoin] remembers between rounds.
@@ -32,6 +33,7 @@ type RejoinState struct {
 type retry struct {
 	due  time.Time
 	wait time.Duration // since the last dial; 0 before the first
+	up   bool          // as the peer was last seen
 }
 
 // RejoinPlan is the answer of [NextRejoin].
@@ -47,16 +49,21 @@ func newRejoinState(nodeID string) RejoinState {
 
 // NextRejoin decides whom to dial: peers that gossip does not hear of, those
 // first that have waited longest, each after 1 s, 2 s, 4 s... up to 15 s. A
-// peer counts from the start again once it was heard of.
+// peer counts from the start again once it was heard of, and a second after the
+// cluster found it up: gossip, which forgets its dead, mostly brings it by then.
 func NextRejoin(known []Peer, members []Member, now time.Time, state RejoinState) RejoinPlan {
 	missing := missingPeers(known, members)
 	next := RejoinState{seed: state.seed, notUntil: state.notUntil, retries: make(map[string]retry, len(missing))}
 	var due []Peer
 	for _, p := range missing {
 		r, seen := state.retries[p.ID]
-		if !seen {
+		switch {
+		case !seen:
 			r.due = now
+		case p.Up && !r.up:
+			r = retry{due: now.Add(rejoinMin)}
 		}
+		r.up = p.Up
 		next.retries[p.ID] = r
 		if !r.due.After(now) {
 			due = append(due, p)
@@ -75,7 +82,7 @@ func NextRejoin(known []Peer, members []Member, now time.Time, state RejoinState
 	due = due[:min(len(due), rejoinBatch)]
 	for _, p := range due {
 		wait := min(max(2*next.retries[p.ID].wait, rejoinMin), rejoinMax)
-		next.retries[p.ID] = retry{due: now.Add(wait), wait: wait}
+		next.retries[p.ID] = retry{due: now.Add(wait), wait: wait, up: p.Up}
 		next.notUntil = now.Add(rejoinMin)
 	}
 	return RejoinPlan{Dial: due, State: next, Wake: next.wake()}

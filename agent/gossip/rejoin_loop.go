@@ -35,6 +35,9 @@ func (g *Gossip) rejoin(ctx context.Context, state RejoinState) {
 	}
 }
 
+// PeersChanged has the loop look at once at what [Config].Peers returns now.
+func (g *Gossip) PeersChanged() { g.dir.wakeRejoin() }
+
 // Meet contacts a peer that was just found to answer, and returns at once. It
 // is for a node that was cut off: the rejoin loop may have become slow to try,
 // or wait for a connection that it began before.

@@ -84,6 +84,32 @@ func TestNextRejoinBacksOff(t *testing.T) {
 	}
 }
 
+// A peer that was given up for long is tried again a second after the cluster
+// found it up, once, and not at all if gossip brought it by then.
+func TestNextRejoinHeedsTheClustersWord(t *testing.T) {
+	state, now := newRejoinState("a"), t0
+	for range 6 {
+		plan := NextRejoin(peersNamed("b"), nil, now, state)
+		state, now = plan.State, plan.Wake
+	}
+	plan := NextRejoin(peersNamed("b"), nil, now, state) // the next try is 15 s away
+	up := peersNamed("b")
+	up[0].Up = true
+	now = now.Add(2 * time.Second)
+
+	found := NextRejoin(up, nil, now, plan.State)
+	if len(found.Dial) != 0 || found.Wake.Sub(now) != rejoinMin {
+		t.Fatalf("found up: dials %v, wakes after %v", found.Dial, found.Wake.Sub(now))
+	}
+	tried := NextRejoin(up, nil, found.Wake, found.State)
+	if len(tried.Dial) != 1 || tried.Wake.Sub(found.Wake) != rejoinMin {
+		t.Errorf("a second later: dials %v, wakes after %v", tried.Dial, tried.Wake.Sub(found.Wake))
+	}
+	if heard := NextRejoin(up, aliveNamed("b"), found.Wake, found.State); len(heard.Dial) != 0 || !heard.Wake.IsZero() {
+		t.Errorf("heard of by then: dials %v, wakes at %v", heard.Dial, heard.Wake)
+	}
+}
+
 func TestNextRejoinSpreadsOverPeers(t *testing.T) {
 	var known []Peer
 	for i := range 30 {
