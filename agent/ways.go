@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -67,9 +66,9 @@ type answer struct {
 func (u *uplink) ask(ctx context.Context, by cluster.NodeID, path string, in any, wanted bool) answer {
 	a := answer{by: by}
 	if wanted {
-		a.err = u.m.peers.Call(ctx, by, http.MethodPost, path, in, &a.body)
+		a.err = u.m.peers.Beat(ctx, by, path, in, &a.body)
 	} else {
-		a.err = u.m.peers.Call(ctx, by, http.MethodPost, path, in, nil)
+		a.err = u.m.peers.Beat(ctx, by, path, in, nil)
 	}
 	return a
 }

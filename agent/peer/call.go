@@ -25,6 +25,15 @@ var errTooLong = errors.New("the answer is too long")
 // node that answers an error gives an *api.Error. One that has nothing to say,
 // as older versions may, leaves out as it is.
 func (p *Pool) Call(ctx context.Context, node cluster.NodeID, method, path string, in, out any) error {
+	return p.call(ctx, node, Control, method, path, in, out)
+}
+
+// Beat posts like Call, over the connection for what is said all the time.
+func (p *Pool) Beat(ctx context.Context, node cluster.NodeID, path string, in, out any) error {
+	return p.call(ctx, node, Beat, http.MethodPost, path, in, out)
+}
+
+func (p *Pool) call(ctx context.Context, node cluster.NodeID, class Class, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
@@ -33,7 +42,7 @@ func (p *Pool) Call(ctx context.Context, node cluster.NodeID, method, path strin
 		}
 		body = bytes.NewReader(b)
 	}
-	resp, err := p.do(ctx, node, Control, method, path, body)
+	resp, err := p.do(ctx, node, class, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -80,7 +89,7 @@ func (p *Pool) do(ctx context.Context, node cluster.NodeID, class Class, method,
 }
 
 func (p *Pool) send(req *http.Request, node cluster.NodeID, class Class) (*http.Response, error) {
-	if class == Control && p.Own != nil && p.identity().NodeID == string(node) {
+	if class != Bulk && p.Own != nil && p.identity().NodeID == string(node) {
 		return serveOwn(p.Own, req)
 	}
 	return p.Transport(node, class).RoundTrip(req)

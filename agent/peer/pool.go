@@ -23,6 +23,8 @@ const (
 	userTimeout = 1500 * time.Millisecond
 	pingAfter   = time.Second
 	pingTimeout = time.Second
+	// idleTimeout is how long a connection without a call is kept, and pinged.
+	idleTimeout = 30 * time.Second
 )
 
 // ErrNoAddress means that the directory does not know the node.
@@ -35,6 +37,11 @@ type Class int
 const (
 	Control Class = iota
 	Bulk
+	// Beat is for what a node says all the time, one call after the other. It
+	// speaks HTTP/1.1: HTTP/2 multiplexes, which takes the server some ten changes
+	// of goroutines a call.
+	Beat
+	classes = iota
 )
 
 // Directory says where a node may be: one address, as a rule. There are more
@@ -95,13 +102,16 @@ func (p *Pool) Transport(node cluster.NodeID, class Class) http.RoundTripper {
 	if t, ok := p.conns[k]; ok {
 		return t
 	}
-	t := &http.Transport{
-		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return p.DialTLS(ctx, node)
-		},
-		ForceAttemptHTTP2: true,
-		HTTP2:             &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
-		IdleConnTimeout:   90 * time.Second,
+	var alpn []string
+	t := &http.Transport{IdleConnTimeout: idleTimeout}
+	if class == Beat {
+		alpn = []string{security.ALPNHTTP1}
+	} else {
+		t.ForceAttemptHTTP2 = true
+		t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
+	}
+	t.DialTLSContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return p.DialTLS(ctx, node, alpn...)
 	}
 	p.conns[k] = t
 	return t
@@ -130,7 +140,7 @@ func (p *Pool) met(node cluster.NodeID, addr string, err error) {
 func (p *Pool) Drop(node cluster.NodeID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, class := range []Class{Control, Bulk} {
+	for class := range Class(classes) {
 		if t, ok := p.conns[key{node, class}]; ok {
 			t.CloseIdleConnections()
 			delete(p.conns, key{node, class})

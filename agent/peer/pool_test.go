@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -43,6 +44,36 @@ func TestConnectionsAreShared(t *testing.T) {
 		_ = body.Close()
 		if d := n.dialled("b:1"); d != 2 {
 			t.Errorf("%d connections, want one more for bulk", d)
+		}
+	})
+}
+
+// Beats have one connection of their own, whatever else goes on.
+func TestBeatsHaveAConnectionOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		id, _ := n.serve("b:1", func(w http.ResponseWriter, r *http.Request) {
+			_ = json.NewEncoder(w).Encode(r.Proto)
+		})
+		p := n.pool()
+		for i := range 5 {
+			var proto string
+			if err := p.Beat(t.Context(), id, "/x", i, &proto); err != nil || proto != "HTTP/1.1" {
+				t.Fatalf("beat %d: %q, %v", i, proto, err)
+			}
+			if err := p.Call(t.Context(), id, http.MethodPost, "/x", i, &proto); err != nil || proto != "HTTP/2.0" {
+				t.Fatalf("call %d: %q, %v", i, proto, err)
+			}
+		}
+		if d := n.dialled("b:1"); d != 2 {
+			t.Errorf("%d connections, want one for beats and one for calls", d)
+		}
+		p.Drop(id)
+		if err := p.Beat(t.Context(), id, "/x", 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		if d := n.dialled("b:1"); d != 3 {
+			t.Errorf("%d connections after the old ones were dropped, want 3", d)
 		}
 	})
 }
