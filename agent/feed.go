@@ -60,7 +60,7 @@ func (m *member) followSelf(ctx context.Context, v *voter, at *position) error {
 	w := v.store.Watch()
 	defer w.Close()
 	frames := m.a.server.Frames(m.self)
-	tick := time.NewTicker(feedLag / 2)
+	tick := time.NewTicker(feedLag)
 	defer tick.Stop()
 	var lag lagging
 	for m.voter.Load() == v {

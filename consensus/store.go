@@ -172,7 +172,25 @@ func (s *Store) supervise() {
 			s.leaders.fire()
 			return
 		}
+		s.pace()
 		s.leaders.fire()
+	}
+}
+
+// pace has a leader send fewer heartbeats than raft's rule of one to two tenths
+// of the time that a follower waits for them, which it leaves as it is.
+func (s *Store) pace() {
+	beat := s.cfg.Tuning.Heartbeat
+	if s.raft.State() == raft.Leader {
+		beat = s.cfg.Tuning.Pace
+	}
+	rc := s.raft.ReloadableConfig()
+	if rc.HeartbeatTimeout == beat {
+		return
+	}
+	rc.HeartbeatTimeout, rc.ElectionTimeout = beat, max(beat, s.cfg.Tuning.Election)
+	if err := s.raft.ReloadConfig(rc); err != nil {
+		s.cfg.Logger.Warn("the pace of heartbeats stays as it is", "error", err)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
 )
@@ -229,5 +231,33 @@ func TestElectionAcrossAConfigurationThatLags(t *testing.T) {
 		if id, _ := r.leader().Leader(); id != "C" {
 			t.Errorf("%s leads without C's vote", id)
 		}
+	})
+}
+
+// Whoever leads sends fewer heartbeats; who waits for them waits no longer.
+func TestALeadersHeartbeatsAreRarer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRing(t)
+		leader := r.start("A", "B", "C")
+		paces := func() map[cluster.NodeID]time.Duration {
+			out := map[cluster.NodeID]time.Duration{}
+			for id, s := range r.stores {
+				out[id] = s.raft.ReloadableConfig().HeartbeatTimeout
+			}
+			return out
+		}
+		waits, leads := r.tuning.Heartbeat, r.tuning.Pace
+		r.until("all have the log", func() bool { return leader.CaughtUp("B") && leader.CaughtUp("C") })
+		if diff := cmp.Diff(map[cluster.NodeID]time.Duration{"A": leads, "B": waits, "C": waits}, paces()); diff != "" {
+			t.Errorf("A leads (-want +got):\n%s", diff)
+		}
+		if err := leader.TransferLeadership(t.Context(), "B"); err != nil {
+			t.Fatal(err)
+		}
+		r.agree()
+		if diff := cmp.Diff(map[cluster.NodeID]time.Duration{"A": waits, "B": leads, "C": waits}, paces()); diff != "" {
+			t.Errorf("B leads (-want +got):\n%s", diff)
+		}
+		r.closeAll()
 	})
 }

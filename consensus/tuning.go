@@ -17,6 +17,9 @@ type Tuning struct {
 	// for election, Election how long a candidate waits, Lease how long a leader
 	// serves without hearing from a quorum (at most Heartbeat).
 	Heartbeat, Election, Lease time.Duration
+	// Pace is ten times the shortest pause between a leader's heartbeats, and five
+	// times the longest (at least Heartbeat).
+	Pace time.Duration
 	// Commit is how soon an idle leader tells a follower again what is committed.
 	// The first time it does so at once: see herald.
 	Commit time.Duration
@@ -37,7 +40,8 @@ func TuningFor(fsync time.Duration) Tuning {
 	timeout := min(max(10*fsync.Round(10*time.Millisecond), time.Second), 10*time.Second)
 	return Tuning{
 		Heartbeat: timeout, Election: timeout, Lease: timeout,
-		Commit:            500 * time.Millisecond,
+		Pace:              2 * timeout,
+		Commit:            time.Second,
 		RPC:               5 * time.Second,
 		StoreDeadline:     5 * time.Second,
 		SnapshotInterval:  time.Minute,
