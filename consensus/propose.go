@@ -86,6 +86,9 @@ func (s *Store) ask(ctx context.Context, request func(wait time.Duration) raft.F
 	}()
 	select {
 	case a := <-answers:
+		if failed := s.Err(); a.err != nil && failed != nil { // raft passes on its text only
+			return nil, fmt.Errorf("%w: %w", ErrUnknown, failed)
+		}
 		return a.future, s.outcome(a.err)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", ErrUnknown, ctx.Err())
