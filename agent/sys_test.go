@@ -1,0 +1,32 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+)
+
+// Every thread, the runtime's own that were there before main included, and
+// those that these make.
+func TestTimersAreSlackened(t *testing.T) {
+	slackenTimers(slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
+	ids := threads()
+	if len(ids) < 2 {
+		t.Fatalf("threads %v", ids)
+	}
+	for _, id := range ids {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/timerslack_ns", id))
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			t.Skipf("this host lets nobody look at timers: %v", err)
+		case errors.Is(err, fs.ErrNotExist):
+			continue // it has ended
+		case err != nil || strings.TrimSpace(string(b)) != "1000000":
+			t.Errorf("thread %d: %q, %v", id, b, err)
+		}
+	}
+}
