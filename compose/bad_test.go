@@ -64,7 +64,8 @@ func TestBadFieldsAreNamed(t *testing.T) {
 		"cpus tiny":          {web("deploy: {resources: {limits: {cpus: '0.0001'}}}"), "services.web.deploy.resources.limits.cpus", "thousandth"},
 		"cpus negative":      {web("deploy: {resources: {limits: {cpus: '-1'}}}"), "services.web.deploy.resources.limits.cpus", "negative"},
 		"memory huge":        {web("deploy: {resources: {limits: {memory: 9999999P}}}"), "services.web.deploy.resources.limits.memory", "give a size"},
-		"memory not a size":  {web("deploy: {resources: {limits: {memory: lots}}}"), "services.web.deploy.resources.limits.memory", "invalid size"},
+		"memory not a size":  {web("deploy: {resources: {limits: {memory: lots}}}"), "services.web.deploy.resources.limits.memory", "write it as 512M"},
+		"memory odd suffix":  {web("deploy: {resources: {limits: {memory: 1zb}}}"), "services.web.deploy.resources.limits.memory", "is no size: invalid suffix"},
 		"reserved too much":  {web("deploy: {resources: {limits: {memory: 64M}, reservations: {memory: 128M}}}"), "services.web.deploy.resources.reservations.memory", "above the limit"},
 		"constraint":         {web("deploy: {placement: {constraints: [zone]}}"), "services.web.deploy.placement.constraints[0]", "neither == nor !="},
 		"constraint key":     {web("deploy: {placement: {constraints: [zone == a]}}"), "services.web.deploy.placement.constraints[0]", "not a key"},
@@ -131,7 +132,7 @@ func TestBadDocuments(t *testing.T) {
 		bomb += fmt.Sprintf("x-%c: &%c [%s]\n", c, c, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c,", c-1), 10), ","))
 	}
 	for name, tc := range map[string]struct{ file, want string }{
-		"empty":         {"", "empty compose file"},
+		"empty":         {"", "services: is missing: the file is empty; name a service"},
 		"a list":        {"- a\n", "must be a mapping"},
 		"not YAML":      {"services: [\n", "not YAML"},
 		"a tab":         {"services:\n\tweb: {}\n", "not YAML"},

@@ -20,6 +20,7 @@ var (
 	namedService = regexp.MustCompile(`^service "([^"]+)" (.+)$`)
 	undecoded    = regexp.MustCompile(`^'([^']+)' (.+)$`)
 	notNumber    = regexp.MustCompile(`^(?:failed to cast to expected type: )?strconv\.\w+: parsing ("[^"]*"): (.+)$`)
+	notSize      = regexp.MustCompile(`^(invalid (?:suffix|size): '.*')$`)
 	bracketed    = regexp.MustCompile(`\[([^\]]*[^\]0-9][^\]]*)\]`)
 )
 
@@ -44,16 +45,27 @@ func (in *input) explain(err error) error {
 	if m := noSuchField.FindStringSubmatch(msg); m != nil {
 		return unknown(m[1], m[2])
 	}
+	if msg == "empty compose file" {
+		return cluster.Invalid("services", "is missing: the file is empty", "name a service and its image below it")
+	}
 	if m := namedField.FindStringSubmatch(msg); m != nil {
-		return cluster.Invalid(strings.ReplaceAll(m[1], ".[", "["), notNumber.ReplaceAllString(m[2], "$1 is not a number: $2"), "")
+		return badValue(strings.ReplaceAll(m[1], ".[", "["), m[2])
 	}
 	if m := namedService.FindStringSubmatch(msg); m != nil {
 		return cluster.Invalid("services."+m[1], m[2], "")
 	}
 	if m := undecoded.FindStringSubmatch(msg); m != nil {
-		return cluster.Invalid(bracketed.ReplaceAllString(m[1], ".$1"), notNumber.ReplaceAllString(m[2], "$1 is not a number: $2"), "")
+		return badValue(bracketed.ReplaceAllString(m[1], ".$1"), m[2])
 	}
 	return fmt.Errorf("read compose file: %w", err)
+}
+
+// badValue refuses what a field holds, for the loader's reason.
+func badValue(field, reason string) error {
+	if notSize.MatchString(reason) {
+		return cluster.Invalid(field, notSize.ReplaceAllString(reason, "is no size: $1"), "write it as 512M or 1.5G")
+	}
+	return cluster.Invalid(field, notNumber.ReplaceAllString(reason, "$1 is not a number: $2"), "")
 }
 
 // unknown refuses a field that the specification does not have.

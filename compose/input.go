@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -60,16 +61,27 @@ func read(o Options) (*input, error) {
 	for _, name := range o.Files {
 		file, err := readFile(name, o.Stdin)
 		if err != nil {
-			return nil, fmt.Errorf("read compose file %s: %w", name, err)
+			return nil, o.unread(name, err)
 		}
 		obsolete, err := preflight(file.Content)
 		if err != nil {
-			return nil, fmt.Errorf("read compose file %s: %w", name, err)
+			return nil, o.unread(name, err)
 		}
 		in.obsolete = in.obsolete || obsolete
 		in.files = append(in.files, file)
 	}
 	return in, nil
+}
+
+// unread says which file could not be read, where the caller cannot know.
+func (o Options) unread(name string, err error) error {
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+		err = pe.Err
+	}
+	if len(o.Files) == 1 {
+		return fmt.Errorf("read compose file: %w", err)
+	}
+	return fmt.Errorf("read compose file %s: %w", name, err)
 }
 
 func workingDir(o Options) (string, error) {
