@@ -176,9 +176,11 @@ func (m *member) takeFrame(f api.Feed, at *position) {
 		m.uplink.leaderChanged()
 	}
 	if f.Members != nil {
+		before := m.Members()
 		if err := m.setMembers(f.Members); err != nil {
 			m.log.Warn("the members could not be written to disk", "error", err)
 		}
+		m.revoke(before)
 		m.gossip.PeersChanged()
 	}
 	m.setPosition(here)

@@ -34,6 +34,7 @@ type member struct {
 	voting   turn                  // while the node becomes a voter or ceases to be one
 	rolled   chan struct{}         // wakes the feed when it did
 	trust    trustWatch
+	raftIn   raftStreams
 
 	peers     *peer.Pool
 	mux       *security.Mux

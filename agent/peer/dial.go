@@ -61,6 +61,7 @@ func (p *Pool) dialAt(ctx context.Context, node cluster.NodeID, addr string, alp
 	if err != nil {
 		return nil, fmt.Errorf("dial node %s: %w", node, err)
 	}
+	raw = p.open.add(node, raw)
 	conn := tls.Client(raw, security.ClientTLS(p.identity, string(node), p.verify, alpn...))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()

@@ -70,6 +70,8 @@ type Pool struct {
 	mu        sync.Mutex
 	conns     map[key]*http.Transport
 	strangers map[cluster.NodeID]string // the address where one was met
+
+	open openConns
 }
 
 type key struct {
@@ -145,6 +147,15 @@ func (p *Pool) Drop(node cluster.NodeID) {
 			t.CloseIdleConnections()
 			delete(p.conns, key{node, class})
 		}
+	}
+}
+
+// Cut breaks every connection to a node, whatever is under way on it: the node
+// was removed, and what it goes on to say is not to be believed.
+func (p *Pool) Cut(node cluster.NodeID) {
+	p.Drop(node)
+	for _, c := range p.open.to(node) {
+		_ = c.Close()
 	}
 }
 

@@ -286,3 +286,47 @@ func TestSilenceIsNotWaitedFor(t *testing.T) {
 		})
 	})
 }
+
+// A node that was removed says nothing more here, on whatever was open; others do.
+func TestCutBreaksWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		endless := func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}
+		p := n.pool()
+		removed, _ := n.serve("b:1", endless)
+		stays, _ := n.serve("c:1", endless)
+		streams := map[cluster.NodeID]io.ReadCloser{}
+		ended := false
+		for _, id := range []cluster.NodeID{removed, stays} {
+			body, err := p.Stream(t.Context(), id, http.MethodGet, "/x", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			streams[id] = body
+		}
+		raw, err := p.DialTLS(t.Context(), removed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Cut(removed)
+		if _, err := raw.Read(make([]byte, 1)); err == nil {
+			t.Error("a connection of its own goes on")
+		}
+		if _, err := streams[removed].Read(make([]byte, 1)); err == nil {
+			t.Error("a stream goes on")
+		}
+		go func() {
+			_, _ = io.Copy(io.Discard, streams[stays])
+			ended = true
+		}()
+		synctest.Wait()
+		if ended {
+			t.Error("a stream of another node ended")
+		}
+		_ = streams[stays].Close()
+		synctest.Wait()
+	})
+}

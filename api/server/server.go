@@ -28,6 +28,7 @@ type Server struct {
 	backend atomic.Pointer[Backend]
 	common  commons
 	doors   admission
+	held    holds
 
 	authorities authorityHash
 }
@@ -122,6 +123,7 @@ func (s *Server) serve(rt route, c *call) {
 
 // answer checks access, finds the node that serves the call and serves it.
 func (s *Server) answer(rt route, c *call) (any, error) {
+	defer s.hold(rt, c)()
 	if err := s.authorise(rt, c); err != nil {
 		return nil, err
 	}
