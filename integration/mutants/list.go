@@ -202,4 +202,8 @@ var mutants = []mutant{
 		"whether who streams the log votes", "security/access.go",
 		"case !voter && (need == Voter || need == RaftStream):", "case false:", test("./security", "TestAuthorise"), false,
 	},
+	{
+		"whether a stream's caller still is a member, while it goes on", "agent/revoke.go",
+		"m.a.server.Review()", "", test("./integration/virtual", "TestStolenIdentity"), false,
+	},
 }
