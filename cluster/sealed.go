@@ -27,6 +27,8 @@ type Identity struct {
 	// Since when the authority signs and the gossip key encrypts; zero: Created.
 	CASince     time.Time `cbor:"10,keyasint,omitzero" since:"2" json:"ca_since,omitzero"`
 	GossipSince time.Time `cbor:"11,keyasint,omitzero" since:"2" json:"gossip_since,omitzero"`
+	// GossipExposed says that somebody who was removed knows the newest gossip key.
+	GossipExposed bool `cbor:"12,keyasint,omitempty" since:"2" json:"gossip_exposed,omitempty"`
 }
 
 // Token lets hosts join; its secret is stored hashed.

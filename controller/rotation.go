@@ -57,7 +57,8 @@ func rotate(v state.View, heard map[cluster.NodeID]api.Heartbeat, authority stri
 			r.lagging = append(r.lagging, n.ID)
 		}
 	}
-	r.begin = period > 0 && id.GossipRotation == nil && now.Sub(id.EncryptsSince()) >= period
+	old := period > 0 && now.Sub(id.EncryptsSince()) >= period
+	r.begin = id.GossipRotation == nil && (old || id.GossipExposed)
 	held := len(r.lagging) == 0
 	r.step.Trust = id.Trust
 	r.step.Gossip = held && id.GossipRotation != nil

@@ -60,6 +60,31 @@ func TestGossipKeyWaitsForEveryReadyNode(t *testing.T) {
 	}
 }
 
+// A node that went knows the gossip key: another one is due at once, after the
+// rotation that is under way.
+func TestGossipKeyIsReplacedWhenANodeGoes(t *testing.T) {
+	t0 := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	w := newWorld(t, t0, "n1", "n2", "n3")
+	w.do(state.RemoveNode{ID: "n3", Exposed: true})
+	for _, period := range []time.Duration{0, 24 * time.Hour} {
+		if r := rotate(w.st.View(), hears(0, "a", "n1", "n2"), "a", t0, period); !r.begin {
+			t.Errorf("every %s: no new key is due: %+v", period, r)
+		}
+	}
+	w.do(state.RotateGossip{Key: sealed("new")})
+	w.do(state.RemoveNode{ID: "n2", Exposed: true})
+	for trust := uint64(1); trust <= 2; trust++ {
+		r := rotate(w.st.View(), hears(trust, "a", "n1"), "a", t0, 0)
+		if r.begin || !r.step.Gossip {
+			t.Errorf("step %d of a rotation that a node knows: %+v", trust, r)
+		}
+		w.do(state.StepRotation{Trust: trust, Gossip: true})
+	}
+	if r := rotate(w.st.View(), hears(3, "a", "n1"), "a", t0, 0); !r.begin {
+		t.Errorf("who went meanwhile knows the key: %+v", r)
+	}
+}
+
 func TestAuthorityEndsWhenAllHaveRenewed(t *testing.T) {
 	t0 := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	w := newWorld(t, t0, "n1", "n2")

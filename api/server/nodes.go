@@ -87,7 +87,7 @@ func removeNode(c *call) (any, error) {
 			return nil, api.Errorf(api.CodeConflict, "node %s is %s", n.Name, n.Condition).
 				WithHint("run `muster leave` on it, or add --force to cut it off")
 		}
-		return state.RemoveNode{ID: n.ID}, nil
+		return trimmed(c, state.RemoveNode{ID: n.ID, Exposed: true}), nil
 	})
 }
 
@@ -101,7 +101,7 @@ func nodeLeave(c *call) (any, error) {
 	case !member:
 		return nil, api.Errorf(api.CodeRemoved, "node %s is no member", id)
 	}
-	if _, err := c.propose("", state.RemoveNode{ID: id}); err != nil {
+	if _, err := c.propose("", trimmed(c, state.RemoveNode{ID: id, Exposed: true})); err != nil {
 		return nil, fmt.Errorf("let node %s leave: %w", id, err)
 	}
 	return nil, nil

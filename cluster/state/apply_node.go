@@ -95,6 +95,12 @@ func (c RemoveNode) apply(tx *tx) error {
 	tx.nodes.del(string(c.ID))
 	tx.changed(TopicNode, string(c.ID), c.ID)
 	tx.event(Event{Type: "node", Action: "removed", Object: string(c.ID), Node: c.ID, Message: n.Name})
+	if c.Exposed && !tx.ident.GossipExposed {
+		id := *tx.ident
+		id.GossipExposed = true
+		tx.ident = &id
+		tx.changed(TopicCluster, id.ID, "")
+	}
 	return nil
 }
 

@@ -26,6 +26,7 @@ func (c RotateGossip) apply(tx *tx) error {
 	}
 	tx.trust("gossip-key-installed", func(id *cluster.Identity) {
 		id.GossipRotation = &cluster.GossipRotation{Phase: cluster.Install, Key: c.Key, Since: tx.now}
+		id.GossipExposed = false
 	})
 	return nil
 }

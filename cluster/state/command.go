@@ -114,6 +114,8 @@ type SetVoter struct {
 // RemoveNode forgets a node and revokes its certificate. Its tasks end.
 type RemoveNode struct {
 	ID cluster.NodeID `cbor:"1,keyasint"`
+	// Exposed asks for another gossip key: the node knows the present one.
+	Exposed bool `cbor:"2,keyasint,omitempty" since:"2"`
 }
 
 // PutStack deploys a stack: services that differ get a new generation, those

@@ -43,6 +43,35 @@ func TestGossipKeyRotates(t *testing.T) {
 	}
 }
 
+// A node that goes knows the gossip key, and the one that follows if that is on
+// its way: another rotation has to begin after it went.
+func TestNodeThatGoesExposesTheGossipKey(t *testing.T) {
+	w := newWorld(t, "n1", "n2", "n3", "n4")
+	w.must(RemoveNode{ID: "n4"}) // as an older leader says it
+	if w.ident().GossipExposed {
+		t.Error("exposed although nobody said so")
+	}
+	w.must(RemoveNode{ID: "n3", Exposed: true})
+	if id := w.ident(); !id.GossipExposed || id.Trust != 0 {
+		t.Errorf("removed: %+v", id)
+	}
+	w.must(RotateGossip{Key: sealedAs("new")})
+	if w.ident().GossipExposed {
+		t.Error("the new key is exposed although nobody went since")
+	}
+	w.must(RemoveNode{ID: "n2", Exposed: true})
+	for trust := uint64(1); trust <= 2; trust++ {
+		w.must(StepRotation{Trust: trust, Gossip: true})
+		if !w.ident().GossipExposed {
+			t.Errorf("step %d: who went during the rotation knows its key", trust)
+		}
+	}
+	w.must(RotateGossip{Key: sealedAs("newer")})
+	if w.ident().GossipExposed {
+		t.Error("exposed after another rotation began")
+	}
+}
+
 func TestAuthorityRotates(t *testing.T) {
 	w := newWorld(t, "n1")
 	w.refused(RotateCA{CA: []byte("new")}, CodeInvalid)

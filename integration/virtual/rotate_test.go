@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -96,6 +97,59 @@ func TestRotationUnderLoad(t *testing.T) {
 			r.Error("a stream that was open before broke")
 		}
 	})
+}
+
+// A node that goes takes a gossip key along that is good for nothing a moment
+// later, without anybody's doing, also when it goes in the middle of a rotation;
+// the others do not lose each other meanwhile.
+func TestGossipKeyChangesWhenANodeGoes(t *testing.T) {
+	for name, goes := range map[string]func(r *ring, h *host){
+		"removed": func(r *ring, h *host) {
+			kill(h)
+			r.leader().remove(h)
+		},
+		"left": func(r *ring, h *host) {
+			if err := h.leave(); err != nil {
+				r.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 5, func(r *ring) {
+				r.form()
+				r.run(service(10))
+				for _, h := range []*host{r.worker(), r.follower()} {
+					rest := r.others(h)
+					rest = slices.DeleteFunc(rest, func(h *host) bool { return !slices.Contains(r.inside(), h) })
+					r.leader().rotate("key")
+					r.pause(time.Second)
+					known, ca := h.gossipKey(), r.leader().certificate().CAHash
+					goes(r, h)
+					knows := func() string {
+						for _, other := range rest {
+							for key := range slices.Chunk(known, security.GossipKeyLen) {
+								if bytes.Contains(other.gossipKey(), key) {
+									return other.name + " takes gossip under a key that " + h.name + " knows"
+								}
+							}
+						}
+						return ""
+					}
+					r.until(30*time.Second, all(knows, r.rotated))
+					r.pause(2 * time.Second) // nodes hear of the last step with a heartbeat
+					r.until(5*time.Second, all(knows, r.ready(rest...), func() string {
+						for _, other := range rest {
+							if other.certificate().CAHash != ca {
+								return other.name + " has another authority"
+							}
+						}
+						return ""
+					}))
+					r.always(time.Minute, all(r.never("suspect", rest...), r.never("down", rest...)))
+				}
+			})
+		})
+	}
 }
 
 // A change of leader in the middle does not end a rotation, and nodes that are
