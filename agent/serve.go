@@ -15,9 +15,10 @@ import (
 
 // Bounds of what a client can hold.
 const (
-	maxGuests  = 256              // connections without a certificate, and to the local socket
-	maxHeader  = 64 << 10         // bytes
-	stuckAfter = 30 * time.Second // of writing to a connection that takes nothing
+	maxGuests      = 256              // connections without a certificate, and to the local socket
+	maxHeader      = 64 << 10         // bytes
+	stuckAfter     = 30 * time.Second // of writing to a connection that takes nothing
+	headerPatience = 5 * time.Second  // with a request's first lines
 )
 
 // serve runs an HTTP server on l; stop ends it and waits. Streams and taken-over
@@ -29,7 +30,7 @@ func (a *Agent) serve(l net.Listener, h http.Handler) (stop func()) {
 	base, cancel := context.WithCancel(context.Background())
 	srv := &http.Server{
 		BaseContext: func(net.Listener) context.Context { return base },
-		Handler:     h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler:     h, ReadHeaderTimeout: headerPatience, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: maxHeader, HTTP2: &http.HTTP2Config{WriteByteTimeout: stuckAfter}, ConnState: guests.note,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -29,13 +30,15 @@ type Server struct {
 	common  commons
 	doors   admission
 	held    holds
+	bounds  bounds
+	reading crowd
 
 	authorities authorityHash
 }
 
 // New makes a server for an idle agent.
 func New(version api.Version, agent Lifecycle, log *slog.Logger) *Server {
-	return &Server{version: version, agent: agent, log: log, doors: newAdmission()}
+	return &Server{version: version, agent: agent, log: log, doors: newAdmission(), bounds: usualBounds}
 }
 
 // Attach makes the server answer as a member; nil makes it idle again.
@@ -123,6 +126,7 @@ func (s *Server) serve(rt route, c *call) {
 
 // answer checks access, finds the node that serves the call and serves it.
 func (s *Server) answer(rt route, c *call) (any, error) {
+	defer c.limitBody(rt)()
 	defer s.hold(rt, c)()
 	if err := s.authorise(rt, c); err != nil {
 		return nil, err
@@ -131,7 +135,9 @@ func (s *Server) answer(rt route, c *call) (any, error) {
 		ctx, cancel := context.WithTimeout(c.ctx, requestTimeout)
 		defer cancel()
 		c.ctx = ctx
-		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxBody)
+	}
+	if err := c.readStranger(rt); err != nil {
+		return nil, err
 	}
 	leave, err := s.doors.admit(c.ctx, rt)
 	if err != nil {
@@ -197,8 +203,12 @@ func (c *call) decodePeer(v any) error { return decoded(json.NewDecoder(c.r.Body
 func decoded(err error) error {
 	if err != nil {
 		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		switch {
+		case errors.As(err, &tooLarge):
 			return api.Errorf(api.CodeTooLarge, "the request has more than %s", cluster.FormatBytes(tooLarge.Limit))
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return api.Errorf(api.CodeUnavailable, "read the request: it did not come to its end in time").
+				WithHint("send it again; check the network between here and there")
 		}
 		return api.Errorf(api.CodeInvalid, "read the request: %v", err)
 	}

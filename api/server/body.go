@@ -1,0 +1,129 @@
+package server
+
+import (
+	"bytes"
+	"container/list"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/musterhq/muster/security"
+)
+
+// bounds are what a caller's body may cost. A body that comes along is waited
+// for as long as it takes; one that does not is given up.
+type bounds struct {
+	stall       time.Duration // without a byte
+	stranger    time.Duration // for the whole body of who has no certificate
+	strangerMax int64         // bytes of it
+}
+
+// A body may pause while a user's machine packs what it sends; a joining host
+// has nothing to think about.
+var usualBounds = bounds{stall: 2 * time.Minute, stranger: 10 * time.Second, strangerMax: 64 << 10}
+
+// limitBody bounds the call's body, in time and, unless it is a stream, in
+// size. done is to be called when the call is served: net/http reads on for a
+// while then.
+func (c *call) limitBody(rt route) (done func()) {
+	if c.r.Body == nil || c.r.Body == http.NoBody {
+		return func() {}
+	}
+	b := &pacedBody{body: c.r.Body, conn: http.NewResponseController(c.w), stall: c.s.bounds.stall, streams: c.r.ProtoMajor > 1}
+	limit := int64(maxBody)
+	if rt.access == security.Public || c.caller == (security.Caller{}) {
+		b.until = time.Now().Add(c.s.bounds.stranger)
+		limit = c.s.bounds.strangerMax
+	}
+	if c.r.ProtoMajor < 2 || !b.until.IsZero() {
+		b.expect() // also when nobody reads it
+	}
+	c.r.Body = b
+	if !rt.stream || !b.until.IsZero() {
+		c.r.Body = http.MaxBytesReader(c.w, b, limit)
+	}
+	return b.done
+}
+
+// pacedBody is a body that must come along.
+type pacedBody struct {
+	body  io.ReadCloser
+	conn  *http.ResponseController
+	stall time.Duration
+	until time.Time // for all of it; zero: no such limit
+	// streams says that the connection carries others, too: a deadline ends the
+	// body even when nobody reads. Elsewhere one stays set, as net/http itself
+	// reads the rest of a body before it answers.
+	streams bool
+	ended   bool
+}
+
+func (b *pacedBody) Read(p []byte) (int, error) {
+	b.expect()
+	n, err := b.body.Read(p)
+	b.ended = b.ended || err == io.EOF //nolint:errorlint // a Reader's own word
+	if b.ended || b.streams && err == nil && b.until.IsZero() {
+		_ = b.conn.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+func (b *pacedBody) Close() error { return b.body.Close() }
+
+// expect sets when the next bytes must be here. What is served in memory has no
+// deadlines.
+func (b *pacedBody) expect() {
+	at := time.Now().Add(b.stall)
+	if !b.until.IsZero() && b.until.Before(at) {
+		at = b.until
+	}
+	_ = b.conn.SetReadDeadline(at)
+}
+
+// done bounds what net/http does with the rest of the body.
+func (b *pacedBody) done() {
+	if !b.ended {
+		b.expect()
+	}
+}
+
+// maxReading is how many strangers may be in the middle of their bodies.
+const maxReading = 256
+
+// crowd is the strangers in the middle of their bodies, the longest first. When
+// there are too many that one is given up: an honest one would have been done.
+type crowd struct {
+	mu   sync.Mutex
+	list list.List // of *http.ResponseController
+}
+
+func (r *crowd) enter(conn *http.ResponseController) (leave func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.list.Len() >= maxReading {
+		longest := r.list.Remove(r.list.Front()).(*http.ResponseController)
+		_ = longest.SetReadDeadline(time.Unix(1, 0))
+	}
+	e := r.list.PushBack(conn)
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.list.Remove(e) // no effect on one that was given up
+	}
+}
+
+// readStranger reads a stranger's whole body before it takes the place of a call
+// that can be served.
+func (c *call) readStranger(rt route) error {
+	if rt.access != security.Public || rt.where == idle || c.r.Body == nil || c.r.Body == http.NoBody {
+		return nil
+	}
+	defer c.s.reading.enter(http.NewResponseController(c.w))()
+	all, err := io.ReadAll(c.r.Body)
+	if err != nil {
+		return decoded(err)
+	}
+	c.r.Body = io.NopCloser(bytes.NewReader(all))
+	return nil
+}
