@@ -5,16 +5,22 @@ import (
 	"fmt"
 	"log"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/memberlist"
 )
 
 // netTransport is memberlist's own network, except that its streams end with
-// a context: dials to dead hosts must not hold up the end of the agent.
+// a context: dials to dead hosts must not hold up the end of the agent; and that
+// what others open is bounded.
 type netTransport struct {
 	*memberlist.NetTransport
-	ctx context.Context
+	ctx     context.Context
+	streams streams
+	passing sync.WaitGroup
+	over    chan struct{} // closed when the network has ended
+	end     sync.Once
 }
 
 func newNetTransport(ctx context.Context, bindAddr string, bindPort int, logger *log.Logger) (*netTransport, error) {
@@ -29,7 +35,23 @@ func newNetTransport(ctx context.Context, bindAddr string, bindPort int, logger 
 	if err != nil {
 		return nil, fmt.Errorf("listen for gossip: %w", err)
 	}
-	return &netTransport{NetTransport: t, ctx: ctx}, nil
+	n := &netTransport{NetTransport: t, ctx: ctx, streams: streams{out: make(chan net.Conn), ends: make(chan struct{})}, over: make(chan struct{})}
+	n.passing.Go(func() { n.streams.pass(t.StreamCh(), n.over) })
+	return n, nil
+}
+
+// StreamCh implements memberlist.Transport.
+func (t *netTransport) StreamCh() <-chan net.Conn { return t.streams.out }
+
+// Shutdown implements memberlist.Transport.
+func (t *netTransport) Shutdown() (err error) {
+	t.end.Do(func() {
+		close(t.streams.ends)
+		err = t.NetTransport.Shutdown()
+		close(t.over)
+		t.passing.Wait()
+	})
+	return err
 }
 
 // DialTimeout implements memberlist.Transport.

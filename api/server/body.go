@@ -62,7 +62,7 @@ type pacedBody struct {
 func (b *pacedBody) Read(p []byte) (int, error) {
 	b.expect()
 	n, err := b.body.Read(p)
-	b.ended = b.ended || err == io.EOF //nolint:errorlint // a Reader's own word
+	b.ended = b.ended || err == io.EOF
 	if b.ended || b.streams && err == nil && b.until.IsZero() {
 		_ = b.conn.SetReadDeadline(time.Time{})
 	}

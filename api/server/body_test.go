@@ -54,6 +54,7 @@ func readAnswer(conn net.Conn) (status int, body []byte, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	defer func() { _ = resp.Body.Close() }()
 	body, err = io.ReadAll(resp.Body)
 	return resp.StatusCode, body, err
 }

@@ -50,14 +50,15 @@ func (s *Server) LocalHandler() http.Handler {
 }
 
 // NodeHandler serves the TLS port.
-func (s *Server) NodeHandler() http.Handler {
-	return s.mux(func(r *http.Request) security.Caller {
-		b := s.backend.Load()
-		if b == nil {
-			return security.Caller{}
-		}
-		return security.CallerOf(r.TLS, b.Identity(), time.Now())
-	})
+func (s *Server) NodeHandler() http.Handler { return s.mux(s.callerOf) }
+
+// callerOf is who calls over TLS.
+func (s *Server) callerOf(r *http.Request) security.Caller {
+	b := s.backend.Load()
+	if b == nil {
+		return security.Caller{}
+	}
+	return security.CallerOf(r.TLS, b.Identity(), time.Now())
 }
 
 // HandlerFor serves calls of this process on behalf of the caller.
@@ -84,8 +85,12 @@ type call struct {
 }
 
 func (s *Server) mux(caller func(*http.Request) security.Caller) http.Handler {
+	return s.muxOf(routes(), caller)
+}
+
+func (s *Server) muxOf(routes []route, caller func(*http.Request) security.Caller) http.Handler {
 	mux := http.NewServeMux()
-	for _, rt := range routes() {
+	for _, rt := range routes {
 		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
 			c := &call{Backend: s.backend.Load(), ctx: r.Context(), s: s, w: w, r: r, caller: caller(r)}
 			s.serve(rt, c)
