@@ -30,7 +30,7 @@ func newAdmission() admission {
 	return admission{
 		calls:     door{what: "calls of users", open: make(chan struct{}, maxUserCalls), maxWaiting: maxUserWaiting},
 		streams:   door{what: "streams to users", open: make(chan struct{}, maxUserStreams)},
-		strangers: door{what: "hosts that join", open: make(chan struct{}, maxStrangers)},
+		strangers: door{what: "hosts that join", open: make(chan struct{}, maxStrangers), maxWaiting: maxUserWaiting},
 	}
 }
 

@@ -1,13 +1,22 @@
 package virtual
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
+	"github.com/musterhq/muster/agent/peer"
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/security"
 )
 
 func TestJoinIsRefused(t *testing.T) {
@@ -102,6 +111,114 @@ func TestJoinersRaceForAToken(t *testing.T) {
 			r.Errorf("nodes %v, %v", nodes, err)
 		}
 	})
+}
+
+// A hundred requests at once, through every member, with one token for seven:
+// seven get in, and nobody gets in by saying the same again, whoever leads.
+func TestHundredRequestsRaceForAToken(t *testing.T) {
+	bubble(t, 3, func(r *ring) {
+		r.form()
+		const uses = 7
+		token := r.leader().token(api.CreateToken{Uses: uses})
+		den := r.net.Host("10.0.0.66").Process()
+		r.Cleanup(den.Kill)
+		requests := make([]api.NodeJoin, 100)
+		for i := range requests {
+			requests[i] = r.stranger(i, token)
+		}
+		race := func() []error {
+			var racing sync.WaitGroup
+			errs := make([]error, len(requests))
+			for i, in := range requests {
+				racing.Go(func() { errs[i] = r.hosts[i%len(r.hosts)].admits(den.Dial, in) })
+			}
+			racing.Wait()
+			return errs
+		}
+		first := race()
+		var in int
+		for i, err := range first {
+			switch {
+			case err == nil:
+				in++
+			case code(err) != "forbidden" && code(err) != "not_found":
+				r.Errorf("request %d was refused with %v", i, err)
+			}
+		}
+		if in != uses {
+			r.Fatalf("%d got in, not %d", in, uses)
+		}
+		old := r.leader()
+		kill(old)
+		r.until(20*time.Second, func() string {
+			if len(r.leaders(r.up()...)) != 1 {
+				return "nobody leads"
+			}
+			return ""
+		})
+		boot(old)
+		r.until(20*time.Second, r.ready(r.hosts...))
+		for i, err := range race() {
+			if err == nil {
+				r.Errorf("request %d, which was answered with %v, got somebody in when it was sent again", i, first[i])
+			}
+		}
+		if nodes, err := r.well().nodes(); err != nil || len(nodes) != 3+uses {
+			r.Errorf("%d nodes, %v", len(nodes), err)
+		}
+	})
+}
+
+// stranger is a request of a host that is none.
+func (r *ring) stranger(i int, token string) api.NodeJoin {
+	r.Helper()
+	key, err := security.NewIdentityKey()
+	if err != nil {
+		r.Fatal(err)
+	}
+	csr, err := security.CSR(key)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return api.NodeJoin{Token: token, CSR: csr, Node: cluster.Node{
+		ID: cluster.NodeID(ulid.Make().String()), Name: fmt.Sprintf("s%d", i), Address: fmt.Sprintf("10.0.1.%d", i+1), APIPort: 7070, GossipPort: 7071,
+		Capacity: cluster.Resources{MilliCPU: 1000, Memory: 1 << 30},
+	}}
+}
+
+// admits sends a request to join to a host; it is nil when the host agrees.
+func (h *host) admits(dial peer.Dialer, in api.NodeJoin) error {
+	tok, err := security.ParseToken(in.Token)
+	if err != nil {
+		return err
+	}
+	tr := &http.Transport{
+		DialContext: dial, TLSClientConfig: security.JoinTLS(tok.CAHash, tok.ClusterID, security.VerifyOptions{}),
+		ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second, DisableKeepAlives: true,
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := soon()
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+net.JoinHostPort(h.ip, "7070")+"/v1/node/join", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode < 300 {
+		return nil
+	}
+	var e api.ErrorBody
+	if err := json.NewDecoder(resp.Body).Decode(&e); err != nil || e.Error == nil {
+		return fmt.Errorf("HTTP %s: %w", resp.Status, errOr(err))
+	}
+	return e.Error
 }
 
 // Hosts with the same name do not get in beside each other.
