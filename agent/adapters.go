@@ -221,7 +221,7 @@ func (t trustOf) Sign(csr []byte, node cluster.NodeID) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ca.Sign(csr, string(node), time.Now(), certTTL)
+	return ca.Sign(csr, string(node), time.Now(), t.m.a.host.certLife())
 }
 
 func (t trustOf) GossipKeys(id cluster.Identity) ([][]byte, error) {

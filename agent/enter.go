@@ -85,7 +85,7 @@ func (a *Agent) mint() (founding, error) {
 	if err != nil {
 		return founding{}, err
 	}
-	id, err := ca.Issue(string(a.nodeID), now, certTTL)
+	id, err := ca.Issue(string(a.nodeID), now, a.host.certLife())
 	if err != nil {
 		return founding{}, err
 	}

@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/musterhq/muster/agent/gossip"
 	"github.com/musterhq/muster/agent/hoststats"
@@ -34,7 +36,11 @@ type Host struct {
 	// Commands is the newest version of commands that the agent applies; 0:
 	// all that there are. Less is how tests play an older binary.
 	Commands int
+	// CertLife is how long the certificates that the agent signs are valid; 0: a year.
+	CertLife time.Duration
 }
+
+func (h Host) certLife() time.Duration { return cmp.Or(h.CertLife, certTTL) }
 
 func (h Host) commands() int {
 	if h.Commands > 0 {

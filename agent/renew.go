@@ -17,6 +17,12 @@ func dueForRenewal(cert *x509.Certificate, now time.Time) bool {
 	return cert.NotAfter.Sub(now) < life/3
 }
 
+// untilRenewal is when to look again: the clock may step meanwhile.
+func untilRenewal(cert *x509.Certificate, now time.Time) time.Duration {
+	due := cert.NotAfter.Add(-cert.NotAfter.Sub(cert.NotBefore) / 3)
+	return min(renewEvery, max(trustRetry, due.Sub(now)+trustRetry))
+}
+
 // renew gets a new certificate for the key that the cluster has recorded. New
 // connections use it; what runs on open ones goes on.
 func (m *member) renew(ctx context.Context) error {

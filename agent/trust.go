@@ -93,10 +93,10 @@ func (t *trustWatch) holds(version uint64) {
 func (m *member) keepTrust(ctx context.Context) {
 	var failing time.Time // since when
 	for ctx.Err() == nil {
-		wait := renewEvery
+		var wait time.Duration
 		switch err := m.refreshTrust(ctx); {
 		case err == nil:
-			failing = time.Time{}
+			failing, wait = time.Time{}, untilRenewal(m.identity.Load().Cert.Leaf, time.Now())
 		case failing.IsZero():
 			failing, wait = time.Now(), trustRetry
 		default:

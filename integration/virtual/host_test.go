@@ -36,6 +36,7 @@ type host struct {
 	// version and commands are those of the binary; 0: all commands.
 	version  string
 	commands int
+	certLife time.Duration // 0: as usual
 
 	agent *run // nil while none runs
 }
@@ -85,7 +86,7 @@ func (h *host) start() {
 	h.agent = a
 	machine := agent.Host{
 		Engine: h.engine, Stats: stats{}, Listen: a.process.Listen, Publish: a.process.Listen, Dial: a.process.Dial,
-		Gossip: a.gossip, Log: h.log, Commands: h.commands,
+		Gossip: a.gossip, Log: h.log, Commands: h.commands, CertLife: h.certLife,
 	}
 	go func() {
 		defer close(a.done)
