@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/client"
 
-	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/runtime"
 )
 
@@ -17,7 +15,7 @@ import (
 // The engine makes named volumes along with it.
 func (d *Driver) Create(ctx context.Context, c runtime.Create) (string, error) {
 	what := "create container " + c.Name
-	if err := d.checkExternalVolumes(ctx, c.Spec.Mounts); err != nil {
+	if err := d.checkVolumes(ctx, &c); err != nil {
 		return "", fmt.Errorf("%s: %w", what, err)
 	}
 	s, err := d.surroundings(ctx, &c)
@@ -79,32 +77,4 @@ func (d *Driver) surroundings(ctx context.Context, c *runtime.Create) (s surroun
 // missingImage reports whether a create failed for want of the image.
 func missingImage(err error) bool {
 	return errors.Is(err, runtime.ErrNotFound) && strings.Contains(strings.ToLower(err.Error()), "no such image")
-}
-
-// checkExternalVolumes refuses external volumes that do not exist, which the
-// engine would make empty, and those that are binds of protected paths.
-func (d *Driver) checkExternalVolumes(ctx context.Context, mounts []cluster.Mount) error {
-	for _, m := range mounts {
-		if m.Type != cluster.MountVolume || !m.External {
-			continue
-		}
-		var options map[string]string
-		err := d.call(ctx, classRead, "look at volume "+m.Source, func(ctx context.Context, cl *client.Client) error {
-			v, err := cl.VolumeInspect(ctx, m.Source)
-			options = v.Options
-			if cerrdefs.IsNotFound(err) {
-				return fmt.Errorf("%w: external volume %q does not exist on this host; create it or drop external", runtime.ErrInvalid, m.Source)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if device := options["device"]; strings.HasPrefix(device, "/") {
-			if err := d.policy.checkSource(device); err != nil {
-				return fmt.Errorf("external volume %q: %w", m.Source, err)
-			}
-		}
-	}
-	return nil
 }
