@@ -50,7 +50,7 @@ $(LINT):
 	mv bin/tools/golangci-lint $@
 
 .PHONY: test
-test: unit virtual sim mutants-listed lab ## unit tests with -race, the virtual ring, the simulator, five mutants, the lab
+test: unit fuzz-short virtual sim mutants-listed lab ## unit tests with -race, short fuzzing, the virtual ring, the simulator, five mutants, the lab
 
 .PHONY: unit
 unit: tools
@@ -99,13 +99,24 @@ install: build ## muster and its systemd unit, below PREFIX (/usr/local) and DES
 tools: # what the lab needs; says nothing if nothing is missing
 	@if [ "$$(id -u)" -eq 0 ]; then integration/lab/install/install.sh; fi
 
+# fuzz_targets lists every package with each of its fuzz targets.
+fuzz_targets = grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*_test.go:func | |' | sort -u
+
+# A package is built once, for all of its targets: linking takes longer than a
+# short run; so does making each new input small for up to a minute. What was found goes to testdata/fuzz of the package.
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
-	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*_test.go:func | |' | sort -u | \
-	while read -r package target; do \
+	@mkdir -p bin/fuzz; built=; $(fuzz_targets) | while read -r package target; do \
+		binary=$(CURDIR)/bin/fuzz/$$(echo "$$package" | tr / -).test; \
+		if [ "$$package" != "$$built" ]; then go test -c -fuzz . -o "$$binary" "$$package" || exit 1; built=$$package; fi; \
 		echo "$$package $$target"; \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+		(cd "$$package" && "$$binary" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzminimizetime 100x -test.parallel 2 \
+			-test.fuzzcachedir "$$(go env GOCACHE)/fuzz/$$(go list -f '{{.ImportPath}}' .)") || exit 1; \
 	done
+
+.PHONY: fuzz-short
+fuzz-short: ## every fuzz target for its share of a minute, and the builds
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$$((45000 / $$($(fuzz_targets) | wc -l)))ms
 
 .PHONY: bench
 bench: bench-micro bench-failover ## all benchmarks

@@ -43,6 +43,9 @@ func openLedger(path string) (*ledger, error) {
 	if err == nil {
 		err = json.Unmarshal(b, &l.entries)
 	}
+	if err == nil && l.entries == nil { // the file says null
+		l.entries = map[string]Brought{}
+	}
 	if err != nil {
 		l.entries = map[string]Brought{}
 		return l, fmt.Errorf("read which images were brought here: %w", err)
