@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/musterhq/muster/agent/images"
+	"github.com/musterhq/muster/api"
 )
 
 // imagesOf is what brings images to this host and hands them on, for the API
@@ -24,12 +25,25 @@ func (m *member) startImages() error {
 		return err
 	}
 	fetcher := images.New(images.Config{
-		Self: m.self, Engine: m.a.host.Engine, Peers: m.peers, Members: m.Members, Store: store, Login: m.login, Logger: log,
+		Self: m.self, Engine: m.a.host.Engine, Peers: m.peers, Members: m.Members, Store: store, Record: imageRecord{m}, Login: m.login, Logger: log,
 	})
 	full := func() bool { return m.collector.Full() }
 	m.images = imagesOf{Fetcher: fetcher, Store: store, early: images.NewPrefetcher(fetcher, full, log)}
 	m.jobs.Go(func() { store.Run(m.ctx, log) })
 	return nil
+}
+
+// imageRecord is the cluster's record of images, kept by the voters.
+type imageRecord struct{ m *member }
+
+func (r imageRecord) ImageID(ctx context.Context, digest string) (id string, kept bool, err error) {
+	var out api.ImageRecord
+	err = r.m.uplink.call(ctx, "/v1/node/images/record", api.ImageQuestion{Node: r.m.self, Digest: digest}, &out)
+	return out.ID, out.Kept, err
+}
+
+func (r imageRecord) NoteImage(ctx context.Context, digest, id string) error {
+	return r.m.uplink.call(ctx, "/v1/node/images/pulled", api.ImagePulled{Node: r.m.self, Digest: digest, ID: id}, nil)
 }
 
 // tendImages removes images that nobody needs, and brings those that may be

@@ -31,6 +31,9 @@ import (
 //	GET  /v1/node/exec        websocket to one container here
 //	GET  /v1/node/images      []NodeImage here
 //	POST /v1/node/images/wanted  digests of all kept versions of services; leader
+//	POST /v1/node/images/pulled  ImagePulled; leader
+//	POST /v1/node/images/record  ImageQuestion -> ImageRecord; any voter
+//	POST /v1/node/image/vouch    tell the cluster which image a digest names here
 //	GET  /v1/node/image       tar of one image here
 //	GET  /v1/node/image/config   configuration of one image here
 //	POST /v1/node/image/layers   ImageParts -> LayerHead and bytes, each
@@ -223,6 +226,25 @@ type NodeImage struct {
 	Digests []string  `json:"digests"`
 	Size    int64     `json:"size"`
 	Created time.Time `json:"created"`
+}
+
+// ImagePulled is what a node's engine had from a registry for a repository digest.
+type ImagePulled struct {
+	Node   cluster.NodeID `json:"node"`
+	Digest string         `json:"digest"`
+	ID     string         `json:"id"`
+}
+
+// ImageQuestion asks which image a repository digest names on a node's platform.
+type ImageQuestion struct {
+	Node   cluster.NodeID `json:"node"`
+	Digest string         `json:"digest"`
+}
+
+// ImageRecord answers an ImageQuestion.
+type ImageRecord struct {
+	Kept bool   `json:"kept"`         // all voters are new enough to keep a record
+	ID   string `json:"id,omitempty"` // "" where nobody has said so yet
 }
 
 // ImageAsk is a node's wish for an image, as the query of a call (id, idle).

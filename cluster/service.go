@@ -1,6 +1,9 @@
 package cluster
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Mode is how many tasks a service has.
 type Mode string
@@ -48,6 +51,21 @@ func (s *Service) Template(generation uint64) (t Template, ok bool) {
 		}
 	}
 	return Template{}, false
+}
+
+// Digests are the images of all generations that are kept, each once.
+func (s *Service) Digests() []string {
+	var out []string
+	add := func(digest string) {
+		if digest != "" && !slices.Contains(out, digest) {
+			out = append(out, digest)
+		}
+	}
+	add(s.Spec.Template.Container.Image.Digest)
+	for i := range s.History {
+		add(s.History[i].Template.Container.Image.Digest)
+	}
+	return out
 }
 
 // ServiceSpec is what the user wants. A change of Template makes a new

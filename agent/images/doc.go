@@ -13,7 +13,8 @@
 // Where an engine names images in another way, the image is sent as a whole, and
 // the ID that the engine computes from it must be the one asked for. The ID that
 // belongs to a repository digest ("name@sha256:...") cannot be computed from a
-// saved image; for that mapping the peer, a member of the cluster, is believed.
+// saved image: it must be the one that the cluster has recorded, by the word of
+// the first node whose engine had the image from the registry (record.go).
 //
 // A node sends two images at a time and tells others who has got it from here:
 // nodes that want an image together make a tree.

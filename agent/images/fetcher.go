@@ -43,6 +43,8 @@ type Config struct {
 	Members func() []api.Member
 	// Store keeps layers on their way; nil: nodes send images as a whole only.
 	Store *Store
+	// Record says which image a repository digest names; nil: nodes are believed.
+	Record Record
 	// Login is the credential for a registry, by the domain of its references;
 	// nil for none.
 	Login  func(ctx context.Context, server string) *runtime.Login
@@ -207,7 +209,11 @@ func (s *search) pull(ctx context.Context) error {
 	if named, err := reference.ParseNormalizedNamed(s.digest); err == nil && s.cfg.Login != nil {
 		login = s.cfg.Login(ctx, reference.Domain(named))
 	}
-	return s.cfg.Engine.Pull(ctx, s.digest, login)
+	if err := s.cfg.Engine.Pull(ctx, s.digest, login); err != nil {
+		return err
+	}
+	s.pulled(ctx, s.digest)
+	return nil
 }
 
 // judge reports whether a pull that ended so ends the search.

@@ -30,6 +30,8 @@ type fleet struct {
 	mu    sync.Mutex
 	nodes map[cluster.NodeID]*node
 	sent  []string // "node image" of every transfer that was asked for
+
+	record Record // that nodes vouch to
 }
 
 type node struct {
@@ -66,6 +68,9 @@ func (f *fleet) Call(ctx context.Context, id cluster.NodeID, method, path string
 	if err != nil {
 		return err
 	}
+	if out == nil {
+		return nil
+	}
 	return json.NewDecoder(body).Decode(out)
 }
 
@@ -88,6 +93,9 @@ func (f *fleet) Stream(ctx context.Context, id cluster.NodeID, method, path stri
 			return nil, api.Errorf(api.CodeUnavailable, "this node is busy")
 		}
 		return n.send(ctx, r.URL.Query().Get("id"))
+	case "/v1/node/image/vouch":
+		v := New(Config{Engine: n, Record: f.record})
+		return io.NopCloser(strings.NewReader("null")), v.Vouch(ctx, r.URL.Query().Get("digest"))
 	case "/v1/node/image/config", "/v1/node/image/layers":
 		return n.handOver(r)
 	}

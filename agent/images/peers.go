@@ -195,6 +195,9 @@ func (s *search) matches(i api.NodeImage) bool {
 
 // get brings the image from a node into the engine and checks what came.
 func (s *search) get(ctx context.Context, h holder) error {
+	if err := s.verify(ctx, h); err != nil {
+		return err
+	}
 	err := errWhole
 	if s.cfg.Store != nil {
 		err = s.byLayers(ctx, h)

@@ -114,6 +114,9 @@ type Images interface {
 	// Copy brings an image from the node that has it, or else from where it can
 	// be had, and moves the reference ref to it unless that is "".
 	Copy(ctx context.Context, digest string, from cluster.NodeID, ref string) error
+	// Vouch tells the cluster which image a repository digest names, where this
+	// host's engine had it from the registry.
+	Vouch(ctx context.Context, digest string) error
 	// Config, Send and Whole hand an image of this host to another node: its
 	// configuration, some of its layers, or all of it. They fail with an
 	// *api.Error of api.CodeUnavailable while too many are under way.

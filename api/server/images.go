@@ -133,12 +133,8 @@ func nodeWantedImages(c *call) (any, error) {
 	}
 	out := []string{}
 	for s := range v.Services() {
-		digests := []string{s.Spec.Template.Container.Image.Digest}
-		for _, g := range s.History {
-			digests = append(digests, g.Template.Container.Image.Digest)
-		}
-		for _, d := range digests {
-			if d != "" && !slices.Contains(out, d) {
+		for _, d := range s.Digests() {
+			if !slices.Contains(out, d) {
 				out = append(out, d)
 			}
 		}

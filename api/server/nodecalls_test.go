@@ -46,6 +46,8 @@ func TestNobodySpeaksForAnotherNode(t *testing.T) {
 		"heartbeat": api.Heartbeat{Node: w4.id},
 		"observe":   api.ObserveBatch{Node: w4.id, Tasks: []api.TaskObserved{{Task: task, Observed: cluster.Observed{Phase: cluster.PhaseRunning, Restarts: 7}}}},
 		"update":    update(w4),
+
+		"images/pulled": api.ImagePulled{Node: w4.id, Digest: "app@sha256:" + strings.Repeat("1", 64), ID: "sha256:" + strings.Repeat("a", 64)},
 	}
 	before := r.view().Hash()
 	for name, body := range calls {

@@ -30,6 +30,7 @@ const (
 	KindReconcile       Kind = 14
 	KindObserve         Kind = 15
 	KindPutSealed       Kind = 16
+	KindNoteImages      Kind = 25
 	KindRotateGossip    Kind = 30
 	KindRotateCA        Kind = 31
 	KindStepRotation    Kind = 32
@@ -216,6 +217,18 @@ type PutSealed struct {
 	Sealed *cluster.Sealed `cbor:"2,keyasint,omitempty"`
 }
 
+// NoteImages is which images a node's engine had from registries.
+type NoteImages struct {
+	Node   cluster.NodeID `cbor:"1,keyasint"`
+	Images []PulledImage  `cbor:"2,keyasint"`
+}
+
+// PulledImage is what a repository digest turned out to be.
+type PulledImage struct {
+	Digest string `cbor:"1,keyasint"` // "name@sha256:..."
+	ID     string `cbor:"2,keyasint"` // the engine's
+}
+
 // RotateGossip begins to replace the gossip key.
 type RotateGossip struct {
 	Key cluster.Sealed `cbor:"1,keyasint"` // the new one
@@ -252,6 +265,7 @@ func (Restart) Kind() Kind         { return KindRestart }
 func (Reconcile) Kind() Kind       { return KindReconcile }
 func (Observe) Kind() Kind         { return KindObserve }
 func (PutSealed) Kind() Kind       { return KindPutSealed }
+func (NoteImages) Kind() Kind      { return KindNoteImages }
 func (RotateGossip) Kind() Kind    { return KindRotateGossip }
 func (RotateCA) Kind() Kind        { return KindRotateCA }
 func (StepRotation) Kind() Kind    { return KindStepRotation }
@@ -290,6 +304,8 @@ func newBody(k Kind) (Body, error) {
 		return &Observe{}, nil
 	case KindPutSealed:
 		return &PutSealed{}, nil
+	case KindNoteImages:
+		return &NoteImages{}, nil
 	case KindRotateGossip:
 		return &RotateGossip{}, nil
 	case KindRotateCA:

@@ -49,6 +49,7 @@ func (v View) WriteSnapshot(w io.Writer) error {
 	dump(sw, 't', v.tasks)
 	dump(sw, 'k', v.tokens)
 	dump(sw, 'x', v.sealed)
+	dump(sw, 'm', v.images)
 	dump(sw, 'r', v.requests)
 	dump(sw, 'e', v.events)
 	sw.value(record{Tag: 0})
@@ -199,6 +200,8 @@ func (tx *tx) load(rec record) error {
 		return restore(rec.Body, func(k *cluster.Token) { tx.tokens.put(k.ID, k) })
 	case 'x':
 		return restore(rec.Body, func(x *namedSealed) { tx.sealed.put(x.Name, x) })
+	case 'm':
+		return restore(rec.Body, func(i *imageRecord) { tx.images.put(imageKey(i.Digest, i.Platform), i) })
 	case 'r':
 		return restore(rec.Body, func(r *request) { tx.requests.put(r.ID, r) })
 	case 'e':

@@ -28,7 +28,7 @@ type State struct {
 func New() *State {
 	return &State{view: View{
 		nodes: newTable[cluster.Node](), services: newTable[cluster.Service](), tasks: newTable[cluster.Task](),
-		tokens: newTable[cluster.Token](), sealed: newTable[namedSealed](), requests: newTable[request](),
+		tokens: newTable[cluster.Token](), sealed: newTable[namedSealed](), images: newTable[imageRecord](), requests: newTable[request](),
 		events: newTable[Event](), byService: newTable[cluster.Task](), byNode: newTable[cluster.Task](),
 		allocated: newTable[Allocation](),
 	}}

@@ -18,6 +18,7 @@ type tx struct {
 	tasks     *tableTx[cluster.Task]
 	tokens    *tableTx[cluster.Token]
 	sealed    *tableTx[namedSealed]
+	images    *tableTx[imageRecord]
 	requests  *tableTx[request]
 	events    *tableTx[Event]
 	byService *tableTx[cluster.Task]
@@ -37,7 +38,7 @@ func begin(v View, index uint64, at time.Time) *tx {
 	return &tx{
 		base: v, index: index, now: at, ident: v.ident,
 		nodes: v.nodes.begin('n', true), services: v.services.begin('s', true), tasks: v.tasks.begin('t', true),
-		tokens: v.tokens.begin('k', true), sealed: v.sealed.begin('x', true), requests: v.requests.begin('r', false),
+		tokens: v.tokens.begin('k', true), sealed: v.sealed.begin('x', true), images: v.images.begin('m', true), requests: v.requests.begin('r', false),
 		events: v.events.begin('e', false), byService: v.byService.begin(0, false), byNode: v.byNode.begin(0, false),
 		allocated: v.allocated.begin(0, false),
 	}
@@ -47,7 +48,7 @@ func (tx *tx) commit() View {
 	return View{
 		index: tx.index, now: tx.now, ident: tx.ident,
 		nodes: tx.nodes.commit(), services: tx.services.commit(), tasks: tx.tasks.commit(),
-		tokens: tx.tokens.commit(), sealed: tx.sealed.commit(), requests: tx.requests.commit(),
+		tokens: tx.tokens.commit(), sealed: tx.sealed.commit(), images: tx.images.commit(), requests: tx.requests.commit(),
 		events: tx.events.commit(), byService: tx.byService.commit(), byNode: tx.byNode.commit(),
 		allocated: tx.allocated.commit(),
 	}

@@ -22,6 +22,7 @@ type View struct {
 	tasks    table[cluster.Task]
 	tokens   table[cluster.Token]
 	sealed   table[namedSealed]
+	images   table[imageRecord]
 	requests table[request]
 	events   table[Event]
 
@@ -72,7 +73,7 @@ func (v View) Cluster() (id cluster.Identity, ok bool) {
 
 // Hash is a running sum over all objects: equal views have equal hashes.
 func (v View) Hash() uint64 {
-	sum := v.nodes.sum + v.services.sum + v.tasks.sum + v.tokens.sum + v.sealed.sum
+	sum := v.nodes.sum + v.services.sum + v.tasks.sum + v.tokens.sum + v.sealed.sum + v.images.sum
 	if v.ident != nil {
 		sum += objectHash('i', "", v.ident)
 	}

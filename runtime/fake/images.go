@@ -26,6 +26,15 @@ func (d *Driver) AddRemote(ref, digest string) {
 	d.remote[ref] = digest
 }
 
+// AddDigest gives an image of this host a repository digest, as a pull does.
+func (d *Driver) AddDigest(id, digest string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := d.images[id]
+	i.Digests = append(i.Digests, digest)
+	d.images[id] = i
+}
+
 // addImage is AddImage. The lock is held.
 func (d *Driver) addImage(ref string) string {
 	id := "sha256:" + hash("image "+ref)
