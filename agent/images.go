@@ -14,7 +14,13 @@ import (
 type imagesOf struct {
 	*images.Fetcher
 	*images.Store
-	early *images.Prefetcher
+	early     *images.Prefetcher
+	collector func() *images.Collector
+}
+
+// Prune implements server.Images.
+func (i imagesOf) Prune(ctx context.Context, p api.PruneImages) (api.PrunedImages, error) {
+	return i.collector().Prune(ctx, p)
 }
 
 // startImages makes what brings images here and hands them on.
@@ -28,7 +34,7 @@ func (m *member) startImages() error {
 		Self: m.self, Engine: m.a.host.Engine, Peers: m.peers, Members: m.Members, Store: store, Record: imageRecord{m}, Login: m.login, Logger: log,
 	})
 	full := func() bool { return m.collector.Full() }
-	m.images = imagesOf{Fetcher: fetcher, Store: store, early: images.NewPrefetcher(fetcher, full, log)}
+	m.images = imagesOf{Fetcher: fetcher, Store: store, early: images.NewPrefetcher(fetcher, full, log), collector: func() *images.Collector { return m.collector }}
 	m.jobs.Go(func() { store.Run(m.ctx, log) })
 	return nil
 }
@@ -64,6 +70,9 @@ func (m *member) newCollector() *images.Collector {
 		Wanted: func(ctx context.Context) (out []string, err error) {
 			err = m.uplink.call(ctx, "/v1/node/images/wanted", nil, &out)
 			return out, err
+		},
+		Tell: func(ctx context.Context, removed []api.RemovedImage) error {
+			return m.uplink.call(ctx, "/v1/node/images/removed", api.ImagesRemoved{Node: m.self, Images: removed}, nil)
 		},
 	}
 }

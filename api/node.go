@@ -32,6 +32,8 @@ import (
 //	GET  /v1/node/images      []NodeImage here
 //	POST /v1/node/images/wanted  digests of all kept versions of services; leader
 //	POST /v1/node/images/pulled  ImagePulled; leader
+//	POST /v1/node/images/removed ImagesRemoved; leader
+//	POST /v1/node/images/prune   PruneImages -> PrunedImages here
 //	POST /v1/node/images/record  ImageQuestion -> ImageRecord; any voter
 //	POST /v1/node/image/vouch    tell the cluster which image a digest names here
 //	GET  /v1/node/image       tar of one image here
@@ -233,6 +235,18 @@ type ImagePulled struct {
 	Node   cluster.NodeID `json:"node"`
 	Digest string         `json:"digest"`
 	ID     string         `json:"id"`
+}
+
+// ImagesRemoved is which images were removed from a node's host.
+type ImagesRemoved struct {
+	Node   cluster.NodeID `json:"node"`
+	Images []RemovedImage `json:"images"`
+}
+
+// RemovedImage is one of them.
+type RemovedImage struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
 }
 
 // ImageQuestion asks which image a repository digest names on a node's platform.

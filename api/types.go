@@ -248,6 +248,28 @@ type PushProgress struct {
 	Error  string `json:"error,omitempty"`
 }
 
+// PruneImages removes images that nobody needs.
+type PruneImages struct {
+	Nodes  []string `json:"nodes,omitempty"`   // by name or ID; none: all that are ready
+	All    bool     `json:"all,omitempty"`     // those too that Muster did not bring
+	DryRun bool     `json:"dry_run,omitempty"` // only say which
+}
+
+// PrunedImages are those that one node removed, or would remove.
+type PrunedImages struct {
+	Node   string        `json:"node"`
+	Images []PrunedImage `json:"images"`
+	Freed  int64         `json:"freed"` // bytes on the engine's file system
+	Error  string        `json:"error,omitempty"`
+}
+
+// PrunedImage is one of them.
+type PrunedImage struct {
+	ID   string `json:"id"`
+	Name string `json:"name"` // a tag, else a repository digest, else the ID
+	Size int64  `json:"size"` // with the layers that other images share
+}
+
 // BuildLine is a line of an image build; the last one carries ID or Error.
 type BuildLine struct {
 	Line  string `json:"line,omitempty"`

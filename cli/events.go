@@ -45,10 +45,10 @@ func (c *CLI) newEvents() *cobra.Command {
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on as things happen")
 	f.StringVarP(&o.tail, "tail", "n", "100", "only the last `number` of events, or all that are kept; --since shows all")
 	f.StringVar(&o.since, "since", "", "only events since a `time`: 10m, 2026-01-31T15:04:05Z")
-	f.StringVar(&o.kind, "type", "", "only events of a `type`: node, service, task, cluster")
+	f.StringVar(&o.kind, "type", "", "only events of a `type`: node, service, task, image, cluster")
 	f.StringVar(&o.service, "service", "", "only events of a `service`")
 	f.StringVar(&o.node, "node", "", "only events of a `node`")
-	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"node", "service", "task", "cluster"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"node", "service", "task", "image", "cluster"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("service", c.completeAll(serviceNames))
 	_ = cmd.RegisterFlagCompletionFunc("node", c.completeAll(nodeNames))
 	return cmd

@@ -13,7 +13,7 @@ import (
 )
 
 func (c *CLI) newImage() *cobra.Command {
-	return group("image", "Images on the nodes", c.newImagePush(), c.newImageList())
+	return group("image", "Images on the nodes", c.newImagePush(), c.newImageList(), c.newImagePrune())
 }
 
 func (c *CLI) newImageList() *cobra.Command {

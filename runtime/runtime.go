@@ -105,6 +105,9 @@ type Images interface {
 	// when a container, running or not, was made from it. Removing an absent one
 	// is no error.
 	RemoveImage(ctx context.Context, id string) error
+	// UsedImages are the IDs of the images of all containers on this host, whoever
+	// made them.
+	UsedImages(ctx context.Context) ([]string, error)
 	// Tag gives a local image a reference.
 	Tag(ctx context.Context, id, ref string) error
 	// ListImages returns the host's images.

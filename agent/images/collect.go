@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/runtime"
 )
@@ -19,6 +20,7 @@ const collectEvery = time.Minute
 type CollectorEngine interface {
 	Info(ctx context.Context) (runtime.Info, error)
 	ListImages(ctx context.Context) ([]runtime.Image, error)
+	UsedImages(ctx context.Context) ([]string, error)
 	RemoveImage(ctx context.Context, id string) error
 }
 
@@ -35,6 +37,8 @@ type Collector struct {
 	InUse func() []string
 	// Wanted are the digests of all that the cluster may run, or run again.
 	Wanted func(ctx context.Context) ([]string, error)
+	// Tell lets the cluster know what was removed; nil: nobody is told.
+	Tell   func(ctx context.Context, removed []api.RemovedImage) error
 	Logger *slog.Logger
 
 	pressed atomic.Bool // the disk was too full, and is not empty enough yet
@@ -65,10 +69,7 @@ func (c *Collector) Collect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list this host's images: %w", err)
 	}
-	needed := map[string]bool{}
-	for _, i := range c.InUse() {
-		needed[i] = true
-	}
+	needed := c.inUse()
 	if err := c.Store.ledger.used(needed, here, time.Now()); err != nil {
 		return err
 	}
@@ -79,6 +80,23 @@ func (c *Collector) Collect(ctx context.Context) error {
 	if !c.tooFull(info.DataRoot) {
 		return nil
 	}
+	if err := c.addWanted(ctx, needed); err != nil {
+		return err
+	}
+	return c.remove(ctx, info.DataRoot, victims(here, c.Store.ledger.all(), needed, c.Keep))
+}
+
+// inUse are the images that this host needs, by ID and digest.
+func (c *Collector) inUse() map[string]bool {
+	needed := map[string]bool{}
+	for _, i := range c.InUse() {
+		needed[i] = true
+	}
+	return needed
+}
+
+// addWanted adds those that the cluster may need, by all of their names.
+func (c *Collector) addWanted(ctx context.Context, needed map[string]bool) error {
 	wanted, err := c.Wanted(ctx)
 	if err != nil {
 		return fmt.Errorf("ask which images the cluster needs: %w", err)
@@ -87,7 +105,7 @@ func (c *Collector) Collect(ctx context.Context) error {
 		needed[w] = true
 		needed[runtime.PeerTag(w)] = true
 	}
-	return c.remove(ctx, info.DataRoot, victims(here, c.Store.ledger.all(), needed, c.Keep))
+	return nil
 }
 
 // tooFull measures, and remembers since the disk was too full.
@@ -104,6 +122,8 @@ func (c *Collector) tooFull(dir string) bool {
 }
 
 func (c *Collector) remove(ctx context.Context, dir string, all []Brought) error {
+	var removed []api.RemovedImage
+	defer func() { c.tell(ctx, removed) }()
 	for _, v := range all {
 		if !c.tooFull(dir) {
 			return nil
@@ -114,14 +134,16 @@ func (c *Collector) remove(ctx context.Context, dir string, all []Brought) error
 			continue // a container that is not ours
 		}
 		if err == nil {
-			err = c.Store.ledger.change(func(m map[string]Brought) bool { delete(m, v.ID); return true })
+			err = c.Store.ledger.forget(v.ID)
 		}
 		if err != nil {
 			return fmt.Errorf("remove image %s: %w", v.Digest, err)
 		}
 		after, _, _ := c.Room(dir)
+		freed := cluster.FormatBytes(max(after-before, 0))
 		c.Logger.Info("removed an image that nobody needs: the engine's disk is nearly full", "image", v.Digest, "id", v.ID,
-			"last_used", v.Used.UTC().Format(time.RFC3339), "freed", cluster.FormatBytes(max(after-before, 0)))
+			"last_used", v.Used.UTC().Format(time.RFC3339), "freed", freed)
+		removed = append(removed, api.RemovedImage{Name: v.Digest, Reason: "nobody needs it and the engine's disk is nearly full: " + freed + " freed"})
 	}
 	if c.tooFull(dir) {
 		c.Logger.Warn("the engine's disk is nearly full, and no image is left that may be removed", "directory", dir)

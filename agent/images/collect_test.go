@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/runtime"
 	"github.com/musterhq/muster/runtime/fake"
@@ -177,5 +178,69 @@ func TestOnlyWhatMusterBroughtIsInTheLedger(t *testing.T) {
 	must(t, os.WriteFile(again.path, []byte("{"), 0o600))
 	if _, err := openLedger(again.path); err == nil {
 		t.Error("a broken ledger is not reported")
+	}
+}
+
+func TestTheClusterHearsWhatWasRemoved(t *testing.T) {
+	c, _ := collecting(t, 40, "a", "b", "c", "d", "e") // 90 percent
+	var told []string
+	c.Tell = func(_ context.Context, removed []api.RemovedImage) error {
+		for _, r := range removed {
+			told = append(told, r.Name+": "+r.Reason)
+		}
+		return errors.New("no leader")
+	}
+	must(t, c.Collect(t.Context()))
+	const why = ": nobody needs it and the engine's disk is nearly full: 10 B freed"
+	if d := cmp.Diff([]string{digest("a") + why, digest("b") + why}, told); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	for name, tc := range map[string]struct {
+		ask  api.PruneImages
+		want string // what goes
+		left string
+	}{
+		"what Muster brought": {api.PruneImages{}, "c d", "a b built:1 e peers:1"},
+		"a dry run":           {api.PruneImages{DryRun: true}, "c d", "a b built:1 c d e peers:1"},
+		"all":                 {api.PruneImages{All: true}, "built:1 c d", "a b e peers:1"},
+		"all, dry":            {api.PruneImages{All: true, DryRun: true}, "built:1 c d", "a b built:1 c d e peers:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, s := collecting(t, 0, "a", "b", "c", "d", "e")
+			s.AddImage("built:1")
+			s.AddImage("peers:1")
+			c.InUse = func() []string { return []string{digest("a")} }
+			c.Wanted = func(context.Context) ([]string, error) { return []string{digest("b")}, nil }
+			for _, i := range []cluster.Image{{Digest: digest("e")}, {Ref: "peers:1"}} {
+				_, err := s.Create(t.Context(), runtime.Create{Name: i.Ref + "x", Spec: cluster.ContainerSpec{Image: i}})
+				must(t, err)
+			}
+			told := 0
+			c.Tell = func(_ context.Context, removed []api.RemovedImage) error { told += len(removed); return nil }
+			got, err := c.Prune(t.Context(), tc.ask)
+			must(t, err)
+			var gone []string
+			for _, i := range got.Images {
+				short, _, _ := strings.Cut(i.Name, "@")
+				gone = append(gone, short)
+			}
+			if strings.Join(gone, " ") != tc.want || left(t, s.Driver) != tc.left {
+				t.Errorf("%v go, %s are left; want %s and %s", gone, left(t, s.Driver), tc.want, tc.left)
+			}
+			if want := 10 * int64(len(gone)); !tc.ask.DryRun && (got.Freed != want || told != len(gone)) || tc.ask.DryRun && (got.Freed != 0 || told > 0) {
+				t.Errorf("freed %d, told of %d", got.Freed, told)
+			}
+			if n := len(c.Store.ledger.all()); !tc.ask.DryRun && n != 3 {
+				t.Errorf("%d images are in the ledger", n)
+			}
+		})
+	}
+	c, s := collecting(t, 0, "a")
+	c.Wanted = func(context.Context) ([]string, error) { return nil, errors.New("no leader") }
+	if _, err := c.Prune(t.Context(), api.PruneImages{All: true}); err == nil || left(t, s.Driver) != "a" {
+		t.Errorf("pruned without knowing what is needed: %v", err)
 	}
 }

@@ -104,6 +104,15 @@ func (l *ledger) used(needed map[string]bool, here []runtime.Image, now time.Tim
 	})
 }
 
+// forget drops an image that is gone.
+func (l *ledger) forget(id string) error {
+	return l.change(func(m map[string]Brought) bool {
+		_, ok := m[id]
+		delete(m, id)
+		return ok
+	})
+}
+
 // victims are the images to remove, least recently used first: of those that
 // Muster brought, that nobody has named since and that are not needed, all but
 // the keep that were used last.

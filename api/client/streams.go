@@ -108,6 +108,11 @@ func (c *Client) PushImage(ctx context.Context, p api.PushImage) iter.Seq2[api.P
 	return stream[api.PushProgress](ctx, c, call{method: http.MethodPost, path: path("images", "push"), body: p})
 }
 
+// PruneImages removes images that nobody needs and streams each node's result.
+func (c *Client) PruneImages(ctx context.Context, p api.PruneImages) iter.Seq2[api.PrunedImages, error] {
+	return stream[api.PrunedImages](ctx, c, call{method: http.MethodPost, path: path("images", "prune"), body: p})
+}
+
 // Build is the recipe of an image.
 type Build struct {
 	Tag        string

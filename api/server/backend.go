@@ -117,6 +117,9 @@ type Images interface {
 	// Vouch tells the cluster which image a repository digest names, where this
 	// host's engine had it from the registry.
 	Vouch(ctx context.Context, digest string) error
+	// Prune removes images of this host that nobody needs, or says which it would
+	// remove.
+	Prune(ctx context.Context, p api.PruneImages) (api.PrunedImages, error)
 	// Config, Send and Whole hand an image of this host to another node: its
 	// configuration, some of its layers, or all of it. They fail with an
 	// *api.Error of api.CodeUnavailable while too many are under way.

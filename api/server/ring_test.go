@@ -117,6 +117,7 @@ func (e *engine) Logs(ctx context.Context, id string, o runtime.LogOptions, w ru
 type imagesOf struct {
 	*images.Fetcher
 	*images.Store
+	*images.Collector
 }
 
 func newRing(t *testing.T, behave func(runtime.Create) fake.Behaviour, names ...string) *ring {
@@ -168,7 +169,16 @@ func (r *ring) addHost(ca *security.CA, name string, behave func(runtime.Create)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	h.backend.Images = imagesOf{images.New(images.Config{Self: h.id, Engine: h.engine, Peers: h.pool, Members: h.Members, Store: store}), store}
+	h.backend.Images = imagesOf{images.New(images.Config{Self: h.id, Engine: h.engine, Peers: h.pool, Members: h.Members, Store: store}), store, &images.Collector{
+		Store: store, Engine: h.engine, Room: func(string) (int64, int64, error) { return 1 << 40, 1 << 40, nil },
+		InUse: func() []string { return nil }, Logger: slog.New(slog.DiscardHandler),
+		Wanted: func(ctx context.Context) (out []string, err error) {
+			return out, h.pool.Call(ctx, r.hosts[0].id, http.MethodPost, "/v1/node/images/wanted", nil, &out)
+		},
+		Tell: func(ctx context.Context, removed []api.RemovedImage) error {
+			return h.pool.Call(ctx, r.hosts[0].id, http.MethodPost, "/v1/node/images/removed", api.ImagesRemoved{Node: h.id, Images: removed}, nil)
+		},
+	}}
 	s.Attach(h.backend)
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")

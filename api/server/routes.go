@@ -73,6 +73,7 @@ func userRoutes() []route {
 		{pattern: "GET /v1/exec/{task}", access: user, where: here, handle: execTask, stream: true},
 		{pattern: "GET /v1/images", access: user, where: here, handle: listImages},
 		{pattern: "POST /v1/images/push", access: user, where: here, handle: pushImage, stream: true},
+		{pattern: "POST /v1/images/prune", access: user, where: here, handle: pruneImages, stream: true},
 		{pattern: "POST /v1/images/build", access: user, where: here, handle: buildImage, stream: true},
 		{pattern: "PUT /v1/registries/{server}", access: user, where: leader, handle: putRegistry},
 	}
@@ -110,6 +111,8 @@ func nodeRoutes() []route {
 		{pattern: "GET /v1/node/image", access: node, where: here, handle: nodeImage, stream: true},
 		{pattern: "POST /v1/node/images/wanted", access: node, where: leader, handle: nodeWantedImages},
 		{pattern: "POST /v1/node/images/pulled", access: node, where: leader, handle: nodeImagePulled},
+		{pattern: "POST /v1/node/images/removed", access: node, where: leader, handle: nodeImagesRemoved},
+		{pattern: "POST /v1/node/images/prune", access: node, where: here, handle: nodePruneImages, stream: true},
 		{pattern: "POST /v1/node/images/record", access: node, where: fresh, handle: nodeImageRecord},
 		{pattern: "POST /v1/node/image/vouch", access: node, where: here, handle: nodeImageVouch},
 		{pattern: "GET /v1/node/image/config", access: node, where: here, handle: nodeImageConfig, stream: true},

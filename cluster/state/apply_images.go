@@ -48,6 +48,9 @@ func (c NoteImages) apply(tx *tx) error {
 			tx.images.put(imageKey(i.Digest, platform), &imageRecord{i.Digest, platform, i.ID, n.ID})
 		}
 	}
+	for _, i := range c.Removed {
+		tx.event(Event{Type: "image", Action: "removed", Object: i.Name, Node: n.ID, Message: i.Reason})
+	}
 	return nil
 }
 

@@ -217,16 +217,24 @@ type PutSealed struct {
 	Sealed *cluster.Sealed `cbor:"2,keyasint,omitempty"`
 }
 
-// NoteImages is which images a node's engine had from registries.
+// NoteImages is which images a node's engine had from registries, and which
+// were removed from its host.
 type NoteImages struct {
-	Node   cluster.NodeID `cbor:"1,keyasint"`
-	Images []PulledImage  `cbor:"2,keyasint"`
+	Node    cluster.NodeID `cbor:"1,keyasint"`
+	Images  []PulledImage  `cbor:"2,keyasint,omitempty"`
+	Removed []RemovedImage `cbor:"3,keyasint,omitempty"`
 }
 
 // PulledImage is what a repository digest turned out to be.
 type PulledImage struct {
 	Digest string `cbor:"1,keyasint"` // "name@sha256:..."
 	ID     string `cbor:"2,keyasint"` // the engine's
+}
+
+// RemovedImage is an image that is no longer on a host.
+type RemovedImage struct {
+	Name   string `cbor:"1,keyasint"` // what people know it by: a repository digest, a tag or its ID
+	Reason string `cbor:"2,keyasint"`
 }
 
 // RotateGossip begins to replace the gossip key.

@@ -46,6 +46,7 @@ var answers = map[string]func() any{
 	"GET /v1/events":                              func() any { return new(api.Event) },
 	"GET /v1/images":                              func() any { return new([]api.Image) },
 	"POST /v1/images/push":                        func() any { return new(api.PushProgress) },
+	"POST /v1/images/prune":                       func() any { return new(api.PrunedImages) },
 	"POST /v1/images/build":                       func() any { return new(api.BuildLine) },
 	"GET /v1/local":                               func() any { return new(api.Local) },
 	"POST /v1/init":                               func() any { return new(api.Initialised) },

@@ -190,6 +190,18 @@ func (d *Driver) RemoveImage(ctx context.Context, id string) error {
 	})
 }
 
+// UsedImages asks for the containers of all of the host's users.
+func (d *Driver) UsedImages(ctx context.Context) (ids []string, err error) {
+	err = d.call(ctx, classRead, "list the images in use", func(ctx context.Context, cl *client.Client) error {
+		all, err := cl.ContainerList(ctx, container.ListOptions{All: true})
+		for _, c := range all {
+			ids = append(ids, c.ImageID)
+		}
+		return err
+	})
+	return ids, err
+}
+
 // realNames drops the engine's place-holders for names that an image has not.
 func realNames(refs []string) []string {
 	return slices.DeleteFunc(refs, func(r string) bool { return strings.HasPrefix(r, "<none>") })

@@ -138,6 +138,17 @@ func (d *Driver) RemoveImage(ctx context.Context, id string) error {
 	})
 }
 
+// UsedImages are the images of all containers.
+func (d *Driver) UsedImages(ctx context.Context) (ids []string, err error) {
+	err = d.do(ctx, OpImage, "", func() error {
+		for _, c := range d.containers {
+			ids = append(ids, c.seen().Image)
+		}
+		return nil
+	})
+	return ids, err
+}
+
 // Tag gives an image a reference.
 func (d *Driver) Tag(ctx context.Context, id, ref string) error {
 	return d.do(ctx, OpImage, id, func() error {

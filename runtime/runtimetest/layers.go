@@ -140,6 +140,9 @@ func testRemoveImage(t *testing.T, b *bench) {
 	if ok, err := b.HasImage(t.Context(), "muster-runtimetest-a:1"); !ok || err != nil {
 		t.Errorf("an image that could not be removed lost its name: %v, %v", ok, err)
 	}
+	if used, err := b.UsedImages(t.Context()); err != nil || !slices.Contains(used, image.id) {
+		t.Errorf("UsedImages() = %v, %v, want %s in it", used, err, image.id)
+	}
 	want(t, "Remove", b.Remove(t.Context(), made), nil)
 	want(t, "RemoveImage", b.RemoveImage(t.Context(), image.id), nil)
 	for _, name := range []string{image.id, "muster-runtimetest-a:1", "muster-runtimetest-b:1"} {
