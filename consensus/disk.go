@@ -47,7 +47,7 @@ func openDisk(dir string, cfg *Config) (*stores, error) {
 	if err != nil {
 		return nil, locked(fmt.Errorf("open %s: %w", path, err), dir)
 	}
-	return &stores{log: bolt, stable: bolt, snaps: snaps, close: bolt.Close}, nil
+	return &stores{log: bolt, stable: bolt, snaps: snaps, probe: func(n uint64) error { return bolt.SetUint64(probeKey, n) }, close: bolt.Close}, nil
 }
 
 func boltOptions(readOnly bool) *bbolt.Options {

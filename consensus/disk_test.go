@@ -216,6 +216,25 @@ func TestMeasureFsync(t *testing.T) {
 	}
 }
 
+func TestMeasuringAHungDiskEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		begun := time.Now()
+		_, err := measure("/data", fsyncLimit, func(string) (time.Duration, error) {
+			<-release
+			return 0, nil
+		})
+		if !errors.Is(err, ErrStoreHung) || !strings.Contains(err.Error(), "/data") || time.Since(begun) != fsyncLimit {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+		close(release)
+		_, err = measure("/data", fsyncLimit, func(string) (time.Duration, error) { return 0, syscall.ENOSPC })
+		if !errors.Is(err, ErrStoreFull) {
+			t.Errorf("no room: %v", err)
+		}
+	})
+}
+
 func TestTuningFollowsTheDisk(t *testing.T) {
 	for fsync, want := range map[time.Duration]time.Duration{
 		0: time.Second, 50 * time.Millisecond: time.Second, 100 * time.Millisecond: time.Second,

@@ -26,6 +26,7 @@ type sickDisk struct {
 	panics atomic.Bool
 	full   atomic.Bool
 	slow   atomic.Int64  // nanoseconds for each append
+	terms  atomic.Int64  // terms and probes that were written
 	cured  chan struct{} // closed when what hangs goes on
 }
 
@@ -60,6 +61,7 @@ func (d *sickDisk) StoreLogs(logs []*raft.Log) error {
 }
 
 func (d *sickDisk) SetUint64(key []byte, val uint64) error {
+	d.terms.Add(1)
 	if err := d.write(); err != nil {
 		return err
 	}
@@ -108,6 +110,62 @@ func TestHungDiskMakesAFollowerLeave(t *testing.T) {
 		r.until("the leader notices", func() bool { return !leader.CaughtUp("B") })
 		r.close("B")
 		close(disk.cured)
+	})
+}
+
+// Nobody has to write for a voter to notice that its disk hangs, or has no room.
+func TestIdleVoterNoticesItsDisk(t *testing.T) {
+	for _, sick := range []cluster.NodeID{"A", "B"} { // the leader, a follower
+		for want, spoil := range map[error]func(*sickDisk){
+			ErrStoreHung: func(d *sickDisk) { d.hangs.Store(true) },
+			ErrStoreFull: func(d *sickDisk) { d.full.Store(true) },
+		} {
+			t.Run(string(sick)+" "+want.Error(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newRing(t)
+					disk := r.sicken(sick)
+					r.start("A", "B", "C")
+					defer r.closeAll()
+					r.agree()
+					time.Sleep(time.Minute)
+					spoil(disk)
+					begun := time.Now()
+					<-r.stores[sick].Failed()
+					if took := time.Since(begun); took > probeEvery*5/4+r.tuning.StoreDeadline {
+						t.Errorf("it took %v", took)
+					}
+					if err := r.stores[sick].Err(); !errors.Is(err, want) {
+						t.Errorf("Err is %v", err)
+					}
+					r.close(sick)
+					r.must(r.leader(), token(1))
+					close(disk.cured)
+				})
+			})
+		}
+	}
+}
+
+// The disk is tried at a low rate, and not at all while the log is written to.
+func TestDiskIsTriedWhileNobodyWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRing(t)
+		disk := r.sicken("A")
+		leader := r.start("A", "B", "C")
+		defer r.closeAll()
+		r.agree()
+		before := disk.terms.Load()
+		for i := range 60 {
+			time.Sleep(time.Second)
+			r.must(leader, token(i))
+		}
+		if n := disk.terms.Load() - before; n != 0 {
+			t.Errorf("it was tried %d times under writes", n)
+		}
+		time.Sleep(time.Minute)
+		if n := disk.terms.Load() - before; n < 8 || n > 12 {
+			t.Errorf("it was tried %d times in a minute", n)
+		}
 	})
 }
 

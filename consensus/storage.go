@@ -13,6 +13,7 @@ type stores struct {
 	log    raft.LogStore
 	stable raft.StableStore
 	snaps  raft.SnapshotStore
+	probe  func(n uint64) error // a small write, as raft makes them
 	close  func() error
 }
 
@@ -65,5 +66,9 @@ func (m *Memory) Forget() {
 }
 
 func (m *Memory) open() *stores {
-	return &stores{log: slowLog{m.log, m, m.opened.Add(1)}, stable: m.stable, snaps: m.snaps, close: func() error { return nil }}
+	probe := func(n uint64) error {
+		time.Sleep(time.Duration(m.delay.Load()))
+		return m.stable.SetUint64(probeKey, n)
+	}
+	return &stores{log: slowLog{m.log, m, m.opened.Add(1)}, stable: m.stable, snaps: m.snaps, probe: probe, close: func() error { return nil }}
 }

@@ -38,6 +38,7 @@ type Store struct {
 	stopped    chan struct{} // raft and its transport have ended
 	supervised chan struct{} // supervise has returned
 	heralded   chan struct{} // spreadCommits has returned
+	tried      chan struct{} // tryDisk has returned
 }
 
 // Open opens the node's store and starts raft. An empty store waits to be
@@ -79,6 +80,7 @@ func open(cfg Config) (*Store, error) {
 	}
 	go s.supervise()
 	go s.spreadCommits()
+	go s.tryDisk()
 	return s, nil
 }
 
@@ -112,7 +114,7 @@ func openStores(cfg *Config) (*stores, error) {
 func newStore(cfg Config, st *stores) *Store {
 	s := &Store{
 		cfg: cfg, dirty: newHub(), stores: st,
-		failed: make(chan struct{}), stopped: make(chan struct{}), supervised: make(chan struct{}), heralded: make(chan struct{}),
+		failed: make(chan struct{}), stopped: make(chan struct{}), supervised: make(chan struct{}), heralded: make(chan struct{}), tried: make(chan struct{}),
 	}
 	seen := &newest{raised: cfg.Raised}
 	s.fsm = newFSM(cfg.Commands, s.dirty, s.fail)
@@ -233,6 +235,7 @@ func (s *Store) Close() error {
 	if again {
 		<-s.supervised
 		<-s.heralded
+		<-s.tried
 		return nil
 	}
 	if !failed {
@@ -246,6 +249,7 @@ func (s *Store) Close() error {
 	}
 	<-s.supervised
 	<-s.heralded
+	<-s.tried
 	return s.closeStores()
 }
 

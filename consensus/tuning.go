@@ -1,11 +1,6 @@
 package consensus
 
-import (
-	"fmt"
-	"os"
-	"slices"
-	"time"
-)
+import "time"
 
 // SlowFsync is where a disk deserves a warning: a commit costs two fsyncs in
 // series and an election about four.
@@ -48,37 +43,4 @@ func TuningFor(fsync time.Duration) Tuning {
 		SnapshotThreshold: 8192,
 		TrailingLogs:      4096,
 	}
-}
-
-// MeasureFsync returns the median time that a small write takes to reach the
-// disk under dir. It takes about a second at most on a healthy disk. Its error
-// matches ErrStoreFull where there is no room.
-func MeasureFsync(dir string) (took time.Duration, err error) {
-	defer func() {
-		if full(err) {
-			err = fmt.Errorf("%w: %w", ErrStoreFull, err)
-		}
-	}()
-	f, err := os.CreateTemp(dir, ".fsync-*")
-	if err != nil {
-		return 0, fmt.Errorf("measure the disk under %s: %w", dir, err)
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-
-	const samples, budget = 15, time.Second
-	page := make([]byte, 4096)
-	var all []time.Duration
-	for start := time.Now(); len(all) < samples && (len(all) < 3 || time.Since(start) < budget); {
-		begun := time.Now()
-		if _, err := f.Write(page); err != nil {
-			return 0, fmt.Errorf("measure the disk under %s: %w", dir, err)
-		}
-		if err := f.Sync(); err != nil {
-			return 0, fmt.Errorf("measure the disk under %s: %w", dir, err)
-		}
-		all = append(all, time.Since(begun))
-	}
-	slices.Sort(all)
-	return all[len(all)/2], nil
 }

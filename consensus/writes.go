@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -30,6 +31,16 @@ func (w *writes) note(at time.Time, took time.Duration) {
 	defer w.mu.Unlock()
 	w.last[w.next%writesKept] = write{at, took}
 	w.next++
+}
+
+// since is how long ago the last write was over, for ever where there was none.
+func (w *writes) since(now time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.next == 0 {
+		return math.MaxInt64
+	}
+	return now.Sub(w.last[(w.next-1)%writesKept].at)
 }
 
 // median is 0 when too little was written lately.

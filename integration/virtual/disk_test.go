@@ -75,6 +75,34 @@ func TestDiskHangsUnderTheLeader(t *testing.T) {
 	})
 }
 
+// The same without a write: the cluster has another leader before anybody asks.
+func TestDiskHangsUnderAnIdleLeader(t *testing.T) {
+	bubble(t, 3, func(r *ring) {
+		r.form()
+		r.run(service(6))
+		r.pause(time.Minute)
+		old := r.leader()
+		others := r.others(old)
+		old.log.SlowDown(time.Minute)
+		old.agent.killed = true // it ends with an error, as it should
+		<-old.agent.done
+		if err := old.agent.err; !errors.Is(err, consensus.ErrStoreHung) {
+			t.Errorf("the agent ended with: %v", err)
+		}
+		r.until(5*time.Second, func() string {
+			for _, h := range others {
+				if l, err := h.local(); err == nil && l.Role == "leader" {
+					return ""
+				}
+			}
+			return "nobody leads"
+		})
+		if err := others[0].scale(8); err != nil {
+			t.Errorf("the first write: %v", err)
+		}
+	})
+}
+
 // A leader whose disk is slow, while another's is not, gives leadership away, once.
 func TestSlowDiskDoesNotLead(t *testing.T) {
 	bubble(t, 3, func(r *ring) {
