@@ -225,6 +225,10 @@ type Event struct {
 	Service string    `json:"service,omitempty"`
 	Node    string    `json:"node,omitempty"` // name
 	Message string    `json:"message,omitempty"`
+	// Count and First are set on an event that took the place of earlier ones: how
+	// often it came, and when for the first time.
+	Count int       `json:"count,omitempty"`
+	First time.Time `json:"first,omitzero"`
 }
 
 // Image is an image on the nodes.

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -100,6 +101,9 @@ func (c *CLI) printEvent(o eventOptions, e api.Event) error {
 	}
 	if e.Message != "" {
 		line += ": " + e.Message
+	}
+	if e.Count > 1 {
+		line += fmt.Sprintf(" (%d times since %s)", e.Count, e.First.Local().Format(time.DateTime))
 	}
 	if o.format == formatWide {
 		line += "  (" + e.Object + ")"

@@ -59,6 +59,7 @@ func nodeObserve(c *call) (any, error) {
 	o := state.Observe{Node: in.Node}
 	for _, t := range in.Tasks {
 		o.Tasks = append(o.Tasks, state.TaskObserved(t))
+		o.Repeats = o.Repeats || t.Observed.Restarts > 0
 	}
 	_, err := c.propose("", trimmed(c, o))
 	return nil, err

@@ -90,7 +90,7 @@ func eventNode(v state.View, e *state.Event) string {
 func presentEvent(v state.View, e *state.Event) api.Event {
 	out := api.Event{
 		Index: e.Index, At: e.At, Type: e.Type, Action: e.Action, Object: e.Object,
-		Service: e.Service, Node: eventNode(v, e), Message: e.Message,
+		Service: e.Service, Node: eventNode(v, e), Message: e.Message, Count: e.Count, First: e.First,
 	}
 	switch e.Type {
 	case "node":

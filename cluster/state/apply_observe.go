@@ -15,7 +15,12 @@ func (c Observe) apply(tx *tx) error {
 		before, after := cluster.TaskState(old, cluster.Ready), cluster.TaskState(&t, cluster.Ready)
 		tx.putTask(&t)
 		if before != after || old.Observed.Restarts != t.Observed.Restarts {
-			tx.event(taskEvent(&t, string(after), t.Observed.Error))
+			e := taskEvent(&t, string(after), t.Observed.Error)
+			if c.Repeats && t.Observed.Restarts > 0 {
+				tx.repeat(e)
+			} else {
+				tx.event(e)
+			}
 		}
 		if t.Ended() {
 			tx.retain(t.Service, t.Slot)

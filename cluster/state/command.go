@@ -202,6 +202,9 @@ type SetAside struct {
 type Observe struct {
 	Node  cluster.NodeID `cbor:"1,keyasint"`
 	Tasks []TaskObserved `cbor:"2,keyasint"`
+	// Repeats has the events of restarted containers take the place of earlier
+	// ones, so that one that crashes in a loop does not fill the history.
+	Repeats bool `cbor:"3,keyasint,omitempty" since:"2"`
 }
 
 // TaskObserved is one task of a batch.

@@ -77,4 +77,8 @@ type Event struct {
 	Service string         `cbor:"7,keyasint,omitempty" json:"service,omitempty"`
 	Node    cluster.NodeID `cbor:"8,keyasint,omitempty" json:"node,omitempty"`
 	Message string         `cbor:"9,keyasint,omitempty" json:"message,omitempty"`
+	// Count and First are set on an event of a container that was restarted: how
+	// often it came, and when for the first time. It has taken the place of those.
+	Count int       `cbor:"10,keyasint,omitempty" json:"count,omitempty" since:"2"`
+	First time.Time `cbor:"11,keyasint,omitempty" json:"first,omitzero" since:"2"`
 }

@@ -205,7 +205,7 @@ func (tx *tx) load(rec record) error {
 	case 'r':
 		return restore(rec.Body, func(r *request) { tx.requests.put(r.ID, r) })
 	case 'e':
-		return restore(rec.Body, func(e *Event) { tx.events.put(eventKey(e.Index, e.Seq), e) })
+		return restore(rec.Body, tx.storeEvent)
 	}
 	return fmt.Errorf("record type %q is not known", rec.Tag)
 }

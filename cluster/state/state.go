@@ -30,7 +30,7 @@ func New() *State {
 		nodes: newTable[cluster.Node](), services: newTable[cluster.Service](), tasks: newTable[cluster.Task](),
 		tokens: newTable[cluster.Token](), sealed: newTable[namedSealed](), images: newTable[imageRecord](), requests: newTable[request](),
 		events: newTable[Event](), byService: newTable[cluster.Task](), byNode: newTable[cluster.Task](),
-		allocated: newTable[Allocation](),
+		allocated: newTable[Allocation](), repeated: newTable[Event](),
 	}}
 }
 

@@ -154,7 +154,7 @@ func TestGenerationOfATaskOnALostNodeIsKept(t *testing.T) {
 	put := func(i int) { w.must(PutStack{Stack: "s", Services: []NamedSpec{{"web", spec(fmt.Sprint(i), 1)}}}) }
 	put(0)
 	w.must(Reconcile{Create: []cluster.Task{task("1", 1, "n2", 0)}})
-	w.must(Observe{"n2", []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseRunning}}}})
+	w.must(Observe{Node: "n2", Tasks: []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseRunning}}}})
 	w.must(Reconcile{Conditions: []NodeCondition{{"n2", cluster.Down, "silent"}}, Stop: []StopTask{{"1", "scaled"}}})
 	for i := range 30 {
 		put(i + 1)
@@ -164,7 +164,7 @@ func TestGenerationOfATaskOnALostNodeIsKept(t *testing.T) {
 		t.Fatal("the template of a task that n2 still has to stop is gone")
 	}
 	w.must(Reconcile{Conditions: []NodeCondition{{"n2", cluster.Ready, ""}}})
-	w.must(Observe{"n2", []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseExited}}}})
+	w.must(Observe{Node: "n2", Tasks: []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseExited}}}})
 	put(99)
 	s, _ = w.View().Service("s/web")
 	if _, ok := s.Template(1); ok || len(s.History) != KeepGenerations-1 {
@@ -250,8 +250,8 @@ func TestEndedTasksStayEndedAndAreBounded(t *testing.T) {
 		id := fmt.Sprintf("%02d", i)
 		w.must(Reconcile{Create: []cluster.Task{task(id, 1, "n1", 1)}})
 		w.must(Reconcile{Stop: []StopTask{{cluster.TaskID(id), "test"}}})
-		w.must(Observe{"n1", []TaskObserved{{cluster.TaskID(id), cluster.Observed{Phase: cluster.PhaseExited, ExitCode: 137}}}})
-		w.must(Observe{"n1", []TaskObserved{{cluster.TaskID(id), cluster.Observed{Phase: cluster.PhaseRunning}}}})
+		w.must(Observe{Node: "n1", Tasks: []TaskObserved{{cluster.TaskID(id), cluster.Observed{Phase: cluster.PhaseExited, ExitCode: 137}}}})
+		w.must(Observe{Node: "n1", Tasks: []TaskObserved{{cluster.TaskID(id), cluster.Observed{Phase: cluster.PhaseRunning}}}})
 	}
 	n := 0
 	for tk := range w.View().TasksOf("s/web") {
@@ -272,7 +272,7 @@ func TestObservationOfAnotherNodesTask(t *testing.T) {
 	w := newWorld(t, "n1", "n2")
 	w.must(PutStack{Stack: "s", Services: []NamedSpec{{"web", spec("a", 1)}}})
 	w.must(Reconcile{Create: []cluster.Task{task("1", 1, "n1", 0)}})
-	w.must(Observe{"n2", []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseRunning}}}})
+	w.must(Observe{Node: "n2", Tasks: []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseRunning}}}})
 	if tk, _ := w.View().Task("1"); tk.Observed.Phase != cluster.PhaseNone {
 		t.Fatal("n2 spoke for n1's task")
 	}
@@ -284,7 +284,7 @@ func TestForgetWaitsForTheLastTask(t *testing.T) {
 	w.must(Reconcile{Create: []cluster.Task{task("1", 1, "n1", 0), task("2", 2, "n2", 0)}})
 	w.must(RemoveStack{Stack: "s"})
 	w.must(Reconcile{Stop: []StopTask{{"1", ""}, {"2", ""}}, Forget: []cluster.ServiceID{"s/web"}})
-	w.must(Observe{"n1", []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseExited}}}})
+	w.must(Observe{Node: "n1", Tasks: []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseExited}}}})
 	w.must(Reconcile{Forget: []cluster.ServiceID{"s/web"}})
 	if _, ok := w.View().Service("s/web"); !ok {
 		t.Fatal("forgotten while a task may run")
@@ -451,7 +451,7 @@ func randomBody(rt *rapid.T, i int) Body {
 		return Reconcile{Stop: []StopTask{{cluster.TaskID(id()), "x"}}, Forget: []cluster.ServiceID{"s/web"}}
 	case 4:
 		phase := rapid.SampledFrom([]cluster.Phase{cluster.PhaseRunning, cluster.PhaseExited, cluster.PhaseBackoff}).Draw(rt, "phase")
-		return Observe{node, []TaskObserved{{cluster.TaskID(id()), cluster.Observed{Phase: phase, Final: phase == cluster.PhaseExited}}}}
+		return Observe{Node: node, Repeats: i%2 == 0, Tasks: []TaskObserved{{cluster.TaskID(id()), cluster.Observed{Phase: phase, Restarts: i % 3, Final: phase == cluster.PhaseExited}}}}
 	case 5:
 		cond := rapid.SampledFrom([]cluster.Condition{cluster.Ready, cluster.Down, cluster.Away}).Draw(rt, "cond")
 		return Reconcile{Conditions: []NodeCondition{{node, cond, "r"}}}

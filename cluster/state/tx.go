@@ -23,6 +23,7 @@ type tx struct {
 	events    *tableTx[Event]
 	byService *tableTx[cluster.Task]
 	byNode    *tableTx[cluster.Task]
+	repeated  *tableTx[Event]
 	allocated *tableTx[Allocation]
 
 	seq     int
@@ -40,7 +41,7 @@ func begin(v View, index uint64, at time.Time) *tx {
 		nodes: v.nodes.begin('n', true), services: v.services.begin('s', true), tasks: v.tasks.begin('t', true),
 		tokens: v.tokens.begin('k', true), sealed: v.sealed.begin('x', true), images: v.images.begin('m', true), requests: v.requests.begin('r', false),
 		events: v.events.begin('e', false), byService: v.byService.begin(0, false), byNode: v.byNode.begin(0, false),
-		allocated: v.allocated.begin(0, false),
+		allocated: v.allocated.begin(0, false), repeated: v.repeated.begin(0, false),
 	}
 }
 
@@ -50,7 +51,7 @@ func (tx *tx) commit() View {
 		nodes: tx.nodes.commit(), services: tx.services.commit(), tasks: tx.tasks.commit(),
 		tokens: tx.tokens.commit(), sealed: tx.sealed.commit(), images: tx.images.commit(), requests: tx.requests.commit(),
 		events: tx.events.commit(), byService: tx.byService.commit(), byNode: tx.byNode.commit(),
-		allocated: tx.allocated.commit(),
+		allocated: tx.allocated.commit(), repeated: tx.repeated.commit(),
 	}
 }
 
@@ -62,11 +63,36 @@ func (tx *tx) changed(topic Topic, key string, node cluster.NodeID) {
 func (tx *tx) event(e Event) {
 	e.Index, e.Seq, e.At = tx.index, tx.seq, tx.now
 	tx.seq++
-	tx.events.put(eventKey(e.Index, e.Seq), &e)
+	tx.storeEvent(&e)
 	if tx.events.len > KeepEvents {
-		if key, _, ok := tx.events.txn.Root().Minimum(); ok {
-			tx.events.del(string(key))
+		if _, oldest, ok := tx.events.txn.Root().Minimum(); ok {
+			tx.deleteEvent(oldest.val)
 		}
+	}
+}
+
+// repeat appends an event in place of the last one of the same object and action
+// that came by repeat, and counts.
+func (tx *tx) repeat(e Event) {
+	e.Count, e.First = 1, tx.now
+	if last, ok := tx.repeated.get(repeatKey(&e)); ok {
+		e.Count, e.First = last.Count+1, last.First
+		tx.deleteEvent(last)
+	}
+	tx.event(e)
+}
+
+func (tx *tx) storeEvent(e *Event) {
+	tx.events.put(eventKey(e.Index, e.Seq), e)
+	if e.Count > 0 {
+		tx.repeated.put(repeatKey(e), e)
+	}
+}
+
+func (tx *tx) deleteEvent(e *Event) {
+	tx.events.del(eventKey(e.Index, e.Seq))
+	if e.Count > 0 {
+		tx.repeated.del(repeatKey(e))
 	}
 }
 

@@ -30,6 +30,7 @@ type View struct {
 	byService table[cluster.Task]
 	byNode    table[cluster.Task]
 	allocated table[Allocation]
+	repeated  table[Event] // that count, by object and action
 }
 
 // Allocation is what the tasks on a node hold.
@@ -189,6 +190,8 @@ func (v View) Holds(b Body) bool {
 func (v View) Fork() *State { return &State{view: v} }
 
 func eventKey(index uint64, seq int) string { return fmt.Sprintf("%016x%06x", index, seq) }
+
+func repeatKey(e *Event) string { return e.Object + "\x00" + e.Action }
 
 func serviceKey(t *cluster.Task) string {
 	return fmt.Sprintf("%s\x00%08x%s", t.Service, t.Slot, t.ID)
