@@ -177,6 +177,18 @@ func (l leaderOf) Problems(node cluster.NodeID) []string {
 	return nil
 }
 
+func (l leaderOf) Votes() map[cluster.NodeID]bool {
+	v := l.m.voter.Load()
+	if v == nil {
+		return nil
+	}
+	out := map[cluster.NodeID]bool{}
+	for _, s := range v.store.Servers() {
+		out[s.ID] = s.Voter
+	}
+	return out
+}
+
 func (l leaderOf) Lagging() []cluster.NodeID {
 	if c := l.ctrl(); c != nil {
 		return c.Lagging()

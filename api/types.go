@@ -38,7 +38,7 @@ type Node struct {
 	Address      string   `json:"address"`
 	State        string   `json:"state"`        // ready, suspect, away, down
 	Availability string   `json:"availability"` // active, cordoned, drained
-	Role         string   `json:"role"`         // leader, voter, worker
+	Role         string   `json:"role"`         // leader, voter, non-voter (follows the log, without a vote yet), worker
 	CPUs         float64  `json:"cpus"`
 	Memory       int64    `json:"memory"`      // bytes
 	CPUUsed      *float64 `json:"cpu_used"`    // cores

@@ -87,6 +87,9 @@ type Leader interface {
 	Problems(node cluster.NodeID) []string
 	// Standby are the images that a node is likely to need when a host dies.
 	Standby(node cluster.NodeID) []string
+	// Votes are the nodes that have a vote in raft's own configuration; nil when
+	// it is not known.
+	Votes() map[cluster.NodeID]bool
 	// Lagging are the ready nodes that do not hold yet what a rotation of keys
 	// waits for.
 	Lagging() []cluster.NodeID

@@ -17,6 +17,7 @@ type presenter struct {
 	leaderID cluster.NodeID
 	soft     Leader // nil when the answer is stale
 	suspects map[cluster.NodeID]bool
+	votes    map[cluster.NodeID]bool // nil: replicated state must do
 }
 
 // present makes a presenter for this call. Measured values and suspicion are
@@ -25,7 +26,7 @@ func (c *call) present() presenter {
 	v, _ := c.State.View()
 	p := presenter{view: v, leaderID: c.Nodes.LeaderID()}
 	if c.isLeader() {
-		p.soft, p.suspects = c.Leader, c.Leader.Suspects()
+		p.soft, p.suspects, p.votes = c.Leader, c.Leader.Suspects(), c.Leader.Votes()
 	}
 	return p
 }
@@ -40,8 +41,10 @@ func (p presenter) node(n *cluster.Node) api.Node {
 	switch {
 	case n.ID == p.leaderID:
 		out.Role = "leader"
-	case n.Voter:
+	case p.hasVote(n):
 		out.Role = "voter"
+	case n.Voter:
+		out.Role = "non-voter"
 	}
 	if n.Condition == cluster.Ready && p.suspects[n.ID] {
 		out.State = "suspect"
@@ -53,6 +56,12 @@ func (p presenter) node(n *cluster.Node) api.Node {
 		}
 	}
 	return out
+}
+
+// hasVote reports whether a node that takes part in the log has a vote: one that
+// is on its way to a seat, or lost its log, follows without.
+func (p presenter) hasVote(n *cluster.Node) bool {
+	return n.Voter && (p.votes == nil || p.votes[n.ID])
 }
 
 func (p presenter) nodeDetail(n *cluster.Node) api.NodeDetail {

@@ -391,6 +391,7 @@ func (quietLeader) Suspects() map[cluster.NodeID]bool           { return nil }
 func (quietLeader) Standby(cluster.NodeID) []string             { return nil }
 func (quietLeader) Problems(cluster.NodeID) []string            { return nil }
 func (quietLeader) Lagging() []cluster.NodeID                   { return nil }
+func (quietLeader) Votes() map[cluster.NodeID]bool              { return nil }
 func (quietLeader) Usage(cluster.NodeID) (u api.Usage, ok bool) { return u, false }
 
 // lifecycleOf knows the cluster's ID and nothing else.

@@ -19,7 +19,7 @@ func status(c *call) (any, error) {
 		if n.ID == p.leaderID {
 			st.Leader = n.Name
 		}
-		if n.Voter {
+		if p.hasVote(n) {
 			st.Voters = append(st.Voters, n.Name)
 		}
 		st.Problems = append(st.Problems, p.nodeProblems(n)...)
