@@ -29,6 +29,7 @@ type uplink struct {
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc // of the heartbeat in flight
+	heard   time.Time          // when a leader answered last, or this node began
 	told    position           // the newest index that a leader named for this node
 	quick   cluster.NodeID     // who answered last; asked first until quickTo
 	quickTo time.Time
@@ -39,7 +40,7 @@ type uplink struct {
 }
 
 func newUplink(m *member) *uplink {
-	return &uplink{m: m, wake: make(chan struct{}, 1), dials: map[cluster.NodeID]health.ProbeResult{}, dialed: map[cluster.NodeID]bool{}}
+	return &uplink{m: m, heard: time.Now(), wake: make(chan struct{}, 1), dials: map[cluster.NodeID]health.ProbeResult{}, dialed: map[cluster.NodeID]bool{}}
 }
 
 // leaderChanged ends a heartbeat that may be waiting for a dead leader.
@@ -53,6 +54,13 @@ func (u *uplink) leaderChanged() {
 	case u.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Leaderless is how long no leader has answered a heartbeat of this node.
+func (m *member) Leaderless() time.Duration {
+	m.uplink.mu.Lock()
+	defer m.uplink.mu.Unlock()
+	return time.Since(m.uplink.heard)
 }
 
 // behind reports whether a source of state lags behind what a leader said.
@@ -103,7 +111,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 		return false
 	}
 	u.mu.Lock()
-	u.removed = time.Time{}
+	u.removed, u.heard = time.Time{}, time.Now()
 	if told := (position{reply.Epoch, reply.Index}); u.told.before(told) {
 		u.told = told
 	}

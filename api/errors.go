@@ -40,6 +40,9 @@ type Error struct {
 	Message string `json:"message"`
 	Field   string `json:"field,omitempty"`
 	Hint    string `json:"hint,omitempty"`
+	// Lasting: there has been no leader for longer than an election takes, so that
+	// trying again at once is in vain.
+	Lasting bool `json:"lasting,omitempty"`
 	// Try names nodes that may do what this one does not, for programs.
 	Try []cluster.NodeID `json:"try,omitempty"`
 }

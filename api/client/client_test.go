@@ -166,6 +166,29 @@ func TestWriteGivesUp(t *testing.T) {
 	})
 }
 
+// A cluster that has had no leader for long is not waited for.
+func TestWriteWithoutAMajorityIsAnsweredAtOnce(t *testing.T) {
+	for _, code := range []api.Code{api.CodeNoQuorum, api.CodeUnavailable} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				e := api.Errorf(code, "no leader")
+				e.Lasting = time.Since(start) > time.Second // the cut was just before
+				fail(w, e)
+			}, OnWait(func(err error) { t.Errorf("it waits: %v", err) }))
+			_, err := c.Scale(t.Context(), "shop", "web", 3)
+			if took := time.Since(start); Code(err) != code || took < time.Second || took > 2*time.Second {
+				t.Errorf("after %s: %v", took, err)
+			}
+			start = start.Add(-time.Minute)
+			again := time.Now()
+			if _, err := c.Scale(t.Context(), "shop", "web", 3); Code(err) != code || time.Since(again) != 0 {
+				t.Errorf("after %s: %v", time.Since(again), err)
+			}
+		})
+	}
+}
+
 // TestUnrepeatable sends a write that could take effect twice only once when its
 // outcome is not known.
 func TestUnrepeatable(t *testing.T) {

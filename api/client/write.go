@@ -14,8 +14,9 @@ import (
 // is sent.
 func newRequest() string { return ulid.Make().String() }
 
-// write sends r until it is answered for good: while the cluster has no leader,
-// and, unless r.once, while the outcome is not known.
+// write sends r until it is answered for good: while the cluster elects a leader,
+// and, unless r.once, while the outcome is not known. A cluster that has had no
+// leader for long is not waited for.
 func write[T any](ctx context.Context, c *Client, r call) (T, error) {
 	if r.timeout == 0 {
 		r.timeout = writeBudget
@@ -50,6 +51,10 @@ func again(err error, once, reached bool) bool {
 	case errors.As(err, &connect):
 		return reached
 	case errors.Is(err, errTimeout):
+		return false
+	}
+	var answer *api.Error
+	if errors.As(err, &answer) && answer.Lasting {
 		return false
 	}
 	switch Code(err) {

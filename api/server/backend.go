@@ -60,6 +60,8 @@ type Nodes interface {
 	Members() []api.Member
 	// LeaderID is "" when no leader is known.
 	LeaderID() cluster.NodeID
+	// Leaderless is how long no leader has answered this node.
+	Leaderless() time.Duration
 	// News is the newest that this node was told, as a frame without tasks.
 	News() api.Feed
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
@@ -31,4 +32,7 @@ type nodesOf struct {
 
 func (n nodesOf) Members() []api.Member  { return n.members }
 func (nodesOf) LeaderID() cluster.NodeID { return "" }
-func (n nodesOf) News() api.Feed         { return n.news }
+
+func (nodesOf) Leaderless() time.Duration { return 0 }
+
+func (n nodesOf) News() api.Feed { return n.news }

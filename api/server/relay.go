@@ -69,13 +69,19 @@ func (c *call) servable(rt route) error {
 		c.w.Header().Set(api.StaleHeader, "true")
 		return nil
 	}
+	err := api.Errorf(api.CodeUnavailable, "this node reaches no voter of the cluster").
+		WithHint("check the network to the voters; its containers run on meanwhile")
 	if voter {
-		return api.Errorf(api.CodeNoQuorum, "the cluster has no leader that this node can reach, so nothing can be changed").
+		err = api.Errorf(api.CodeNoQuorum, "the cluster has no leader that this node can reach, so nothing can be changed").
 			WithHint("it goes on by itself when a majority of the voters is back; `muster status` shows them")
 	}
-	return api.Errorf(api.CodeUnavailable, "this node reaches no voter of the cluster").
-		WithHint("check the network to the voters; its containers run on meanwhile")
+	err.Lasting = c.Nodes.Leaderless() > electionTakes
+	return err
 }
+
+// electionTakes bounds how long a cluster is without a leader when one dies: what
+// lasts longer does not pass while a user waits.
+const electionTakes = 5 * time.Second
 
 // confirmLimit is how long a read waits for the voters' word that this node
 // leads; after that it is answered as one without a leader.

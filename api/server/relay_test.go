@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
@@ -117,6 +118,24 @@ func TestLeaderUnreachable(t *testing.T) {
 	} {
 		if err == nil || !slices.Contains([]api.Code{api.CodeNoQuorum, api.CodeUnknown}, err.Code) || err.Hint == "" {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A node says whether it pays to try again: a leader is elected within seconds,
+// and one that has been gone for longer does not come back for a user who waits.
+func TestNoLeaderForLong(t *testing.T) {
+	r := newRing(t, nil, "n1", "n2", "w3")
+	r.host("n1").stop()
+	for alone, lasting := range map[time.Duration]bool{time.Second: false, time.Minute: true} {
+		for _, h := range r.hosts {
+			h.alone = alone
+		}
+		for _, through := range []string{"n2", "w3"} {
+			err := r.host(through).try(http.MethodPost, "/v1/nodes/n1/labels", api.SetLabels{}, nil)
+			if err == nil || err.Lasting != lasting {
+				t.Errorf("through %s, after %v: %+v", through, alone, err)
+			}
 		}
 	}
 }

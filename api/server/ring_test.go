@@ -65,6 +65,7 @@ type host struct {
 	client  *client.Client
 	stop    func() // takes the host's API off the network
 	links   links
+	alone   time.Duration // without a leader
 }
 
 // links are the connections that a host opened.
@@ -326,6 +327,8 @@ func (h *host) LeaderID() cluster.NodeID {
 	}
 	return h.ring.hosts[0].id
 }
+
+func (h *host) Leaderless() time.Duration { return h.alone }
 
 // stateOf is the replicated state as a host has it: workers have none.
 type stateOf struct{ *host }
