@@ -44,8 +44,9 @@ type search struct {
 	preferred cluster.NodeID
 	idle      *atomic.Bool // nobody waits for the image
 	tried     []string
-	found     bool // somebody has the image
-	unsure    bool // a source could not be asked
+	found     bool   // somebody has the image
+	known     string // its ID by the cluster's record, once that was looked up
+	unsure    bool   // a source could not be asked
 	rounds    int
 	likely    map[cluster.NodeID]bool // have the image, or are about to
 }

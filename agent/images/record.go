@@ -91,8 +91,12 @@ func (s *search) verify(ctx context.Context, h holder) error {
 // recorded looks the image up, and has the holder say what it knows where there
 // is no record yet.
 func (s *search) recorded(ctx context.Context, h holder) (id string, kept bool, err error) {
+	if s.known != "" {
+		return s.known, true, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, askDeadline)
 	defer cancel()
+	defer func() { s.known = id }()
 	id, kept, err = s.cfg.Record.ImageID(ctx, s.digest)
 	if err != nil || !kept || id != "" || !slices.Contains(h.image.Digests, s.digest) {
 		return id, kept, err
