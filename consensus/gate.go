@@ -2,8 +2,11 @@ package consensus
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/musterhq/muster/cluster/state"
 )
@@ -12,16 +15,35 @@ import (
 // voter would have to stop at them. What a command needs is compared with what
 // the voters are recorded to know; what changes that record goes alone.
 type gate struct {
-	voters sync.RWMutex // held for writing by what may add a voter or age one
+	// voters is held by each command that needs a version, and as a whole by what
+	// may add a voter or age one. Who waits for it does so until its context ends.
+	voters *semaphore.Weighted
 	term   atomic.Uint64
+}
+
+// allVoters is all of gate.voters.
+const allVoters = 1 << 30
+
+func newGate() gate { return gate{voters: semaphore.NewWeighted(allVoters)} }
+
+// hold takes n of gate.voters.
+func (g *gate) hold(ctx context.Context, n int64) (release func(), err error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, defaultWait)
+		defer cancel()
+	}
+	if err := g.voters.Acquire(ctx, n); err != nil {
+		return nil, fmt.Errorf("%w: wait for a change of the voters: %w", ErrUnknown, err)
+	}
+	return func() { g.voters.Release(n) }, nil
 }
 
 // admit checks a command against the voters, and holds the voters as they are
 // until release. The error is an *OutdatedError, or one of Barrier.
 func (s *Store) admit(ctx context.Context, c state.Command) (release func(), err error) {
 	if agesVoters(s.View(), c.Body) {
-		s.gate.voters.Lock()
-		return s.gate.voters.Unlock, nil
+		return s.gate.hold(ctx, allVoters)
 	}
 	needs := max(c.Version, state.Needs(c.Body))
 	if needs <= 1 {
@@ -34,12 +56,15 @@ func (s *Store) admit(ctx context.Context, c state.Command) (release func(), err
 		}
 		s.gate.term.Store(term)
 	}
-	s.gate.voters.RLock()
+	release, err = s.gate.hold(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
 	if knows, oldest := s.View().Commands(); oldest != nil && needs > knows {
-		s.gate.voters.RUnlock()
+		release()
 		return nil, &OutdatedError{Node: oldest.Name, Version: oldest.Version}
 	}
-	return s.gate.voters.RUnlock, nil
+	return release, nil
 }
 
 // agesVoters reports whether a command may make the oldest voter an older one.

@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -116,6 +117,32 @@ func TestVersionOfTheLogIsSaidFirst(t *testing.T) {
 		}
 		if len(said) != 3 || said[0] != 1 || said[2] != state.Version {
 			t.Errorf("said %v", said)
+		}
+	})
+}
+
+// A command that waits for a change of the voters does so until its context
+// ends, and nobody is stopped meanwhile who could make that change end.
+func TestWaitingForTheVotersEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRing(t)
+		leader := r.start("A")
+		defer r.closeAll()
+		r.must(leader, state.UpdateNode{ID: "A", Commands: state.Version})
+		release, err := leader.gate.hold(t.Context(), allVoters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		begun := time.Now()
+		if _, err := leader.Propose(ctx, newer()); !errors.Is(err, ErrUnknown) || time.Since(begun) != 2*time.Second {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+		r.must(leader, token(1)) // what everybody knows goes on
+		time.AfterFunc(3*time.Second, release)
+		if _, err := leader.Propose(t.Context(), newer()); err != nil || time.Since(begun) != 5*time.Second {
+			t.Errorf("after %v: %v", time.Since(begun), err)
 		}
 	})
 }

@@ -113,7 +113,7 @@ func openStores(cfg *Config) (*stores, error) {
 
 func newStore(cfg Config, st *stores) *Store {
 	s := &Store{
-		cfg: cfg, dirty: newHub(), stores: st,
+		cfg: cfg, dirty: newHub(), stores: st, gate: newGate(),
 		failed: make(chan struct{}), stopped: make(chan struct{}), supervised: make(chan struct{}), heralded: make(chan struct{}), tried: make(chan struct{}),
 	}
 	seen := &newest{raised: cfg.Raised}
