@@ -27,7 +27,6 @@ func (h *host) stranger() *tls.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
 	return conn
 }
 
@@ -40,7 +39,6 @@ func (h *host) member(as *host) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
 	return conn
 }
 
@@ -50,6 +48,7 @@ func post(path string, length int) string {
 
 // readAnswer reads one answer to its end; an error when the connection ends first.
 func readAnswer(conn net.Conn) (status int, body []byte, err error) {
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		return 0, nil, err
@@ -82,6 +81,7 @@ func TestSlowBodiesOfStrangers(t *testing.T) {
 			t.Errorf("an honest host is answered by %s: HTTP %d, %v: %s", on, status, err, body)
 		}
 		for _, conn := range slow {
+			_ = conn.SetReadDeadline(time.Now().Add(patience))
 			if _, err := io.Copy(io.Discard, conn); err != nil && isTimeout(err) {
 				t.Fatalf("%s still waits for a slow body", on)
 			}
@@ -99,7 +99,7 @@ func isTimeout(err error) bool {
 func TestBodiesThatTrickle(t *testing.T) {
 	r := newRing(t, nil, "a", "b")
 	a := r.host("a")
-	a.server.bounds.stall = 300 * time.Millisecond
+	a.server.bounds.stall = time.Second
 	body := `{"set":{"a":"` + strings.Repeat("x", 20) + `"}}`
 	conn := a.member(r.host("b"))
 	_, _ = io.WriteString(conn, post("/v1/nodes/b/labels", len(body)))
@@ -124,6 +124,7 @@ func TestBodiesThatTrickle(t *testing.T) {
 
 	conn = a.member(r.host("b"))
 	_, _ = io.WriteString(conn, post("/v1/nodes/nobody/availability", 100_000)+"{")
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	if _, err := io.Copy(io.Discard, conn); err != nil && isTimeout(err) {
 		t.Error("the rest of a body that nobody reads is waited for")
 	}

@@ -30,7 +30,7 @@ func (r *ring) expel(name string) {
 }
 
 // patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // ends fails the test unless the reader comes to its end.
 func ends(t *testing.T, what string, read func() error) {
