@@ -88,6 +88,9 @@ func TestStreamsOfARemovedNodeEnd(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
+	}
+	for _, on := range []string{"a", "w"} {
+		h := r.host(on)
 		image := h.engine.AddImage("big:1")
 		paths := []string{
 			"/v1/events?follow=1",
