@@ -28,12 +28,11 @@ func room(dir string) (free, size int64, err error) {
 // another victim when memory runs out. A host that forbids it is served as is.
 func raisePriority(log *slog.Logger) {
 	const nice = -10
-	for _, id := range threads() {
+	toEach(threads, func(id int) {
 		if err := unix.Setpriority(unix.PRIO_PROCESS, id, nice); err != nil {
-			log.Debug("keep the scheduling priority", "error", err)
-			break
+			log.Debug("keep the scheduling priority", "thread", id, "error", err)
 		}
-	}
+	})
 	set(log, "/proc/self/autogroup", fmt.Sprint(nice))
 	set(log, "/proc/self/oom_score_adj", "-900")
 }
@@ -46,13 +45,28 @@ const slack = 2 * time.Millisecond
 // sleeps in steps of 20 microseconds while anything goes on: of what an agent at
 // rest took, that was a third.
 func slackenTimers(log *slog.Logger) {
-	for _, id := range threads() {
+	toEach(threads, func(id int) {
 		set(log, fmt.Sprintf("/proc/%d/timerslack_ns", id), fmt.Sprint(slack.Nanoseconds()))
+	})
+}
+
+// toEach does something to every thread once, those included that appear
+// meanwhile: one that was not reached yet may have made them, and they are as it
+// was. Those to come inherit from these.
+func toEach(list func() []int, do func(id int)) {
+	done := map[int]bool{}
+	for found := true; found; {
+		found = false
+		for _, id := range list() {
+			if !done[id] {
+				do(id)
+				done[id], found = true, true
+			}
+		}
 	}
 }
 
-// threads are the kernel's IDs of this process's threads. Those to come inherit
-// from these.
+// threads are the kernel's IDs of this process's threads.
 func threads() (ids []int) {
 	tasks, _ := os.ReadDir("/proc/self/task")
 	for _, t := range tasks {

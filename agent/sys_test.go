@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,5 +30,20 @@ func TestTimersAreSlackened(t *testing.T) {
 		case err != nil || strings.TrimSpace(string(b)) != fmt.Sprint(slack.Nanoseconds()):
 			t.Errorf("thread %d: %q, %v", id, b, err)
 		}
+	}
+}
+
+// A thread that one makes which was not reached yet is reached as well.
+func TestThreadsThatAppearMeanwhile(t *testing.T) {
+	there := []int{1, 2}
+	reached := map[int]int{}
+	toEach(func() []int { return slices.Clone(there) }, func(id int) {
+		reached[id]++
+		if id < 4 {
+			there = append(there, id+2)
+		}
+	})
+	if want := map[int]int{1: 1, 2: 1, 3: 1, 4: 1, 5: 1}; !maps.Equal(reached, want) {
+		t.Errorf("reached %v, want each of %v once", reached, there)
 	}
 }
