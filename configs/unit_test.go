@@ -2,35 +2,51 @@ package configs
 
 import (
 	"os"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// An agent that leaves, as on a hung disk, counts on its unit: it is started
-// again whatever it exited with and however often, and its containers run on.
-func TestUnitStartsTheAgentAgain(t *testing.T) {
-	unit, err := os.ReadFile("systemd/muster.service")
+// TestUnit holds the systemd unit to what the agent relies on: that containers
+// outlive it, that it is started again for ever, that heartbeats go out on a busy
+// host and when memory runs out, and that published ports have files to open.
+func TestUnit(t *testing.T) {
+	content, err := os.ReadFile("systemd/muster.service")
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(string(unit), "\n")
-	for section, want := range map[string][]string{
-		"[Unit]":    {"StartLimitIntervalSec=0"},
-		"[Service]": {"Restart=always", "RestartSec=1", "KillMode=process"},
+	got := make(map[string]string)
+	section := ""
+	for line := range strings.Lines(string(content)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			section = line
+		}
+		if name, value, found := strings.Cut(line, "="); found && !strings.HasPrefix(line, "#") {
+			got[section+name] = value
+		}
+	}
+	for name, want := range map[string]string{
+		"[Unit]StartLimitIntervalSec": "0",
+		"[Service]ExecStart":          "muster agent",
+		"[Service]Restart":            "always",
+		"[Service]RestartSec":         "1",
+		"[Service]KillMode":           "process",
+		"[Service]Nice":               "-10",
+		"[Service]CPUWeight":          "1000",
+		"[Service]OOMScoreAdjust":     "-900",
+		"[Service]LimitNOFILE":        "1048576",
+		"[Service]StateDirectory":     "muster",
+		"[Service]StateDirectoryMode": "0700",
 	} {
-		begin := slices.Index(lines, section)
-		if begin < 0 {
-			t.Fatalf("there is no %s", section)
+		if diff := cmp.Diff(want, got[name]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		rest := lines[begin+1:]
-		if end := slices.IndexFunc(rest, func(l string) bool { return strings.HasPrefix(l, "[") }); end >= 0 {
-			rest = rest[:end]
-		}
-		for _, w := range want {
-			if !slices.Contains(rest, w) {
-				t.Errorf("%s does not say %s", section, w)
-			}
+	}
+	for _, name := range []string{"Requires", "BindsTo", "PartOf", "Requisite"} {
+		if strings.Contains(got["[Unit]"+name], "docker") {
+			t.Errorf("%s=%s ends the agent with the engine", name, got["[Unit]"+name])
 		}
 	}
 }
