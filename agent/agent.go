@@ -48,7 +48,7 @@ type Agent struct {
 // Run runs the agent until ctx ends or it cannot go on. Containers are left
 // running: the next agent adopts them.
 func Run(ctx context.Context, cfg configs.Config, version string, log *slog.Logger) error {
-	host, err := thisHost(ctx, cfg)
+	host, err := ThisHost(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -76,8 +76,8 @@ type Stats interface {
 	Sample(ctx context.Context) (hoststats.Usage, error)
 }
 
-// thisHost is the machine that the process runs on.
-func thisHost(ctx context.Context, cfg configs.Config) (Host, error) {
+// ThisHost is the machine that the process runs on. The caller closes its Engine.
+func ThisHost(ctx context.Context, cfg configs.Config) (Host, error) {
 	engine, err := docker.New(docker.Config{Host: cfg.DockerHost, Protected: []string{cfg.DataDir, cfg.Socket}})
 	if err != nil {
 		return Host{}, err

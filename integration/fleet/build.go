@@ -22,7 +22,14 @@ func Root(ctx context.Context) (string, error) {
 
 // Build builds the static binary as `make build` does, to path. The caller must
 // run inside the module.
-func Build(ctx context.Context, path string) error {
+func Build(ctx context.Context, path string) error { return build(ctx, path, "./cmd/muster") }
+
+// BuildOlder is Build of the release that plays the one before.
+func BuildOlder(ctx context.Context, path string) error {
+	return build(ctx, path, "./integration/lifecycle/older")
+}
+
+func build(ctx context.Context, path, program string) error {
 	root, err := Root(ctx)
 	if err != nil {
 		return err
@@ -31,11 +38,11 @@ func Build(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+version(ctx, root), "-o", path, "./cmd/muster")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+version(ctx, root), "-o", path, program)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the muster binary: %w\n%s", err, out)
+		return fmt.Errorf("build %s: %w\n%s", program, err, out)
 	}
 	return nil
 }

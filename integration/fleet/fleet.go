@@ -5,6 +5,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +21,10 @@ type Fleet struct {
 	// AgentArgs go to every agent. All hosts of one machine would offer all of
 	// it, so the default declares what each one has.
 	AgentArgs []string
+	// Zones are the zones of hosts, by name: labels that their agents start with.
+	Zones map[string]string
+	// Agent is the binary that agents are started from; "": the lab's.
+	Agent string
 }
 
 // Of makes a fleet of hosts that have no agents yet.
@@ -45,9 +50,24 @@ func New(ctx context.Context, l *lab.Lab, hosts int) (*Fleet, error) {
 func (f *Fleet) StartAgents(ctx context.Context, hosts ...*lab.Host) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, h := range hosts {
-		g.Go(func() error { return h.StartAgent(ctx, lab.AgentOptions{Args: f.AgentArgs}) })
+		g.Go(func() error { return h.StartAgent(ctx, f.options(h)) })
 	}
 	return g.Wait()
+}
+
+func (f *Fleet) options(h *lab.Host) lab.AgentOptions {
+	o := lab.AgentOptions{Binary: f.Agent, Args: slices.Clone(f.AgentArgs)}
+	if zone := f.Zones[h.Name]; zone != "" {
+		o.Args = append(o.Args, "--label", "zone="+zone)
+	}
+	return o
+}
+
+// Part is the fleet with those of its hosts alone.
+func (f *Fleet) Part(hosts ...*lab.Host) *Fleet {
+	part := *f
+	part.Hosts = hosts
+	return &part
 }
 
 // Form makes the cluster on the first host, joins the others, and returns when

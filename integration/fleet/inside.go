@@ -36,6 +36,11 @@ func Status(ctx context.Context, h *lab.Host) (api.Status, error) {
 	return ask(ctx, h, func(ctx context.Context, c *client.Client) (api.Status, error) { return c.Status(ctx) })
 }
 
+// Local is what h knows by itself.
+func Local(ctx context.Context, h *lab.Host) (api.Local, error) {
+	return ask(ctx, h, func(ctx context.Context, c *client.Client) (api.Local, error) { return c.Local(ctx) })
+}
+
 // Nodes are the nodes by name, as h sees them.
 func Nodes(ctx context.Context, h *lab.Host) (map[string]api.Node, error) {
 	list, err := ask(ctx, h, func(ctx context.Context, c *client.Client) ([]api.Node, error) { return c.Nodes(ctx) })
@@ -94,13 +99,21 @@ func (f *Fleet) Follower(ctx context.Context) (*lab.Host, error) {
 	return f.Others(leader)[0], nil
 }
 
+// Seats is how many voters a cluster of so many nodes has.
+func Seats(nodes int) int {
+	switch {
+	case nodes >= 7:
+		return 5
+	case nodes >= 3:
+		return 3
+	}
+	return 1
+}
+
 // AwaitReady waits until every one of hosts sees all of them as ready nodes, and
 // as many voters as such a cluster has.
 func (f *Fleet) AwaitReady(ctx context.Context, hosts ...*lab.Host) error {
-	voters := 1
-	if len(f.Hosts) >= 3 {
-		voters = 3
-	}
+	voters := Seats(len(f.Hosts))
 	return Within(ctx, settleLimit, "a cluster of ready nodes", func(ctx context.Context) error {
 		for _, h := range hosts {
 			s, err := Status(ctx, h)

@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,9 @@ import (
 
 // AgentOptions are what one start of an agent adds to the lab's own.
 type AgentOptions struct {
-	Args []string // appended to the command line
-	Env  []string // NAME=value; the environment is otherwise PATH, LANG, HOME and HOST_PROC
+	Binary string   // instead of the lab's, which is still the one that has to be there
+	Args   []string // appended to the command line
+	Env    []string // NAME=value; the environment is otherwise PATH, LANG, HOME and HOST_PROC
 }
 
 // StartAgent starts the host's agent, logging to agent.log in Dir, and returns
@@ -29,7 +31,7 @@ func (h *Host) StartAgent(ctx context.Context, opts AgentOptions) error {
 		return fmt.Errorf("start the agent on %s: it runs", h.Name)
 	}
 	argv := append([]string{
-		h.lab.opts.Binary, "agent",
+		cmp.Or(opts.Binary, h.lab.opts.Binary), "agent",
 		"--data-dir", h.DataDir,
 		"--advertise", h.Addr,
 		"--name", h.Name,

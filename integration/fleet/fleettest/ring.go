@@ -37,23 +37,33 @@ func (r *Ring) Close() error {
 // before has left. It skips the test where the lab cannot run.
 func (r *Ring) Cluster(t *testing.T) *Cluster {
 	t.Helper()
+	needLab(t)
+	if r.fleet == nil {
+		r.fleet = r.make(t)
+	}
+	c := &Cluster{Fleet: r.fleet, T: t}
+	c.repair()
+	c.tellOfFailure()
+	return c
+}
+
+func needLab(t *testing.T) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("tests on Docker hosts are left out of -short runs")
 	}
 	if err := lab.Available(); err != nil {
 		t.Skip(err)
 	}
-	if r.fleet == nil {
-		r.fleet = r.make(t)
-	}
-	c := &Cluster{Fleet: r.fleet, T: t}
-	c.repair()
-	t.Cleanup(func() {
-		if t.Failed() {
+}
+
+// tellOfFailure has a test that fails end with what each host knows.
+func (c *Cluster) tellOfFailure() {
+	c.T.Cleanup(func() {
+		if c.T.Failed() {
 			c.tellAll()
 		}
 	})
-	return c
 }
 
 func (r *Ring) make(t *testing.T) *fleet.Fleet {

@@ -1,0 +1,101 @@
+//go:build linux
+
+package lifecycle
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/musterhq/muster/integration/fleet"
+	"github.com/musterhq/muster/integration/fleet/fleettest"
+	"github.com/musterhq/muster/integration/lab"
+)
+
+// TestRollingUpgrade gives one host after the other the new release, under
+// requests through the others: no container moves or restarts, no node is called
+// down, and what is new is refused, with the name of an older voter, until the
+// last is upgraded. Once it was used, the older release refuses to start, and
+// leaves everything as it is.
+func TestRollingUpgrade(t *testing.T) {
+	c := fleettest.Alone(t, "upgrade", 3)
+	older := filepath.Join(t.TempDir(), "muster")
+	c.Must(fleet.BuildOlder(t.Context(), older))
+	c.Agent = older
+	c.Must(c.StartAgents(t.Context(), c.Hosts...))
+	c.Must(c.Form(t.Context()))
+	before := c.Lives(c.DeployWeb(6))
+
+	c.Agent = ""
+	for i, h := range c.Hosts {
+		c.Refused(c.Hosts[2], 1, []string{"older", "upgrade"}, "key", "rotate")
+		requests := c.Requests(c.Others(h)...)
+		c.Must(h.StopAgent(t.Context()))
+		c.Must(c.StartAgents(t.Context(), h))
+		c.Must(c.AwaitReady(t.Context(), c.Hosts...))
+		c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, h))
+		requests.NoneFailed()
+		c.SameLives(before, c.Hosts...)
+		c.Run(h, "scale", fmt.Sprintf("%s=%d", fleettest.Web, 6)) // old and new agree on what is there
+		t.Logf("%d of %d hosts are upgraded", i+1, len(c.Hosts))
+	}
+	c.Run(c.Hosts[0], "key", "rotate") // waits until every node has followed
+	c.Settled(6, c.Hosts...)
+	c.SameLives(before, c.Hosts...)
+	downgrade(c, c.FindFollower(), older)
+	c.Settled(6, c.Hosts...)
+	c.SameLives(before, c.Hosts...)
+
+	events, err := fleet.Events(t.Context(), c.Hosts[0], 0)
+	c.Must(err)
+	for _, e := range events {
+		if e.Type == "node" && e.Action == "down" {
+			t.Errorf("%s was called down: %s", e.Name, e.Message)
+		}
+	}
+}
+
+// downgrade tries to go back on a host, which has to be refused.
+func downgrade(c *fleettest.Cluster, h *lab.Host, older string) {
+	c.T.Helper()
+	version := strings.TrimSpace(c.Run(h, "version", "-q"))
+	c.Must(h.StopAgent(c.T.Context()))
+	left := digests(c, h.DataDir)
+	c.Agent = older
+	err := c.StartAgents(c.T.Context(), h)
+	c.Agent = ""
+	if err == nil {
+		c.T.Fatalf("the older release has started on the data of the newer one")
+	}
+	for _, word := range []string{"this is muster older", "nothing was changed", "run muster " + version, "muster node rm"} {
+		if !strings.Contains(err.Error(), word) {
+			c.T.Errorf("the refusal does not say %q: %v", word, err)
+		}
+	}
+	if diff := cmp.Diff(left, digests(c, h.DataDir)); diff != "" {
+		c.T.Errorf("the refused agent has touched its data (-before +after):\n%s", diff)
+	}
+	c.Must(c.StartAgents(c.T.Context(), h))
+	c.Must(c.AwaitReady(c.T.Context(), c.Hosts...))
+	c.Must(c.AwaitAnswers(c.T.Context(), fleettest.Port, c.Hosts...))
+}
+
+// digests are of the files below a directory, by path.
+func digests(c *fleettest.Cluster, dir string) map[string]string {
+	c.T.Helper()
+	found := make(map[string]string)
+	c.Must(filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		found[path] = fmt.Sprintf("%x", sha256.Sum256(b))
+		return err
+	}))
+	return found
+}
