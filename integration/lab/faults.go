@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -36,16 +38,21 @@ func (h *Host) Heal(ctx context.Context) error {
 // at h, those of h still arrive there.
 func (h *Host) Drop(ctx context.Context, from *Host) error { return h.drop(ctx, from.Addr) }
 
+// DropPort is Drop for one port of h: "udp", 7071.
+func (h *Host) DropPort(ctx context.Context, from *Host, protocol string, port int) error {
+	return h.drop(ctx, from.Addr, "-p", protocol, "--dport", strconv.Itoa(port))
+}
+
 // DropOutside is the same for packets from outside.
 func (h *Host) DropOutside(ctx context.Context) error { return h.drop(ctx, outsideAddr) }
 
 // drop works in the raw table, ahead of connection tracking and of the rewriting
 // of published ports.
-func (h *Host) drop(ctx context.Context, addr string) error {
+func (h *Host) drop(ctx context.Context, addr string, match ...string) error {
 	h.mu.Lock()
 	h.dropped = true
 	h.mu.Unlock()
-	return h.iptables(ctx, "-A", dropChain, "-s", addr, "-j", "DROP")
+	return h.iptables(ctx, slices.Concat([]string{"-A", dropChain, "-s", addr}, match, []string{"-j", "DROP"})...)
 }
 
 func (h *Host) iptables(ctx context.Context, args ...string) error {
