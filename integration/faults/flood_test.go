@@ -4,12 +4,14 @@ package faults
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,13 +20,16 @@ import (
 	"github.com/musterhq/muster/integration/lab"
 )
 
-// Connections that say nothing, to the API and to a published port, and what an
-// agent lets strangers have of the former (agent/serve.go), with room for the
-// connections between members.
+// Connections that say nothing, and how many of them an agent has open at once:
+// of those without a TLS handshake (security/mux.go), of strangers with one
+// (agent/serve.go), with room for the connections between members.
 const (
-	silentGuests  = 6000
+	silentSockets = 5000
+	silentGuests  = 1000
 	silentClients = 4000
-	fewGuests     = 256 + 100
+
+	fewSockets = 512 + 100
+	fewGuests  = 256 + 100
 )
 
 // TestFlood has one host take thousands of connections that say nothing, hundreds
@@ -38,21 +43,30 @@ func TestFlood(t *testing.T) {
 	requests := c.Requests(c.Others(target)...)
 
 	files := openFiles(c, target)
-	hold(c, silentGuests, "tcp", target.Addr+":7070", "")
-	c.Within(fleettest.Soon, "few connections of strangers", func(context.Context) error {
-		if n := openFiles(c, target); n > files+fewGuests {
-			return fmt.Errorf("%d files are open, %d before", n, files)
+	few := func(limit int) func(context.Context) error {
+		return func(context.Context) error {
+			if n := openFiles(c, target); n > files+limit {
+				return fmt.Errorf("%d files are open, %d before", n, files)
+			}
+			return nil
 		}
-		return nil
-	})
-	hold(c, silentClients, "tcp", fmt.Sprintf("%s:%d", target.Addr, fleettest.Port), "")
+	}
+	// Sooner than those who say nothing are closed for that.
+	hold(c, silentGuests, func(ctx context.Context) (net.Conn, error) {
+		d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
+		return d.DialContext(ctx, "tcp", target.Addr+":7070")
+	}, "")
+	c.Within(3*time.Second, "few connections of strangers", few(fewGuests))
+	hold(c, silentSockets, to("tcp", target.Addr+":7070"), "")
+	c.Within(3*time.Second, "few connections without a handshake", few(fewGuests+fewSockets))
+	hold(c, silentClients, to("tcp", fmt.Sprintf("%s:%d", target.Addr, fleettest.Port)), "")
 	c.Within(fleettest.Soon, "the clients of the published port", func(context.Context) error {
 		if n := openFiles(c, target); n < files+silentClients {
 			return fmt.Errorf("%d files are open, %d before", n, files)
 		}
 		return nil
 	})
-	hold(c, 100, "unix", target.Socket, "GET /v1/events?follow=1 HTTP/1.1\r\nHost: muster\r\n\r\n")
+	hold(c, 100, to("unix", target.Socket), "GET /v1/events?follow=1 HTTP/1.1\r\nHost: muster\r\n\r\n")
 	flood := callAgainAndAgain(c, target, 200)
 
 	c.Run(c.Others(target)[0], "deploy", "-f", c.File("compose.yaml", beside))
@@ -62,7 +76,7 @@ func TestFlood(t *testing.T) {
 	c.Run(target, "scale", "beside/it=4")
 	c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, target))
 	requests.NoneFailed()
-	if n := openFiles(c, target); n > files+fewGuests+2*silentClients+200 {
+	if n := openFiles(c, target); n > files+fewGuests+fewSockets+2*silentClients+200 {
 		t.Errorf("%d files are open, %d before", n, files)
 	}
 	calm()
@@ -78,7 +92,7 @@ func openFiles(c *fleettest.Cluster, h *lab.Host) int {
 
 // hold opens connections, says the same on each, and keeps them to the test's
 // end without reading.
-func hold(c *fleettest.Cluster, n int, network, address, said string) {
+func hold(c *fleettest.Cluster, n int, dial func(context.Context) (net.Conn, error), said string) {
 	c.T.Helper()
 	var mu sync.Mutex
 	var held []io.Closer
@@ -91,7 +105,7 @@ func hold(c *fleettest.Cluster, n int, network, address, said string) {
 	g.SetLimit(32)
 	for range n {
 		g.Go(func() error {
-			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			conn, err := dial(ctx)
 			if err != nil {
 				return err
 			}
@@ -103,6 +117,11 @@ func hold(c *fleettest.Cluster, n int, network, address, said string) {
 		})
 	}
 	c.Must(g.Wait())
+}
+
+// to dials an address.
+func to(network, address string) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, network, address) }
 }
 
 // callAgainAndAgain has callers ask h for the cluster's status without a pause
