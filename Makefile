@@ -50,7 +50,7 @@ $(LINT):
 	mv bin/tools/golangci-lint $@
 
 .PHONY: test
-test: unit fuzz-short virtual sim mutants-listed lab ## unit tests with -race, short fuzzing, the virtual ring, the simulator, five mutants, the lab
+test: unit fuzz-short virtual sim mutants-listed lab chaos ## unit tests with -race, short fuzzing, the virtual ring, the simulator, five mutants, the lab, chaos
 
 .PHONY: unit
 unit: tools
@@ -81,9 +81,9 @@ lab: tools ## tests on real Docker hosts (as root)
 	fi
 
 .PHONY: chaos
-chaos: tools ## faults on real Docker hosts for MINUTES=n (5), of SEED=n (1), as root
+chaos: tools ## faults on real Docker hosts for MINUTES=n (5), of SEED=n (CHAOS_SEED or 1), as root
 	@if [ "$$(id -u)" -eq 0 ]; then \
-		set -x; go run ./integration/chaos/cmd/chaos -minutes $(MINUTES) -seed $(or $(SEED),1); \
+		set -x; go run ./integration/chaos/cmd/chaos -minutes $(MINUTES) -seed $(or $(SEED),$(CHAOS_SEED),1); \
 	else \
 		echo "chaos skipped: it makes network namespaces and runs Docker engines, which needs root"; \
 	fi

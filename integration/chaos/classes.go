@@ -4,9 +4,12 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -31,7 +34,7 @@ type fault struct {
 
 // classes are all that are staged, by what they hit: hosts, agents, engines,
 // the network, the disk and the processor, containers, and the cluster's members.
-var classes = slices.Concat(hostClasses, engineClasses, cutClasses, containerClasses, memberClasses)
+var classes = slices.Concat(hostClasses, diskClasses, engineClasses, cutClasses, containerClasses, memberClasses)
 
 // Classes are their names.
 func Classes() []string {
@@ -57,7 +60,14 @@ var hostClasses = []class{
 	{"the leader's agent hangs", onLeader(func(_ context.Context, h *lab.Host) error { return h.PauseAgent() })},
 	{"the leader's agent is slow", slowAgent},
 	{"all cores of a host are busy", busy},
+}
+
+var diskClasses = []class{
 	{"a full data disk", onAny(func(_ context.Context, h *lab.Host) error { return h.FillDisk() })},
+	{"a full disk of the leader", onLeader(func(_ context.Context, h *lab.Host) error { return h.FillDisk() })},
+	{"a follower's disk hangs", hungDisk(false)},
+	{"the leader's disk hangs", hungDisk(true)},
+	{"the leader's disk is slow", slowDisk},
 }
 
 var engineClasses = []class{
@@ -70,12 +80,25 @@ var engineClasses = []class{
 		}
 		return h.StartDocker(ctx)
 	})},
+	{"an engine forgets its networks", onAny(func(ctx context.Context, h *lab.Host) error {
+		return errors.Join(h.KillDocker(ctx), forgetNetworks(h))
+	})},
 	{"an engine's rules are flushed", onAny(func(ctx context.Context, h *lab.Host) error {
 		if r := h.Exec(ctx, "iptables", "-w", "-t", "nat", "-F"); r.ExitCode != 0 {
 			return fmt.Errorf("flush the rules of %s: %s", h.Name, r.Stderr)
 		}
 		return nil
 	})},
+}
+
+// forgetNetworks removes the file in which an engine that does not run keeps its
+// networks.
+func forgetNetworks(h *lab.Host) error {
+	err := os.Remove(filepath.Join(h.Dir, "docker", "network", "files", "local-kv.db"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the networks of %s: %w", h.Name, err)
+	}
+	return nil
 }
 
 // onAll, onLeader, onFollower and onAny do the same to hosts of a kind.
@@ -154,6 +177,34 @@ func slowAgent(ctx context.Context, f *fault) (string, error) {
 	return h.Name, nil
 }
 
+func hungDisk(leader bool) func(context.Context, *fault) (string, error) {
+	return func(ctx context.Context, f *fault) (string, error) {
+		h, err := f.one(ctx, leader)
+		if err != nil {
+			return "", err
+		}
+		// What waits for the disk could not be ended before.
+		f.after = append(f.after, func(context.Context) error { return h.ThawDisk() })
+		return h.Name, h.HangDisk()
+	}
+}
+
+// slowDisk lets the leader's disk take what is written once in a quarter of a
+// second.
+func slowDisk(ctx context.Context, f *fault) (string, error) {
+	h, err := f.Fleet.Leader(ctx)
+	if err != nil {
+		return "", err
+	}
+	f.repeat(ctx, 250*time.Millisecond, func(_ context.Context, on bool) error {
+		if on {
+			return h.HangDisk()
+		}
+		return h.ThawDisk()
+	})
+	return h.Name, nil
+}
+
 func busy(ctx context.Context, f *fault) (string, error) {
 	h := pick(f.rand, f.Fleet.Hosts)
 	stop, err := h.Busy(ctx, 2)
@@ -228,20 +279,28 @@ var containerClasses = []class{
 	{"an image is untagged on a node", untag},
 }
 
-// someone is a running container of the cluster.
-func (f *fault) someone(ctx context.Context) (fleet.Container, bool, error) {
-	running, err := fleet.Containers(ctx, "", f.Fleet.Hosts...)
-	if err != nil || len(running) == 0 {
-		return fleet.Container{}, false, err
-	}
-	return pick(f.rand, running), true, nil
+// someone is a running container of the cluster. The users may have removed all
+// and deploy again.
+func (f *fault) someone(ctx context.Context) (c fleet.Container, err error) {
+	err = fleet.Within(ctx, 15*time.Second, "a container", func(ctx context.Context) error {
+		running, err := fleet.Containers(ctx, "", f.Fleet.Hosts...)
+		switch {
+		case err != nil:
+			return err
+		case len(running) == 0:
+			return errNothing
+		}
+		c = pick(f.rand, running)
+		return nil
+	})
+	return c, err
 }
 
 func onContainer(method, call string) func(context.Context, *fault) (string, error) {
 	return func(ctx context.Context, f *fault) (string, error) {
-		c, ok, err := f.someone(ctx)
-		if err != nil || !ok {
-			return "nothing runs", err
+		c, err := f.someone(ctx)
+		if err != nil {
+			return "", err
 		}
 		// The users may have removed it in the meantime: any answer is right.
 		_, _, err = c.Host.DockerAPI(ctx, method, "/containers/"+c.ID+call, nil)
@@ -250,9 +309,9 @@ func onContainer(method, call string) func(context.Context, *fault) (string, err
 }
 
 func pauseTask(ctx context.Context, f *fault) (string, error) {
-	c, ok, err := f.someone(ctx)
-	if err != nil || !ok {
-		return "nothing runs", err
+	c, err := f.someone(ctx)
+	if err != nil {
+		return "", err
 	}
 	f.after = append(f.after, func(ctx context.Context) error {
 		_, _, err := c.Host.DockerAPI(ctx, http.MethodPost, "/containers/"+c.ID+"/unpause", nil)
@@ -263,9 +322,9 @@ func pauseTask(ctx context.Context, f *fault) (string, error) {
 }
 
 func stray(ctx context.Context, f *fault) (string, error) {
-	c, ok, err := f.someone(ctx)
-	if err != nil || !ok {
-		return "nothing runs", err
+	c, err := f.someone(ctx)
+	if err != nil {
+		return "", err
 	}
 	h := pick(f.rand, f.Fleet.Hosts)
 	labels := map[string]string{}

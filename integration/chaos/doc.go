@@ -11,8 +11,8 @@
 // leader, a follower): how the cluster takes them differs from run to run. It
 // may not know an agent's insides, and repeats no rule of package invariants.
 //
-// Clocks are not stepped here: all hosts of a lab have the machine's. The virtual
-// ring stops and moves them.
+// Clocks are not set here: all hosts of a lab have the machine's. The simulator
+// sets them, and the virtual ring lets hosts sleep.
 //
 // Start reading at run.go, then classes.go for what is staged, observer.go for
 // what is checked, model.go for the order of answers.

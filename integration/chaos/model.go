@@ -1,7 +1,12 @@
 package chaos
 
 import (
+	"cmp"
+	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,8 +54,8 @@ var model = porcupine.Model{
 			parts[name] = append(parts[name], op)
 		}
 		var out [][]porcupine.Operation
-		for _, part := range parts {
-			out = append(out, part)
+		for _, name := range slices.Sorted(maps.Keys(parts)) {
+			out = append(out, parts[name])
 		}
 		return out
 	},
@@ -97,13 +102,92 @@ func (h *history) add(user int, called time.Time, in input, out output) {
 	h.ops = append(h.ops, op)
 }
 
-// check reports whether the answers fit one history; decided is false when that
-// could not be found out within the limit.
-func (h *history) check(limit time.Duration) (fits, decided bool) {
+// verdict is what is known of a history.
+type verdict string
+
+const (
+	legal     = verdict(porcupine.Ok)
+	illegal   = verdict(porcupine.Illegal)
+	undecided = verdict(porcupine.Unknown) // not within the limit
+)
+
+// check reports whether the answers about each stack fit one history, and shows
+// around which calls they do not.
+func (h *history) check(limit time.Duration) (verdict, string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	result := porcupine.CheckOperationsTimeout(model, h.ops, limit)
-	return result != porcupine.Illegal, result != porcupine.Unknown
+	result, info := porcupine.CheckOperationsVerbose(model, h.ops, limit)
+	if verdict(result) != illegal {
+		return verdict(result), ""
+	}
+	var shown []string
+	for i, part := range model.Partition(h.ops) {
+		if longest := longest(info.PartialLinearizationsOperations()[i]); len(longest) < len(part) {
+			shown = append(shown, misfit(part, longest))
+		}
+	}
+	return illegal, strings.Join(shown, "\n")
+}
+
+func longest(histories [][]porcupine.Operation) (out []porcupine.Operation) {
+	for _, h := range histories {
+		if len(h) > len(out) {
+			out = h
+		}
+	}
+	return out
+}
+
+// misfit shows the end of the longest history that fits, and the first calls
+// that are not in it.
+func misfit(part, fits []porcupine.Operation) string {
+	const shown = 8
+	in := map[porcupine.Operation]bool{}
+	for _, op := range fits {
+		in[op] = true
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "stack %s; in an order that is possible:\n", part[0].Input.(input).stack)
+	for _, op := range fits[max(0, len(fits)-shown):] {
+		fmt.Fprintf(&out, "    %s\n", describe(op))
+	}
+	out.WriteString("  and then none of:\n")
+	rest := slices.DeleteFunc(slices.Clone(part), func(op porcupine.Operation) bool { return in[op] })
+	slices.SortFunc(rest, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	for _, op := range rest[:min(shown, len(rest))] {
+		fmt.Fprintf(&out, "    %s\n", describe(op))
+	}
+	return out.String()
+}
+
+func describe(op porcupine.Operation) string {
+	in, out := op.Input.(input), op.Output.(output)
+	told := "done"
+	switch {
+	case out.unknown:
+		told = "no answer"
+	case out.absent:
+		told = "no such stack"
+	case in.verb == look:
+		told = fmt.Sprintf("%+v", out.seen)
+	}
+	seconds := func(ns int64) string {
+		if ns == math.MaxInt64 {
+			return "-"
+		}
+		return fmt.Sprintf("%.3fs", time.Duration(ns).Seconds())
+	}
+	return fmt.Sprintf("%s to %s user %d: %s %s %q x%d: %s", seconds(op.Call), seconds(op.Return), op.ClientId, in.verb, in.stack, in.version, in.replicas, told)
+}
+
+// last are the latest answers.
+func (h *history) last(n int) (out []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, op := range h.ops[max(0, len(h.ops)-n):] {
+		out = append(out, describe(op))
+	}
+	return out
 }
 
 func (h *history) len() int {

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -42,8 +43,26 @@ func TestHistoriesOfOneCopy(t *testing.T) {
 				h.ops[i].Return = int64(o.to)
 			}
 		}
-		if fits, decided := h.check(time.Minute); fits != tc.fits || !decided {
-			t.Errorf("%s: fits %v, decided %v", name, fits, decided)
+		want := legal
+		if !tc.fits {
+			want = illegal
+		}
+		if got, _ := h.check(time.Minute); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestMisfitIsShown(t *testing.T) {
+	h := &history{}
+	for i, in := range []input{{verb: deploy, stack: "a", version: "v1", replicas: 2}, {verb: look, stack: "a"}} {
+		h.add(i, h.begun.Add(time.Duration(2*i)), in, output{})
+		h.ops[i].Return = int64(2*i + 1)
+	}
+	_, got := h.check(time.Minute)
+	for _, want := range []string{"stack a", "user 0: deploy a", "none of:\n    0.000s to 0.000s user 1: ls a"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in:\n%s", want, got)
 		}
 	}
 }
@@ -71,6 +90,15 @@ func TestScheduleIsTheSeeds(t *testing.T) {
 	for _, c := range classes {
 		if times[c] != 3 {
 			t.Errorf("class %s comes %d times in three decks", c, times[c])
+		}
+	}
+}
+
+func TestClassesInTurn(t *testing.T) {
+	next := InTurn(7, []string{"b", "a"})
+	for i, want := range []string{"b", "a", "b", "a"} {
+		if got := next(); got.Class != want || got.For < time.Second {
+			t.Errorf("step %d: %+v, want class %s", i, got, want)
 		}
 	}
 }

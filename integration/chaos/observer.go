@@ -56,6 +56,9 @@ func (r *Run) settle(ctx context.Context, healed time.Time) error {
 			r.always(p, time.Now())
 			why = r.unsettled(ctx, p)
 		}
+		if why == "" {
+			why = r.remembered(ctx)
+		}
 		took := time.Since(healed)
 		switch {
 		case ctx.Err() != nil:
@@ -72,6 +75,17 @@ func (r *Run) settle(ctx context.Context, healed time.Time) error {
 		}
 		sleep(ctx, lookEvery)
 	}
+}
+
+// remembered notes what the cluster says of every stack, among the answers that
+// must fit: what was acknowledged is still there.
+func (r *Run) remembered(ctx context.Context) string {
+	for n := range stacks {
+		if err := r.observer().look(ctx, r.Fleet.Any(), n); err != nil {
+			return err.Error()
+		}
+	}
+	return ""
 }
 
 // look asks everybody.
@@ -236,15 +250,30 @@ func (r *Run) unsettled(ctx context.Context, p picture) string {
 		return why
 	}
 	for i := range stacks {
-		if s, ok := p.services[stackName(i)]; ok && s.Spec.Replicas > 0 {
-			for _, h := range r.Fleet.Hosts {
-				if _, err := r.Fleet.Ask(ctx, h, int(port(i)), 2*time.Second); err != nil {
-					return fmt.Sprintf("%s does not answer on %s: %v", stackName(i), h.Name, err)
-				}
+		for _, h := range p.serving(i, r.Fleet.Hosts) {
+			if _, err := r.Fleet.Ask(ctx, h, int(port(i)), 2*time.Second); err != nil {
+				return fmt.Sprintf("%s does not answer on %s: %v", stackName(i), h.Name, err)
 			}
 		}
 	}
 	return ""
+}
+
+// serving are the hosts whose port of a stack should answer.
+func (p picture) serving(n int, hosts []*lab.Host) (out []*lab.Host) {
+	s, ok := p.services[stackName(n)]
+	switch {
+	case !ok || s.Spec.Replicas == 0:
+		return nil
+	case !holdsPort(n):
+		return hosts
+	}
+	for _, c := range p.running {
+		if c.Labels["muster.stack"] == stackName(n) {
+			out = append(out, c.Host)
+		}
+	}
+	return out
 }
 
 // compare holds the cluster's word about its tasks against the engines'.

@@ -18,7 +18,8 @@ import (
 const (
 	users  = 3
 	stacks = 3
-	// maxReplicas of all stacks fit on three of five hosts.
+	// maxReplicas of all stacks fit on three of five hosts, but for those that
+	// hold a port of their host: these need all five.
 	maxReplicas = 5
 	firstPort   = 8100
 )
@@ -44,51 +45,66 @@ type user struct {
 	rand   *rand.Rand
 }
 
+// observer is the user who looks once a fault is over.
+func (r *Run) observer() *user { return &user{Run: r, number: users} }
+
 func stackName(i int) string { return fmt.Sprintf("s%d", i) }
 
-// act makes one call through some host and notes what the answer was.
+// act makes one call through some host.
 func (u *user) act(ctx context.Context) {
 	n := u.rand.IntN(stacks)
-	in := input{stack: stackName(n)}
 	through := pick(u.rand, u.Fleet.Hosts)
 	kind, replicas, version := u.rand.IntN(20), 1+u.rand.IntN(maxReplicas), fmt.Sprintf("%d-%x", u.number, u.rand.Uint32())
-	var do func(context.Context, *client.Client) error
-	out := output{}
-	stale := false
-	switch {
-	case kind < 2:
-		in.verb, in.version, in.replicas = deploy, version, replicas
-		do = func(ctx context.Context, c *client.Client) error {
-			_, err := c.Deploy(ctx, in.stack, []api.NamedSpec{{Name: "web", Spec: spec(n, version, replicas)}})
-			return err
-		}
-	case kind < 5:
-		in.verb, in.replicas = scale, replicas
-		do = func(ctx context.Context, c *client.Client) error {
-			_, err := c.Scale(ctx, in.stack, "web", replicas)
-			return err
-		}
-	case kind < 6:
-		in.verb = remove
-		do = func(ctx context.Context, c *client.Client) error { _, err := c.RemoveStack(ctx, in.stack); return err }
-	case kind < 7:
-		u.restart(ctx, through, in.stack)
-		return
-	default:
-		in.verb = look
-		do = func(ctx context.Context, c *client.Client) (err error) {
-			out.seen, err = see(ctx, c, in.stack)
-			stale = c.Stale()
-			return err
-		}
-	}
 	if through.AgentPID() == 0 {
 		return // nobody to ask
 	}
+	switch {
+	case kind < 2:
+		_ = u.deploy(ctx, through, n, version, replicas)
+	case kind < 5:
+		in := input{verb: scale, stack: stackName(n), replicas: replicas}
+		_ = u.ask(ctx, through, in, func(ctx context.Context, c *client.Client, _ *output) error {
+			_, err := c.Scale(ctx, in.stack, "web", replicas)
+			return err
+		})
+	case kind < 6:
+		in := input{verb: remove, stack: stackName(n)}
+		_ = u.ask(ctx, through, in, func(ctx context.Context, c *client.Client, _ *output) error {
+			_, err := c.RemoveStack(ctx, in.stack)
+			return err
+		})
+	case kind < 7:
+		u.restart(ctx, through, stackName(n))
+	default:
+		_ = u.look(ctx, through, n)
+	}
+}
+
+func (u *user) deploy(ctx context.Context, through *lab.Host, n int, version string, replicas int) error {
+	in := input{verb: deploy, stack: stackName(n), version: version, replicas: replicas}
+	return u.ask(ctx, through, in, func(ctx context.Context, c *client.Client, _ *output) error {
+		_, err := c.Deploy(ctx, in.stack, []api.NamedSpec{{Name: "web", Spec: spec(n, version, replicas)}})
+		return err
+	})
+}
+
+func (u *user) look(ctx context.Context, through *lab.Host, n int) error {
+	in := input{verb: look, stack: stackName(n)}
+	return u.ask(ctx, through, in, func(ctx context.Context, c *client.Client, out *output) (err error) {
+		if out.seen, err = see(ctx, c, in.stack); err == nil && c.Stale() {
+			err = fmt.Errorf("%s reaches no leader", through.Name) // nothing was promised
+		}
+		return err
+	})
+}
+
+// ask makes a call and notes what the answer was, if it said anything.
+func (u *user) ask(ctx context.Context, through *lab.Host, in input, do func(context.Context, *client.Client, *output) error) error {
 	called := time.Now()
-	err := u.call(ctx, through, do)
-	if stale || in.verb == look && err != nil {
-		return // nothing was promised
+	var out output
+	err := u.call(ctx, through, func(ctx context.Context, c *client.Client) error { return do(ctx, c, &out) })
+	if err != nil && in.verb == look {
+		return err
 	}
 	switch client.Code(err) {
 	case "":
@@ -96,7 +112,7 @@ func (u *user) act(ctx context.Context) {
 	case api.CodeNotFound:
 		out.absent = true
 	case api.CodeInvalid, api.CodeConflict, api.CodeTooLarge, api.CodeForbidden, api.CodeNotMember:
-		return // refused: nothing was done
+		return err // refused: nothing was done
 	default:
 		out.unknown = true
 	}
@@ -106,6 +122,7 @@ func (u *user) act(ctx context.Context) {
 		u.mu.Unlock()
 	}
 	u.history.add(u.number, called, in, out)
+	return err
 }
 
 // restart makes a new generation of the same: whatever becomes of it, nobody can
@@ -129,19 +146,26 @@ func see(ctx context.Context, c *client.Client, name string) (stack, error) {
 	return stack{exists: true, version: s.Spec.Template.Container.Env["CHAOS"], replicas: s.Spec.Replicas}, nil
 }
 
-// spec is the example service with a published port of its own.
+// spec is the example service with a published port of its own: one of every
+// node, but for the last stack, whose tasks each hold their node's.
 func spec(n int, version string, replicas int) cluster.ServiceSpec {
+	mode := cluster.Ingress
+	if holdsPort(n) {
+		mode = cluster.HostPort
+	}
 	return cluster.ServiceSpec{
 		Mode: cluster.Replicated, Replicas: replicas,
 		Template: cluster.Template{
 			Container: cluster.ContainerSpec{
 				Image: cluster.Image{Ref: lab.Hello}, Env: map[string]string{"CHAOS": version}, StopGrace: time.Second,
 			},
-			Reservations: cluster.Resources{MilliCPU: 250, Memory: 32 << 20},
-			Ports:        []cluster.Port{{Target: 80, Published: port(n), Protocol: "tcp", Mode: cluster.Ingress}},
+			Reservations: cluster.Resources{MilliCPU: 400, Memory: 32 << 20},
+			Ports:        []cluster.Port{{Target: 80, Published: port(n), Protocol: "tcp", Mode: mode}},
 		},
 		Update: cluster.Update{Parallelism: maxReplicas},
 	}
 }
+
+func holdsPort(n int) bool { return n == stacks-1 }
 
 func port(n int) uint16 { return uint16(firstPort + n) }

@@ -109,7 +109,7 @@ func (h *Host) await(ctx context.Context, p *process, name string, ready func() 
 		return ready(), nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait for %s on %s: %w\n%s", name, h.Name, err, h.LogTail(name, 2<<10))
+		return fmt.Errorf("wait for %s on %s: %w\n%s", name, h.Name, err, h.LogTail(name, 6<<10))
 	}
 	return nil
 }

@@ -9,11 +9,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,13 +25,14 @@ import (
 // hosts are enough for three voters, a minority of two, and a bridge.
 const hosts = 5
 
-// dataDisk is each host's disk for the agent's data, so that it can be filled.
+// dataDisk is each host's disk for the agent's data, so that it can be filled and
+// hang.
 const dataDisk = 96 << 20
 
 func main() {
 	seed := flag.Uint64("seed", 1, "what is staged, and when")
-	minutes := flag.Float64("minutes", 5, "for how long faults are staged")
-	class := flag.String("class", "", "stage these classes of faults alone, separated by commas")
+	minutes := flag.Float64("minutes", 5, "for how long faults are staged; 0: every class once")
+	class := flag.String("class", "", "stage these classes of faults alone, separated by commas, in that order")
 	list := flag.Bool("classes", false, "list the classes of faults")
 	flag.Parse()
 	if *list {
@@ -43,12 +42,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
 	cfg := chaos.Config{Seed: *seed, For: time.Duration(*minutes * float64(time.Minute)), Log: os.Stdout}
+	again := fmt.Sprintf("make chaos MINUTES=%g SEED=%d", *minutes, *seed)
 	if *class != "" {
 		cfg.Classes = strings.Split(*class, ",")
+		again = fmt.Sprintf("go run ./integration/chaos/cmd/chaos -minutes %g -seed %d -class %q", *minutes, *seed, *class)
 	}
 	if err := run(ctx, cfg); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		fmt.Fprintf(os.Stderr, "the same faults again: make chaos MINUTES=%g SEED=%d\n", *minutes, *seed)
+		fmt.Fprintf(os.Stderr, "%v\nthe same faults again: %s\n", err, again)
 		os.Exit(1)
 	}
 }
@@ -63,7 +63,7 @@ func run(ctx context.Context, cfg chaos.Config) (err error) {
 	if err := fleet.Build(ctx, binary); err != nil {
 		return err
 	}
-	l, err := lab.New(ctx, lab.Options{Name: "chaos", Binary: binary, SmallDisk: dataDisk})
+	l, err := lab.New(ctx, lab.Options{Name: "chaos", Binary: binary, SmallDisk: dataDisk, LoopDisk: true})
 	if err != nil {
 		return err
 	}
@@ -76,33 +76,26 @@ func run(ctx context.Context, cfg chaos.Config) (err error) {
 		return err
 	}
 	report, err := chaos.Start(ctx, f, cfg)
-	print(report)
+	report.Print(os.Stdout)
 	if err == nil && len(report.Broken) > 0 {
 		err = fmt.Errorf("broken:\n  %s", strings.Join(report.Broken, "\n  "))
 	}
 	if err != nil {
+		fmt.Fprintf(os.Stderr, "--- users were told last\n%s\n", strings.Join(report.Last, "\n"))
 		tell(f)
 	}
 	return err
 }
 
-// print is the summary of a run.
-func print(r chaos.Report) {
-	staged := 0
-	for _, class := range slices.Sorted(maps.Keys(r.Faults)) {
-		fmt.Printf("%4d  %s\n", r.Faults[class], class)
-		staged += r.Faults[class]
-	}
-	fmt.Printf("seed %d: %d faults of %d classes, %d operations of users (%d with an unknown outcome), %d looks, at most %.1f s until all was as desired, %d invariants broken\n",
-		r.Seed, staged, len(r.Faults), r.Operations, r.Unknown, r.Checks, r.Slowest.Seconds(), len(r.Broken))
-}
-
-// tell shows what each host knows after a failure.
+// tell shows what the cluster did last, and what each host knows.
 func tell(f *fleet.Fleet) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
+	r := f.Any().CLI(ctx, "events", "--tail", "60")
+	fmt.Fprintf(os.Stderr, "--- %s: events\n%s%s", f.Any().Name, r.Stdout, r.Stderr)
 	for _, h := range f.Up() {
 		r := h.CLI(ctx, "ps", "-o", "wide")
-		fmt.Fprintf(os.Stderr, "--- %s: ps\n%s%s--- log of its agent\n%s\n", h.Name, r.Stdout, r.Stderr, h.LogTail("agent", 8<<10))
+		fmt.Fprintf(os.Stderr, "--- %s: ps\n%s%s--- log of its agent\n%s\n--- log of its engine\n%s\n",
+			h.Name, r.Stdout, r.Stderr, h.LogTail("agent", 6<<10), h.LogTail("dockerd", 2<<10))
 	}
 }
