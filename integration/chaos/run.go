@@ -132,17 +132,18 @@ func (r *Run) round(ctx context.Context, number int, s Step) error {
 // mend gives every host what it needs: power, link, engine, agent, a
 // place in the cluster, and leave to take tasks.
 func (r *Run) mend(ctx context.Context) error {
-	err := each(ctx, r.Fleet.Hosts, r.restore)
-	err = errors.Join(err, r.superviseAgents(ctx))
-	if err != nil {
+	if err := each(ctx, r.Fleet.Hosts, r.restore); err != nil {
 		return fmt.Errorf("mend the hosts: %w", err)
+	}
+	if err := fleet.Within(ctx, settledIn, "agents on all hosts", r.superviseAgents); err != nil {
+		return err
 	}
 	return r.takeIn(ctx)
 }
 
 // restore gives a host power, its link and all that its agent and engine need.
 // An engine that was cut off while it wrote may panic at every start from then
-// on (moby#45057); what helps is to remove its networks.
+// on; what helps is to remove the file of its networks.
 func (r *Run) restore(ctx context.Context, h *lab.Host) error {
 	err := up(ctx, h)
 	if err == nil || !strings.Contains(err.Error(), "libnetwork") {
