@@ -206,7 +206,7 @@ func (p picture) facts() *invariants.Facts {
 		}
 		for _, s := range services {
 			if s.ID == task.Service {
-				task.Resources = s.Spec.Template.Reservations
+				task.Resources, task.HostPorts = s.Spec.Template.Reservations, s.Spec.Template.HostPorts()
 			}
 		}
 		tasks = append(tasks, task)
