@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,7 +96,13 @@ func tell(f *fleet.Fleet) {
 	fmt.Fprintf(os.Stderr, "--- %s: events\n%s%s", f.Any().Name, r.Stdout, r.Stderr)
 	for _, h := range f.Up() {
 		r := h.CLI(ctx, "ps", "-o", "wide")
-		fmt.Fprintf(os.Stderr, "--- %s: ps\n%s%s--- log of its agent\n%s\n--- log of its engine\n%s\n",
-			h.Name, r.Stdout, r.Stderr, h.LogTail("agent", 6<<10), h.LogTail("dockerd", 2<<10))
+		fmt.Fprintf(os.Stderr, "--- %s: ps\n%s%s--- log of its agent\n%s\n--- complaints of its engine\n%s\n",
+			h.Name, r.Stdout, r.Stderr, h.LogTail("agent", 6<<10), complaints(h.LogTail("dockerd", 32<<10)))
 	}
+}
+
+// complaints are the last lines of a log that are more than information.
+func complaints(log string) string {
+	lines := slices.DeleteFunc(strings.Split(log, "\n"), func(line string) bool { return strings.Contains(line, "level=info") })
+	return strings.Join(lines[max(0, len(lines)-15):], "\n")
 }
