@@ -50,7 +50,7 @@ func diskIsFull(c *fleettest.Cluster, sick *lab.Host) {
 		return err
 	})
 	for _, h := range c.Hosts {
-		c.AwaitProblem(fleettest.Soon, h, "node "+sick.Name, "vote rests")
+		c.AwaitProblem(fleettest.Soon, h, "node "+sick.Name, "vote rests until")
 		acknowledged = bulky(c, h, acknowledged)
 	}
 	requests.NoneFailed()
@@ -62,7 +62,7 @@ func diskIsFull(c *fleettest.Cluster, sick *lab.Host) {
 	// An agent that starts without room goes on as one that ran out of it.
 	c.Must(sick.StopAgent(t.Context()))
 	c.Must(c.StartAgents(t.Context(), sick))
-	c.AwaitProblem(fleettest.Soon, sick, "node "+sick.Name, "vote rests")
+	c.AwaitProblem(fleettest.Soon, sick, "node "+sick.Name, "vote rests until")
 	acknowledged = bulky(c, sick, acknowledged)
 
 	c.Must(sick.FreeDisk())
@@ -106,7 +106,7 @@ func fillLog(c *fleettest.Cluster, sick *lab.Host) (acknowledged uint64) {
 		acknowledged = bulky(c, others[i%2], acknowledged)
 		s, err := fleet.Status(c.T.Context(), others[0])
 		c.Must(err)
-		if strings.Contains(strings.Join(s.Problems, "\n"), "vote rests") {
+		if strings.Contains(strings.Join(s.Problems, "\n"), "vote rests until") {
 			return acknowledged
 		}
 	}
