@@ -103,7 +103,8 @@ tools: # what the lab needs; says nothing if nothing is missing
 fuzz_targets = grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*_test.go:func | |' | sort -u
 
 # A package is built once, for all of its targets: linking takes longer than a
-# short run; so does making each new input small for up to a minute. What was found goes to testdata/fuzz of the package.
+# short run, and so would making each new input small. What fails is kept in the
+# package's testdata/fuzz.
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@mkdir -p bin/fuzz; built=; $(fuzz_targets) | while read -r package target; do \

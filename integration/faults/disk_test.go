@@ -30,8 +30,9 @@ func TestLeadersDiskIsFull(t *testing.T) {
 }
 
 // diskIsFull leaves no room for an agent's data, nor that which the agent kept
-// back, and writes until its log does not take any more. Its vote rests, everything else goes on: writes through any
-// host, containers, answers, and the agent itself. With room it votes again.
+// back, and writes until its log does not take any more. Its vote rests,
+// everything else goes on: writes through any host, containers, answers, and the
+// agent itself. With room it votes again.
 func diskIsFull(c *fleettest.Cluster, sick *lab.Host) {
 	t := c.T
 	before := c.Lives(c.DeployWeb(6))
