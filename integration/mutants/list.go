@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // mutant is one check that is taken out.
 type mutant struct {
 	removed string // what the code does not do any more
@@ -22,8 +24,12 @@ func test(pkg, run string) catcher { return catcher{pkg: pkg, run: run} }
 func sim(seeds int) catcher { return catcher{seeds: seeds} }
 
 // mutants are all of them, the model of raft first.
-var mutants = []mutant{
-	// The log. These checks are raft's own; see doc.go.
+var mutants = slices.Concat(
+	logMutants, voterMutants, stateMutants, deathMutants, placementMutants, hostMutants, accessMutants,
+)
+
+// The log. These checks are raft's own; see doc.go.
+var logMutants = []mutant{
 	{
 		"the lease: a leader without a majority leads on",
 		"integration/sim/election.go", "if r.leader == deposed && !r.hasMajority(deposed) {", "if r.leader == deposed && false {", sim(60), true,
@@ -53,8 +59,10 @@ var mutants = []mutant{
 		"the end of an FSM that could not apply an entry", "consensus/fsm.go",
 		"if f.stopped != nil {\n\t\treturn state.Result{}, f.stopped\n\t}\n\tdefer", "defer", test("./consensus", "TestUnknownCommandStopsTheNode"), false,
 	},
+}
 
-	// Voters.
+// Voters.
+var voterMutants = []mutant{
 	{
 		"the quorum before a change of voters", "consensus/voters/plan.go",
 		"if 2*s.live() <= len(s.voters) {", "if false {", test("./consensus/voters", ""), false,
@@ -72,8 +80,10 @@ var mutants = []mutant{
 		"the release of who takes a seat", "consensus/voters/seats.go",
 		"!m.Gone && !m.Outdated && ", "!m.Gone && ", test("./consensus/voters", "TestPlan"), false,
 	},
+}
 
-	// The state machine.
+// The state machine.
+var stateMutants = []mutant{
 	{
 		"the memory of requests: one that is sent again takes effect again", "cluster/state/state.go",
 		"if r, ok := tx.requests.get(id); ok {", "if r, ok := tx.requests.get(id); ok && false {", sim(40), true,
@@ -114,8 +124,10 @@ var mutants = []mutant{
 		"the direction of command time", "cluster/state/tx.go",
 		"if at.Before(v.now) {", "if false {", test("./cluster/state", "TestCommandTime"), false,
 	},
+}
 
-	// Who is dead.
+// Who is dead.
+var deathMutants = []mutant{
 	{
 		"the dial: silence of an agent is the death of its host", "cluster/health/round.go",
 		"case o.Lives():\n\t\tr.alive = true\n", "case o.Lives():\n\t\tr.silent = append(r.silent, by)\n", test("./cluster/health", ""), false,
@@ -132,8 +144,10 @@ var mutants = []mutant{
 		"the quarantine of nodes that flap", "cluster/health/flap.go",
 		"f.until = now.Add(f.last)", "f.until = now", test("./cluster/health", "TestFlapping"), false,
 	},
+}
 
-	// What should exist, and where.
+// What should exist, and where.
+var placementMutants = []mutant{
 	{
 		"the handover: a holder stops before its successor is ready", "cluster/rollout/seat.go",
 		"if w.ready(s.successor) {", "if true {", sim(40), false,
@@ -162,8 +176,10 @@ var mutants = []mutant{
 		"the quarantine, when a place is chosen", "placement/snapshot.go",
 		"if blocked == \"\" && quarantined[n.ID] {", "if blocked == \"\" && quarantined[\"-\"] {", test("./placement", "TestQuarantine"), false,
 	},
+}
 
-	// The hosts.
+// The hosts.
+var hostMutants = []mutant{
 	{
 		"the restarts that the next agent has to know of", "agent/worker/loop.go",
 		"n += o.Observed.Restarts", "n += 0 * o.Observed.Restarts", test("./agent/worker", "TestRestartsAreCountedAcrossAgents"), false,
@@ -192,8 +208,10 @@ var mutants = []mutant{
 		"whether a host is dead, when it is balanced to", "lb/input.go",
 		"if alive[t.Node] && t.Desired", "if t.Desired", sim(40), false,
 	},
+}
 
-	// Who may.
+// Who may.
+var accessMutants = []mutant{
 	{
 		"whether a caller still is a member", "security/access.go",
 		"case !known:", "case false:", test("./security", "TestAuthorise"), false,
