@@ -78,6 +78,9 @@ func (o Options) unread(name string, err error) error {
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		err = pe.Err
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; check its name and the directory", err)
+	}
 	if len(o.Files) == 1 {
 		return fmt.Errorf("read compose file: %w", err)
 	}
