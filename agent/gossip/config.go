@@ -22,7 +22,11 @@ const (
 	probeTimeout     = 250 * time.Millisecond
 	suspicionMult    = 3
 	suspicionMaxMult = 2 // also bounds the wait when no third member can confirm
-	streamTimeout    = 3 * time.Second
+	// Each member passes news on in this many packets for each power of ten of
+	// members, to members at random. With memberlist's own 4 a member of a small
+	// cluster misses some of it, until the next exchange of all states.
+	retransmitMult = 8
+	streamTimeout  = 3 * time.Second
 	// A host may come back under another address once it was seen dead for
 	// this long.
 	reclaimAfter = time.Second
@@ -97,6 +101,7 @@ func (c *Config) memberlistConfig(d *delegate, keyring *memberlist.Keyring, logg
 	mc.ProbeInterval, mc.ProbeTimeout = probeInterval, probeTimeout
 	mc.SuspicionMult, mc.SuspicionMaxTimeoutMult = suspicionMult, suspicionMaxMult
 	mc.TCPTimeout = streamTimeout
+	mc.RetransmitMult = retransmitMult
 	mc.DeadNodeReclaimTime = reclaimAfter
 	mc.EnableCompression = false // messages are small, and CPU is what must not run short
 	mc.Delegate, mc.Events, mc.Alive, mc.Merge, mc.Ping = d, d, d, d, d

@@ -144,11 +144,16 @@ func (g *Gossip) SetMeta(m Meta) error {
 	if err := g.storeMeta(m); err != nil {
 		return fmt.Errorf("set gossip metadata: %w", err)
 	}
+	g.announce()
+	return nil
+}
+
+// announce tells the others of this member anew, in the background.
+func (g *Gossip) announce() {
 	select {
 	case g.metaDirty <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 func (g *Gossip) storeMeta(m Meta) error {

@@ -367,6 +367,32 @@ func TestMeetHealsAtOnce(t *testing.T) {
 	})
 }
 
+// Whoever meets a member says itself that it is back: the one that it met may
+// not reach the others.
+func TestMeetAnnounces(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *ring) {
+		const n = 5
+		var ring []*Gossip
+		for i := range n {
+			ring = append(ring, r.start(i, nil))
+		}
+		for _, g := range ring[1:] {
+			if _, err := g.Join(addrsOf(0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.until("all hear of all", time.Minute, func() bool { return eachHears(ring, n) })
+		r.net.Partition(addrsOf(0), addrsOf(1, 2, 3, 4))
+		time.Sleep(10 * time.Minute)
+		r.net.Heal()
+		for _, other := range addrsOf(2, 3, 4) {
+			r.net.Cut(addrOf(1), other)
+		}
+		ring[0].Meet(Peer{ID: nodeID(1), Addr: addrOf(1)})
+		r.until("the others hear of it", 3*time.Second, func() bool { return eachHears(ring[2:], n) })
+	})
+}
+
 func TestStartRefuses(t *testing.T) {
 	for name, edit := range map[string]func(*Config){
 		"no node":           func(c *Config) { c.NodeID = "" },

@@ -57,6 +57,9 @@ func (g *Gossip) meetings(ctx context.Context) {
 			return
 		case p := <-g.meet:
 			g.dial([]Peer{p})
+			// The peer passes on that this member is back; so does this one, and
+			// then everybody who hears it: from the peer alone it may miss some.
+			g.announce()
 		}
 	}
 }
