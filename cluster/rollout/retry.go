@@ -58,7 +58,13 @@ func (w *work) givenUp(s *seat) bool {
 	if w.svc.Spec.Template.Restart.Condition != cluster.RestartNever || w.failed(s) == nil {
 		return false
 	}
-	return s.holder == nil || w.lost(s.holder) || s.holder.Generation != w.svc.Generation
+	return s.holder == nil || w.lost(s.holder) || w.updates(s.holder)
+}
+
+// updates reports whether the task has to go for the update alone. One on a
+// drained node has to leave that as well, whatever became of the update.
+func (w *work) updates(t *cluster.Task) bool {
+	return t.Generation != w.svc.Generation && !w.drained(t)
 }
 
 // rest counts a seat that waits after a failure. One that is given up holds up

@@ -116,6 +116,38 @@ func TestFailedTaskThatMustNotRestartHoldsUpNoDrain(t *testing.T) {
 	w.has("1 t001 g1 n1 failed", "2 t004 g1 n1")
 }
 
+func TestHaltedUpdateHoldsUpNoDrain(t *testing.T) {
+	for name, leaves := range map[string]struct {
+		node string
+		want []string
+		then []string
+	}{
+		"its update failed": {
+			"n1", []string{"stop t003: another task follows", "create 1 t004 g2 for t001"},
+			[]string{"stop t001: replaced: updated to generation 2", "create 2 t005 g2 for t002"}, // what halted the update is over
+		},
+		"it was not updated": {
+			"n2", []string{"create 2 t004 g2 for t002"},
+			[]string{"stop t002: replaced: updated to generation 2"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "n1", "n2", "n3")
+			w.deploy("1", replicas(2), restart(cluster.RestartNever))
+			w.run()
+			w.deploy("2", replicas(2), restart(cluster.RestartNever))
+			w.decides("create 1 t003 g2 for t001")
+			w.observe("t003", gaveUp)
+			w.now = w.now.Add(time.Hour)
+			w.decides()
+			w.available(leaves.node, cluster.Drained)
+			w.decides(leaves.want...)
+			w.observe("t004", running)
+			w.decides(leaves.then...)
+		})
+	}
+}
+
 func TestCompletedSuccessorTakesOver(t *testing.T) {
 	w := newWorld(t, "n1", "n2")
 	w.deploy("1", replicas(2), restart(cluster.RestartOnFailure))

@@ -100,7 +100,7 @@ func (w *work) startMoves() {
 	}
 	for _, s := range w.waiting {
 		busy := w.moving
-		if s.holder.Generation != w.svc.Generation {
+		if w.updates(s.holder) {
 			busy += w.failing
 		}
 		if busy >= max(w.svc.Spec.Update.Parallelism, 1) {
