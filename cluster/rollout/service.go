@@ -134,5 +134,5 @@ func (w *work) create(s *seat, replaces cluster.TaskID) *cluster.Task {
 }
 
 func (w *work) stop(t *cluster.Task, reason string) {
-	w.out.Stop = append(w.out.Stop, state.StopTask{Task: t.ID, Reason: reason})
+	w.out.Stop = append(w.out.Stop, state.StopTask{Task: t.ID, Reason: reason, Seen: w.svc.Updated})
 }

@@ -109,6 +109,12 @@ func (w *world) step() []string {
 	r, wake := Step(w.st.View(), w.now, w.newID, w.opts)
 	w.wake = wake
 	lines := w.lines(r)
+	for _, s := range r.Stop {
+		t, _ := w.st.View().Task(s.Task)
+		if svc, ok := w.st.View().Service(t.Service); !ok || !s.Seen.Equal(svc.Updated) {
+			w.t.Errorf("the stop of %s would hold whatever became of its service: it names %v", s.Task, s.Seen)
+		}
+	}
 	w.do(r)
 	if again, _ := Step(w.st.View(), w.now, w.newID, w.opts); !again.Empty() {
 		w.t.Fatalf("decided %q, and then at once %q", lines, w.lines(again))

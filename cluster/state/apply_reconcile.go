@@ -41,6 +41,10 @@ func (tx *tx) stop(c StopTask) {
 	if !ok || old.Desired == cluster.Stopped {
 		return
 	}
+	if s, ok := tx.services.get(string(old.Service)); ok && !c.Seen.IsZero() && !s.Updated.Equal(c.Seen) {
+		tx.refuse(c.Task, "service %s has changed since its task was to stop", old.Service)
+		return
+	}
 	t := *old
 	t.Desired, t.Reason = cluster.Stopped, c.Reason
 	tx.putTask(&t)

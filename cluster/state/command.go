@@ -184,6 +184,10 @@ type Assign struct {
 type StopTask struct {
 	Task   cluster.TaskID `cbor:"1,keyasint"`
 	Reason string         `cbor:"2,keyasint,omitempty"`
+	// Seen is when the task's service last changed, as the decision knew it. One
+	// that has changed since may want the task, or another first; it is decided
+	// about again. Zero stops the task in any case.
+	Seen time.Time `cbor:"3,keyasint,omitzero" since:"2"`
 }
 
 // Explain tells people why a task is pending.

@@ -155,7 +155,7 @@ func TestGenerationOfATaskOnALostNodeIsKept(t *testing.T) {
 	put(0)
 	w.must(Reconcile{Create: []cluster.Task{task("1", 1, "n2", 0)}})
 	w.must(Observe{Node: "n2", Tasks: []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseRunning}}}})
-	w.must(Reconcile{Conditions: []NodeCondition{{"n2", cluster.Down, "silent"}}, Stop: []StopTask{{"1", "scaled"}}})
+	w.must(Reconcile{Conditions: []NodeCondition{{"n2", cluster.Down, "silent"}}, Stop: []StopTask{{Task: "1", Reason: "scaled"}}})
 	for i := range 30 {
 		put(i + 1)
 	}
@@ -198,7 +198,7 @@ func TestReconcileChecksCapacityAgain(t *testing.T) {
 		t.Fatalf("n1 holds %+v", got)
 	}
 	// Room appears when a task has ended, not when it is told to.
-	w.must(Reconcile{Stop: []StopTask{{"1", "scaled down"}}})
+	w.must(Reconcile{Stop: []StopTask{{Task: "1", Reason: "scaled down"}}})
 	if r := w.must(Reconcile{Assign: []Assign{{"2", 1, "n1"}}}); len(r.Refused) != 1 {
 		t.Fatal("a stopping task gave up its room")
 	}
@@ -232,6 +232,47 @@ func TestReconcileRefusesTheStale(t *testing.T) {
 	}
 }
 
+// A service that changed while a stop was on its way may want the task, or want
+// its successor first.
+func TestStopFromBeforeAChangeIsRefused(t *testing.T) {
+	const id = cluster.ServiceID("s/web")
+	slow := spec("a", 1)
+	slow.Update.Order = cluster.StopFirst
+	quick := slow
+	quick.Update.Order = cluster.StartFirst
+	for name, change := range map[string]Body{
+		"scaled":              Scale{Service: id, Replicas: 3},
+		"another order":       PutStack{Stack: "s", Services: []NamedSpec{{"web", quick}}},
+		"another generation":  Restart{Service: id},
+		"removed":             RemoveStack{Stack: "s"},
+		"nothing, deployed":   PutStack{Stack: "s", Services: []NamedSpec{{"web", slow}}},
+		"of another service":  PutStack{Stack: "t", Services: []NamedSpec{{"web", slow}}},
+		"the task's own news": Observe{Node: "n1", Tasks: []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseRunning}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "n1")
+			w.must(PutStack{Stack: "s", Services: []NamedSpec{{"web", slow}}})
+			w.must(Reconcile{Create: []cluster.Task{task("1", 1, "n1", 0)}})
+			known, _ := w.View().Service(id)
+			w.now = t0 // the clock of the next leader is behind
+			w.must(change)
+			now, _ := w.View().Service(id)
+			stale := name != "nothing, deployed" && name != "of another service" && name != "the task's own news"
+			if changed := !now.Updated.Equal(known.Updated); changed != stale {
+				t.Errorf("it last changed at %v, was %v", now.Updated, known.Updated)
+			}
+			r := w.must(Reconcile{Stop: []StopTask{{Task: "1", Reason: "updated", Seen: known.Updated}}})
+			one, _ := w.View().Task("1")
+			if refused := len(r.Refused) == 1; refused != stale || (one.Desired == cluster.Running) != stale {
+				t.Errorf("refused %+v, the task shall be %s", r.Refused, one.Desired)
+			}
+			if r := w.must(Reconcile{Stop: []StopTask{{Task: "1", Seen: now.Updated}}}); len(r.Refused) != 0 {
+				t.Errorf("decided again: refused %+v", r.Refused)
+			}
+		})
+	}
+}
+
 func TestHostPortIsHeldOnce(t *testing.T) {
 	w := newWorld(t, "n1")
 	w.must(PutStack{Stack: "s", Services: []NamedSpec{{"web", spec("a", 4)}}})
@@ -249,7 +290,7 @@ func TestEndedTasksStayEndedAndAreBounded(t *testing.T) {
 	for i := range 12 {
 		id := fmt.Sprintf("%02d", i)
 		w.must(Reconcile{Create: []cluster.Task{task(id, 1, "n1", 1)}})
-		w.must(Reconcile{Stop: []StopTask{{cluster.TaskID(id), "test"}}})
+		w.must(Reconcile{Stop: []StopTask{{Task: cluster.TaskID(id), Reason: "test"}}})
 		w.must(Observe{Node: "n1", Tasks: []TaskObserved{{cluster.TaskID(id), cluster.Observed{Phase: cluster.PhaseExited, ExitCode: 137}}}})
 		w.must(Observe{Node: "n1", Tasks: []TaskObserved{{cluster.TaskID(id), cluster.Observed{Phase: cluster.PhaseRunning}}}})
 	}
@@ -283,7 +324,7 @@ func TestForgetWaitsForTheLastTask(t *testing.T) {
 	w.must(PutStack{Stack: "s", Services: []NamedSpec{{"web", spec("a", 2)}}})
 	w.must(Reconcile{Create: []cluster.Task{task("1", 1, "n1", 0), task("2", 2, "n2", 0)}})
 	w.must(RemoveStack{Stack: "s"})
-	w.must(Reconcile{Stop: []StopTask{{"1", ""}, {"2", ""}}, Forget: []cluster.ServiceID{"s/web"}})
+	w.must(Reconcile{Stop: []StopTask{{Task: "1"}, {Task: "2"}}, Forget: []cluster.ServiceID{"s/web"}})
 	w.must(Observe{Node: "n1", Tasks: []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseExited}}}})
 	w.must(Reconcile{Forget: []cluster.ServiceID{"s/web"}})
 	if _, ok := w.View().Service("s/web"); !ok {
@@ -448,7 +489,7 @@ func randomBody(rt *rapid.T, i int) Body {
 	case 1, 2:
 		return Reconcile{Create: []cluster.Task{task(id(), rapid.IntRange(1, 3).Draw(rt, "slot"), string(node), 1<<30)}}
 	case 3:
-		return Reconcile{Stop: []StopTask{{cluster.TaskID(id()), "x"}}, Forget: []cluster.ServiceID{"s/web"}}
+		return Reconcile{Stop: []StopTask{{Task: cluster.TaskID(id()), Reason: "x"}}, Forget: []cluster.ServiceID{"s/web"}}
 	case 4:
 		phase := rapid.SampledFrom([]cluster.Phase{cluster.PhaseRunning, cluster.PhaseExited, cluster.PhaseBackoff}).Draw(rt, "phase")
 		return Observe{Node: node, Repeats: i%2 == 0, Tasks: []TaskObserved{{cluster.TaskID(id()), cluster.Observed{Phase: phase, Restarts: i % 3, Final: phase == cluster.PhaseExited}}}}

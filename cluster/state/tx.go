@@ -101,8 +101,13 @@ func (tx *tx) putNode(n *cluster.Node) {
 	tx.changed(TopicNode, string(n.ID), n.ID)
 }
 
+// putService stores a service. Updated tells each of its changes from those
+// before, also where the clock stands still.
 func (tx *tx) putService(s *cluster.Service) {
 	s.Updated = tx.now
+	if old, ok := tx.services.get(string(s.ID)); ok && !s.Updated.After(old.Updated) {
+		s.Updated = old.Updated.Add(time.Nanosecond)
+	}
 	tx.services.put(string(s.ID), s)
 	tx.changed(TopicService, string(s.ID), "")
 }

@@ -178,7 +178,8 @@ func (t *term) propose(now time.Time, d controller.Decision) {
 		}
 	}
 	t.after(proposeTimeout, func() { outcome(state.Result{}, errUnknown) })
-	w.raft.propose(t.a.h, state.Command{At: now, Body: d.Reconcile}, func(res state.Result, err error) {
+	version, _ := w.raft.view(t.a.h).Commands()
+	w.raft.propose(t.a.h, state.Command{At: now, Body: state.Trim(d.Reconcile, version)}, func(res state.Result, err error) {
 		t.a.run(func() {
 			if t.a.term == t {
 				outcome(res, err)
