@@ -21,7 +21,11 @@ func (h *host) node() cluster.Node {
 	}
 }
 
-// join asks any member until it is let in, and then starts the agent.
+// joinTimeout is how long a host waits for the member whom it asked to be let in.
+const joinTimeout = 15 * time.Second
+
+// join asks any member until it is let in, and then starts the agent. A member
+// that dies meanwhile never answers, whether it had the host let in or not.
 func (h *host) join() {
 	again := func() { h.after(h.w.between(time.Second, 4*time.Second), h.join) }
 	via := pick(h.w, h.w.hosts)
@@ -31,18 +35,24 @@ func (h *host) join() {
 		}
 		return
 	}
+	told := false
+	tell := func(joined bool) {
+		switch {
+		case told || h.member:
+		case joined:
+			h.member = true
+			h.note("joins")
+			h.startAgent()
+		default:
+			again()
+		}
+		told = true
+	}
+	h.after(joinTimeout, func() { tell(false) })
 	via.agent.call(state.JoinNode{Token: joinToken, Node: h.node()}, "", func(res state.Result, err error) {
 		h.after(h.w.delay(), func() {
 			_, known := h.w.raft.newest().Node(h.id)
-			switch {
-			case h.member:
-			case err == nil && res.Err == nil, known:
-				h.member = true
-				h.note("joins")
-				h.startAgent()
-			default:
-				again()
-			}
+			tell(err == nil && res.Err == nil || known)
 		})
 	})
 }

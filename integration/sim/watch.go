@@ -199,7 +199,9 @@ func (c *watch) unsettled() []invariants.Violation {
 		q.Quarantined[id] = true
 	}
 	for _, h := range w.hosts {
-		q.Hosts = append(q.Hosts, observe(h, !h.member || h.awake() && w.toLeader(h) != nil))
+		// One that is no member obeys nobody, but as long as it has power its
+		// containers count.
+		q.Hosts = append(q.Hosts, observe(h, h.power && !h.member || h.awake() && w.toLeader(h) != nil))
 	}
 	out := q.Violations()
 	if len(out) == 0 && !t.waiting && t.idle.known && t.idle.index == v.Index() {

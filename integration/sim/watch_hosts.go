@@ -69,7 +69,10 @@ func (c *watch) lateness() {
 	w.failAll(invariants.Refilled(v, w.raft.leader.clock()))
 	silent := 0
 	for _, h := range w.hosts {
-		if !h.linked || v.Condition(h.id) == cluster.Down { // those just lost count, too
+		// Those just lost count, too, and those who are only just back: the leader
+		// has yet to hear of them, and holds its verdicts until then.
+		back := h.linked && w.now-h.changed < answersFor
+		if !h.linked || back || v.Condition(h.id) == cluster.Down {
 			silent++
 		}
 	}

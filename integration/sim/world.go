@@ -8,6 +8,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/integration/invariants"
 	"github.com/musterhq/muster/lb"
 )
@@ -68,9 +69,12 @@ type World struct {
 var start = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Limits of the quiet part: a flapping node can be kept from new tasks for ten
-// minutes, and a seat that failed waits for up to five.
+// minutes, and a seat that failed waits for up to five. An update takes its
+// seats one after the other, each with an image to fetch, a start and the
+// slowest of health checks.
 const (
 	settleWithin = 20 * time.Minute
+	seatWithin   = 20 * time.Second
 	settleEvery  = 5 * time.Second
 	settledFor   = 10 * time.Second
 )
@@ -146,7 +150,7 @@ func (w *World) boot() {
 
 // settle waits until desired and actual agree, and stay so.
 func (w *World) settle() {
-	end := w.now + settleWithin
+	end := w.now + settleWithin + w.updating()
 	since := time.Duration(-1)
 	var last invariants.Violation
 	for w.failure == nil {
@@ -163,6 +167,20 @@ func (w *World) settle() {
 			return
 		}
 	}
+}
+
+// updating is how long the update of all seats of a service may take.
+func (w *World) updating() time.Duration {
+	longest := time.Duration(0)
+	v := w.raft.newest()
+	for s := range v.Services() {
+		seats := s.Spec.Replicas
+		if s.Spec.Mode == cluster.Global {
+			seats = v.NodeCount()
+		}
+		longest = max(longest, time.Duration(seats)*(seatWithin+s.Spec.Update.Delay))
+	}
+	return longest
 }
 
 // fail ends the run.
