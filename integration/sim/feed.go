@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/musterhq/muster/agent/worker"
@@ -162,7 +163,8 @@ func (f *feed) frame(v state.View) {
 	}
 	f.a.table = v
 	if f.first || f.a.w.raft.touched[f.a.h.id] > f.seen {
-		if list := assignmentsOf(v, f.a.h.id); f.first || !sameAssignments(f.sent, list) {
+		if tasks := tasksOf(v, f.a.h.id); f.first || !sameTasks(f.sent, tasks) {
+			list := assignmentsOf(v, tasks)
 			f.sent = list
 			f.a.work.assign(worker.Set{Epoch: here.epoch, Index: here.index, Assignments: list})
 		}
@@ -192,22 +194,28 @@ func (w *World) table(v state.View) *lb.Table {
 	return t
 }
 
-// assignmentsOf are the tasks that a node has to run or to stop, as
-// server.Frames gives them.
-func assignmentsOf(v state.View, node cluster.NodeID) []worker.Assignment {
-	var out []worker.Assignment
+// tasksOf are the tasks that a node has to run or to stop.
+func tasksOf(v state.View, node cluster.NodeID) []*cluster.Task {
+	var out []*cluster.Task
 	for t := range v.TasksOn(node) {
-		if t.Ended() {
-			continue
+		if s, ok := v.Service(t.Service); !t.Ended() && ok && hasTemplate(s, t.Generation) {
+			out = append(out, t)
 		}
-		s, ok := v.Service(t.Service)
-		if !ok {
-			continue
-		}
-		tpl, ok := s.Template(t.Generation)
-		if !ok {
-			continue
-		}
+	}
+	return out
+}
+
+func hasTemplate(s *cluster.Service, generation uint64) bool {
+	return generation == s.Generation ||
+		slices.ContainsFunc(s.History, func(g cluster.Generation) bool { return g.Number == generation })
+}
+
+// assignmentsOf are the node's tasks as server.Frames gives them.
+func assignmentsOf(v state.View, tasks []*cluster.Task) []worker.Assignment {
+	out := make([]worker.Assignment, 0, len(tasks))
+	for _, t := range tasks {
+		s, _ := v.Service(t.Service)
+		tpl, _ := s.Template(t.Generation)
 		task := *t
 		task.Updated = time.Time{}
 		task.Observed = cluster.Observed{Restarts: t.Observed.Restarts}
@@ -216,14 +224,14 @@ func assignmentsOf(v state.View, node cluster.NodeID) []worker.Assignment {
 	return out
 }
 
-// sameAssignments compares what can differ between two sets of one node: a
-// task's place, resources and template never change.
-func sameAssignments(a, b []worker.Assignment) bool {
-	if len(a) != len(b) {
+// sameTasks compares what can differ between two sets of one node: a task's
+// place, resources and template never change.
+func sameTasks(sent []worker.Assignment, now []*cluster.Task) bool {
+	if len(sent) != len(now) {
 		return false
 	}
-	for i := range a {
-		x, y := &a[i].Task, &b[i].Task
+	for i, y := range now {
+		x := &sent[i].Task
 		if x.ID != y.ID || x.Desired != y.Desired || x.Reason != y.Reason || x.Observed.Restarts != y.Observed.Restarts {
 			return false
 		}

@@ -24,7 +24,7 @@ func TestFeedGivesWhatTheServerGives(t *testing.T) {
 		for i, v := range w.raft.views[1:] {
 			frame := frames(v, "")
 			ours := []api.Assignment{}
-			for _, a := range assignmentsOf(v, h.id) {
+			for _, a := range assignmentsOf(v, tasksOf(v, h.id)) {
 				ours = append(ours, api.Assignment{Task: a.Task, Template: a.Template})
 			}
 			if frame.Assignments != nil {

@@ -16,6 +16,7 @@ type reporter struct {
 	a        *agent
 	latest   map[cluster.TaskID]cluster.Observed
 	accepted map[cluster.TaskID]cluster.Observed
+	clean    bool // nothing was pending, and nothing has changed since
 	sending  bool // a batch is on its way, or its retry waits
 	waiting  bool
 	pause    time.Duration
@@ -48,14 +49,14 @@ func (r *reporter) offer(all []worker.Observation) {
 			delete(r.accepted, id)
 		}
 	}
-	r.latest = latest
+	r.latest, r.clean = latest, false
 	r.flush()
 }
 
 // resend forgets what was accepted.
 func (r *reporter) resend() {
 	clear(r.accepted)
-	r.pause = firstRetry
+	r.pause, r.clean = firstRetry, false
 	if r.waiting {
 		r.retry.stop()
 		r.sending, r.waiting = false, false
@@ -64,6 +65,9 @@ func (r *reporter) resend() {
 }
 
 func (r *reporter) pending() []worker.Observation {
+	if r.clean {
+		return nil
+	}
 	var out []worker.Observation
 	for id, o := range r.latest {
 		if a, ok := r.accepted[id]; !ok || !sameObserved(a, o) {
@@ -71,6 +75,7 @@ func (r *reporter) pending() []worker.Observation {
 		}
 	}
 	slices.SortFunc(out, func(a, b worker.Observation) int { return cmp.Compare(a.Task, b.Task) })
+	r.clean = len(out) == 0
 	return out
 }
 
@@ -100,7 +105,7 @@ func (r *reporter) sent(batch []worker.Observation, err error) {
 		r.pause = min(2*r.pause, lastRetry)
 		return
 	}
-	r.sending, r.pause = false, firstRetry
+	r.sending, r.pause, r.clean = false, firstRetry, false
 	for _, o := range batch {
 		if _, ok := r.latest[o.Task]; ok {
 			r.accepted[o.Task] = o.Observed

@@ -46,36 +46,37 @@ func newWatch(w *World) *watch {
 // committed checks what an entry of the log changed; basis is the state that its
 // proposer knew.
 func (c *watch) committed(before, after, basis state.View, changes []state.Change) {
+	was, is, known := invariants.State(before), invariants.State(after), invariants.State(basis)
 	healthy := func(t *cluster.Task) bool {
-		known, ok := basis.Task(t.ID)
-		return ok && known.Ready() && c.running(t)
+		told, ok := basis.Task(t.ID)
+		return ok && told.Ready() && c.running(t)
 	}
 	c.commits++
 	sparing := c.w.large() && c.commits%sparedChecks != 0
 	if c.commits%fullCheck == 0 {
-		c.w.failAll(invariants.Safety(after))
+		c.w.failAll(invariants.Safety(is))
 	}
 	var services []cluster.ServiceID // that were checked
 	for i, ch := range changes {
 		switch ch.Topic {
 		case state.TopicNode:
-			c.w.failAll(invariants.NodeSafety(after, cluster.NodeID(ch.Key)))
+			c.w.failAll(invariants.NodeSafety(is, cluster.NodeID(ch.Key)))
 			for t := range after.TasksOn(cluster.NodeID(ch.Key)) {
 				c.saw(after, t.ID)
 			}
 		case state.TopicService:
-			c.w.failAll(c.promises.Kept(after))
+			c.w.failAll(c.promises.Kept(is))
 		case state.TopicTask:
 			id := cluster.TaskID(ch.Key)
-			c.w.failAll(invariants.Step(before, after, id, healthy))
-			c.w.failAll(invariants.Placed(before, basis, after, id))
+			c.w.failAll(invariants.Step(was, is, id, healthy))
+			c.w.failAll(invariants.Placed(was, known, is, id))
 			c.saw(after, id)
 			if ch.Node != "" && !seenBefore(changes[:i], ch) {
-				c.w.failAll(invariants.NodeSafety(after, ch.Node))
+				c.w.failAll(invariants.NodeSafety(is, ch.Node))
 			}
 			if t, ok := after.Task(id); ok && !sparing && !slices.Contains(services, t.Service) {
 				services = append(services, t.Service)
-				c.w.failAll(invariants.ServiceSafety(after, t.Service))
+				c.w.failAll(invariants.ServiceSafety(is, t.Service))
 			}
 		}
 	}
@@ -142,6 +143,7 @@ func (c *watch) stopping(h *host, k *container) {
 // enough to know: with a voter that is itself in touch with the leader.
 func (c *watch) tables() {
 	l := c.w.raft.leader
+	sound := uint64(0) // index of the last table that was: most nodes have the same
 	for _, h := range c.w.hosts {
 		a := h.agent
 		if a == nil {
@@ -155,8 +157,9 @@ func (c *watch) tables() {
 			a.feed.since = c.w.now
 			continue
 		}
-		if c.w.now-a.feed.since > tableLateness {
+		if i := a.table.Index(); i != sound && c.w.now-a.feed.since > tableLateness {
 			c.w.failAll(c.dead.InTable(h.id, c.w.table(a.table), c.w.clock()))
+			sound = i
 		}
 	}
 }

@@ -105,9 +105,8 @@ func (k *work) step() {
 // save writes the set to disk when it is newer, or more of it is over for good or
 // was restarted.
 func (k *work) save(seen []worker.Observation) {
-	latest, lasting := make(map[cluster.TaskID]cluster.Observed, len(seen)), 0
+	lasting := 0
 	for _, o := range seen {
-		latest[o.Task] = o.Observed
 		lasting += o.Observed.Restarts
 		if o.Observed.Final {
 			lasting++
@@ -119,6 +118,10 @@ func (k *work) save(seen []worker.Observation) {
 	s := k.set
 	k.kept, k.lasting = worker.Set{Epoch: s.Epoch, Index: s.Index}, lasting
 	s.Assignments = slices.Clone(s.Assignments)
+	latest := make(map[cluster.TaskID]cluster.Observed, len(seen))
+	for _, o := range seen {
+		latest[o.Task] = o.Observed
+	}
 	for i := range s.Assignments {
 		if o, ok := latest[s.Assignments[i].Task.ID]; ok {
 			s.Assignments[i].Task.Observed = o
@@ -224,6 +227,7 @@ func (k *work) assigned(id cluster.TaskID) bool {
 type sightings struct {
 	clock uint64
 	seen  map[string]sighting
+	list  []runtime.Container // of what is seen; nil once that has changed
 }
 
 // sighting is one look at one container; its time is when it was begun.
@@ -243,7 +247,7 @@ func (v *sightings) begin() uint64 {
 
 func (v *sightings) saw(s sighting) {
 	if s.at > v.seen[s.id].at {
-		v.seen[s.id] = s
+		v.seen[s.id], v.list = s, nil
 	}
 }
 
@@ -251,15 +255,24 @@ func (v *sightings) listed(at uint64, all []runtime.Container) {
 	for _, c := range all {
 		v.saw(sighting{at: at, id: c.ID, c: c})
 	}
+	v.list = nil
 	maps.DeleteFunc(v.seen, func(_ string, s sighting) bool { return s.at < at })
 }
 
 func (v *sightings) containers() []runtime.Container {
-	out := make([]runtime.Container, 0, len(v.seen))
-	for _, id := range slices.Sorted(maps.Keys(v.seen)) {
+	if v.list != nil {
+		return v.list
+	}
+	ids := make([]string, 0, len(v.seen))
+	for id := range v.seen {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	v.list = make([]runtime.Container, 0, len(ids))
+	for _, id := range ids {
 		if s := v.seen[id]; !s.gone {
-			out = append(out, s.c)
+			v.list = append(v.list, s.c)
 		}
 	}
-	return out
+	return v.list
 }
