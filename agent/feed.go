@@ -185,7 +185,7 @@ func (m *member) takeFrame(f api.Feed, at *position) {
 	}
 	m.setPosition(here)
 	if f.Assignments != nil {
-		set := worker.Set{Epoch: f.Epoch, Index: f.Index}
+		set := worker.Set{Epoch: f.Epoch, Index: f.Index, Services: f.Services}
 		for _, a := range *f.Assignments {
 			set.Assignments = append(set.Assignments, worker.Assignment{Task: a.Task, Template: a.Template, Stack: a.Task.Service.Stack()})
 		}

@@ -166,7 +166,11 @@ type Feed struct {
 	Leader      cluster.NodeID `json:"leader"`
 	Members     []Member       `json:"members,omitempty"`
 	Assignments *[]Assignment  `json:"assignments,omitempty"`
-	Table       *lb.Input      `json:"table,omitempty"`
+	// Services come with the assignments: those that had or have tasks on the
+	// node and are not gone, in the order of their IDs. A voter of an older
+	// release sends none, which is not the same as an empty list.
+	Services []cluster.ServiceID `json:"services,omitzero"`
+	Table    *lb.Input           `json:"table,omitempty"`
 }
 
 // NodeUpdate is a node agent's account of its own host.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/musterhq/muster/cluster"
 )
 
 func TestSetOnDisk(t *testing.T) {
@@ -19,10 +21,11 @@ func TestSetOnDisk(t *testing.T) {
 	if _, _, err := load(dir); err == nil {
 		t.Error("load accepted garbage")
 	}
-	want := Set{Epoch: 1, Index: 2, Assignments: []Assignment{assign("t1")}}
+	want := Set{Epoch: 1, Index: 2, Assignments: []Assignment{assign("t1")}, Services: []cluster.ServiceID{"shop/web"}}
 	if err := save(dir, want); err != nil {
 		t.Fatal(err)
 	}
+	want.Services = nil // may be old news when the file is read
 	got, ok, err := load(dir)
 	if diff := cmp.Diff(want, got); !ok || err != nil || diff != "" {
 		t.Errorf("load = %v, %v: %s", ok, err, diff)

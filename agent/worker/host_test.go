@@ -88,10 +88,12 @@ func (h *host) boot() {
 	synctest.Wait()
 }
 
-// assign sends the next set.
-func (h *host) assign(all ...Assignment) {
+// assign sends the next set, of a voter that says nothing of services.
+func (h *host) assign(all ...Assignment) { h.assignOf(nil, all...) }
+
+func (h *host) assignOf(services []cluster.ServiceID, all ...Assignment) {
 	h.index++
-	h.worker.Assign(Set{Epoch: 1, Index: h.index, Assignments: all})
+	h.worker.Assign(Set{Epoch: 1, Index: h.index, Assignments: all, Services: services})
 	synctest.Wait()
 }
 

@@ -258,6 +258,25 @@ func TestPlan(t *testing.T) {
 		"then it goes": {
 			actual: []runtime.Container{exitedBox("t9", 0, 1, 10*time.Minute)}, want: []string{"remove c-t9"},
 		},
+		"of a service that is gone it goes at once": {
+			actual: []runtime.Container{exitedBox("t9", 1, 1, time.Second)},
+			change: func(in *Input) { in.Assigned.Services = []cluster.ServiceID{} },
+			want:   []string{"remove c-t9"},
+		},
+		"of a service that is there it stays, and those of others go": {
+			actual: []runtime.Container{
+				exitedBox("t9", 1, 1, time.Minute),
+				box("t8", runtime.StatusExited, func(c *runtime.Container) { c.Labels[runtime.LabelService] = "db" }),
+				box("t7", runtime.StatusDead, func(c *runtime.Container) { c.Labels[runtime.LabelStack] = "other" }),
+			},
+			change: func(in *Input) { in.Assigned.Services = []cluster.ServiceID{"shop/web"} },
+			want:   []string{"remove c-t7", "remove c-t8"}, wake: 9 * time.Minute,
+		},
+		"a task whose service is about to go first reports its end": {
+			assigned: []Assignment{assign("t1", stopped)}, actual: []runtime.Container{exitedBox("t1", 0, 1, time.Second)},
+			change: func(in *Input) { in.Assigned.Services = []cluster.ServiceID{} },
+			phase:  cluster.PhaseExited,
+		},
 		"a container in back-off is not history": {
 			assigned: []Assignment{assign("t1", restart(cluster.RestartPolicy{Delay: time.Hour})), assign("t2", stopped), assign("t3", stopped)},
 			actual: []runtime.Container{

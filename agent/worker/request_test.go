@@ -25,6 +25,29 @@ func TestSetNewer(t *testing.T) {
 	}
 }
 
+func TestNextSet(t *testing.T) {
+	known := []cluster.ServiceID{}
+	disk := Set{Epoch: 1, Index: 2, Assignments: []Assignment{assign("t1", observed(cluster.Observed{Final: true}))}}
+	fed := Set{Epoch: 1, Index: 2, Assignments: []Assignment{assign("t1")}, Services: known}
+	completed := disk
+	completed.Services = known
+	for name, tc := range map[string]struct {
+		s, got, want Set
+		news         bool
+	}{
+		"a newer one is taken as it is":              {fed, Set{Epoch: 1, Index: 3}, Set{Epoch: 1, Index: 3}, true},
+		"an older one is not taken":                  {fed, Set{Epoch: 1, Index: 1, Services: known}, fed, false},
+		"what is on disk is told which services are": {disk, fed, completed, true},
+		"once only": {completed, fed, completed, false},
+		"a voter that does not know says nothing": {disk, Set{Epoch: 1, Index: 2}, disk, false},
+	} {
+		next, news := tc.s.Next(tc.got)
+		if diff := cmp.Diff(tc.want, next); diff != "" || news != tc.news {
+			t.Errorf("%s: news %v, want %v: %s", name, news, tc.news, diff)
+		}
+	}
+}
+
 func TestRequest(t *testing.T) {
 	a := assign("01ARZ3NDEKTSV4RRFFQ69G5FAV", func(a *Assignment) {
 		a.Template.Ports = []cluster.Port{

@@ -18,11 +18,28 @@ type Assignment struct {
 //
 // Ended tasks may stay in it as long as they are kept: their last containers
 // stay for logs. The ended container of a task that has left the set goes
-// after Limits.KeepFor.
+// after Limits.KeepFor, or at once when its service is not in Services.
 type Set struct {
 	Epoch       uint64       `cbor:"1,keyasint"`
 	Index       uint64       `cbor:"2,keyasint"`
 	Assignments []Assignment `cbor:"3,keyasint"`
+	// Services are those that had or have tasks on this node and are not gone,
+	// in the order of their IDs; nil: not known, all may be there. They are not
+	// kept on disk: what lies there may be older than a service's first container.
+	Services []cluster.ServiceID `cbor:"-"`
+}
+
+// Next is the set to go on with when got comes after s, and whether that is
+// news. One that was read from disk keeps its observations.
+func (s Set) Next(got Set) (next Set, news bool) {
+	switch {
+	case got.Newer(s):
+		return got, true
+	case got.Epoch == s.Epoch && got.Index == s.Index && s.Services == nil && got.Services != nil:
+		s.Services = got.Services
+		return s, true
+	}
+	return s, false
 }
 
 // Newer reports whether s supersedes than.

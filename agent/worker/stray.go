@@ -69,7 +69,8 @@ func (p *planner) surplus() []*runtime.Container {
 type slot struct{ stack, service, number string }
 
 // history plans the ended containers: the last ones of a slot stay for logs,
-// and of tasks that are no longer assigned for a while only.
+// of tasks that are no longer assigned for a while only, and of services that
+// are gone not at all.
 func (p *planner) history() {
 	bySlot := map[slot][]*runtime.Container{}
 	for id, own := range p.byTask {
@@ -111,10 +112,19 @@ func (p *planner) outdated(c *runtime.Container, i int) string {
 	if _, assigned := p.memory.Tasks[cluster.TaskID(c.Labels[runtime.LabelTask])]; assigned {
 		return ""
 	}
+	if p.serviceGone(c) {
+		return "its service was removed"
+	}
 	if !p.waits(endOf(c).Add(p.in.Limits.KeepFor)) {
 		return "its task has long left this node"
 	}
 	return ""
+}
+
+// serviceGone reports whether the container's service is known to be gone.
+func (p *planner) serviceGone(c *runtime.Container) bool {
+	services := p.in.Assigned.Services
+	return services != nil && !slices.Contains(services, cluster.NewServiceID(c.Labels[runtime.LabelStack], c.Labels[runtime.LabelService]))
 }
 
 // over reports whether the task's container will not be started again.

@@ -91,13 +91,16 @@ func New(c Config) (*Worker, error) {
 	return w, nil
 }
 
-// Assign replaces what is assigned; a set that is not newer than the current
-// one is ignored. The caller no longer changes s.
+// Assign replaces what is assigned; a set that says nothing newer than the
+// current one is ignored. The caller no longer changes s.
 func (w *Worker) Assign(s Set) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.known && !s.Newer(w.set) {
-		return
+	if w.known {
+		var news bool
+		if s, news = w.set.Next(s); !news {
+			return
+		}
 	}
 	w.set, w.known = s, true
 	signal(w.changed)

@@ -209,6 +209,35 @@ func TestStrays(t *testing.T) {
 	})
 }
 
+// The ended containers of a service stay as long as it is there, and go with it,
+// also when an agent comes back only then.
+func TestEndedContainersGoWithTheirService(t *testing.T) {
+	for name, away := range map[string]bool{"at work": false, "away meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, nil, func(t *testing.T, h *host) {
+				web := []cluster.ServiceID{"shop/web"}
+				h.assignOf(web, assign("t1"))
+				h.assignOf(web, assign("t1", stopped))
+				h.pass(time.Second)
+				h.expect("t1", cluster.PhaseExited)
+				h.assignOf(web)
+				h.pass(time.Minute)
+				h.box("t1")
+				if away {
+					h.stop()
+					h.boot()
+					h.pass(time.Minute)
+					h.box("t1")
+				}
+				h.assignOf([]cluster.ServiceID{})
+				if left := h.engine.Snapshot(); len(left) != 0 {
+					t.Errorf("left: %+v", left)
+				}
+			})
+		})
+	}
+}
+
 func TestOvertakenSetIsIgnored(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, h *host) {
 		h.index = 10

@@ -75,8 +75,9 @@ type feeder struct {
 	sent        bool
 	members     revision
 	table       revision
-	tasks       []*cluster.Task // what assignments was made from
+	tasks       []*cluster.Task // what the rest was made from
 	assignments []api.Assignment
+	services    []cluster.ServiceID
 }
 
 func (f *feeder) frame(v state.View, leader cluster.NodeID) api.Feed {
@@ -85,8 +86,9 @@ func (f *feeder) frame(v state.View, leader cluster.NodeID) api.Feed {
 	if !f.sent || f.members != c.membersRev {
 		f.members, out.Members = c.membersRev, c.members
 	}
-	if a, changed := f.newAssignments(v); changed || !f.sent {
-		out.Assignments = &a
+	if f.look(v) || !f.sent {
+		a := f.assignments
+		out.Assignments, out.Services = &a, f.services
 	}
 	if !f.sent || f.table != c.tableRev {
 		t := c.table
@@ -96,17 +98,29 @@ func (f *feeder) frame(v state.View, leader cluster.NodeID) api.Feed {
 	return out
 }
 
-// newAssignments are the node's assignments, and whether they changed. Objects
-// of the state are never changed in place: equal pointers are equal tasks.
-func (f *feeder) newAssignments(v state.View) (a []api.Assignment, changed bool) {
+// look takes the node's assignments and services from a view, and reports
+// whether they changed. Objects of the state are never changed in place: equal
+// pointers are equal tasks.
+func (f *feeder) look(v state.View) (changed bool) {
 	tasks := slices.Collect(v.TasksOn(f.node))
 	if f.sent && slices.Equal(tasks, f.tasks) {
-		return f.assignments, false
+		return false
 	}
-	a = assignmentsOf(v, tasks)
-	changed = !reflect.DeepEqual(a, f.assignments)
-	f.tasks, f.assignments = tasks, a
-	return a, changed
+	a, s := assignmentsOf(v, tasks), servicesOf(tasks)
+	changed = !reflect.DeepEqual(a, f.assignments) || !slices.Equal(s, f.services)
+	f.tasks, f.assignments, f.services = tasks, a, s
+	return changed
+}
+
+// servicesOf are the services of tasks. One that is removed goes together with
+// its tasks, when all of them are over.
+func servicesOf(tasks []*cluster.Task) []cluster.ServiceID {
+	out := []cluster.ServiceID{}
+	for _, t := range tasks {
+		out = append(out, t.Service)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // assignmentsOf are the tasks, of those on a node, that it has to run or to

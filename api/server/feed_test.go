@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,6 +82,37 @@ func TestFramesCarryWhatChanged(t *testing.T) {
 		if f.Table != nil && f.Table.Index != f.Index {
 			t.Errorf("%s: the table is of index %d, the frame of %d", tc.name, f.Table.Index, f.Index)
 		}
+	}
+}
+
+// A node that holds nothing of a service but what ended there learns when the
+// service is gone, and not before.
+func TestFramesSayWhichServicesAreThere(t *testing.T) {
+	st, next := fleet(t, 6)
+	frame := New(api.Version{}, nil, slog.New(slog.DiscardHandler)).Frames("node001")
+	first := frame(st.View(), "node000")
+	if len(first.Services) != 10 || !slices.IsSorted(first.Services) {
+		t.Fatalf("services %v of 10 tasks", first.Services)
+	}
+	gone := first.Services[0]
+	for task := range st.View().TasksOf(gone) {
+		end := observed(task.Node, task.ID, 0)
+		end.Tasks[0].Observed = cluster.Observed{Phase: cluster.PhaseExited, Final: true, ExitCode: 1}
+		next(end)
+	}
+	if f := frame(st.View(), "node000"); f.Assignments == nil || len(*f.Assignments) != 9 || len(f.Services) != 10 {
+		t.Errorf("after the end of its task: %v, services %v", parts(f), f.Services)
+	}
+	next(state.RemoveStack{Stack: gone.Stack()})
+	if f := frame(st.View(), "node000"); f.Assignments != nil || f.Services != nil {
+		t.Errorf("the service is there until the leader forgets it: %v", parts(f))
+	}
+	next(state.Reconcile{Forget: []cluster.ServiceID{gone}})
+	if f := frame(st.View(), "node000"); f.Assignments == nil || len(f.Services) != 9 || slices.Contains(f.Services, gone) {
+		t.Errorf("the service is gone: %v, services %v", parts(f), f.Services)
+	}
+	if sent, err := json.Marshal(api.Feed{Services: []cluster.ServiceID{}}); err != nil || !strings.Contains(string(sent), `"services":[]`) {
+		t.Errorf("none is sent as %s, %v", sent, err)
 	}
 }
 

@@ -70,6 +70,7 @@ type Host struct {
 	// can know and change what runs there.
 	Connected  bool
 	Containers []Container
+	Ended      []cluster.ServiceID // services of the containers that lie there ended
 }
 
 // Container is one of the cluster's containers that runs.

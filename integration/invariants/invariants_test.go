@@ -249,18 +249,20 @@ func TestQuiet(t *testing.T) {
 		change func(w *world)
 		want   []Rule
 	}{
-		"all is well":                 {change: func(*world) {}},
-		"a slot is empty":             {func(w *world) { w.web.Spec.Replicas = 3 }, []Rule{NotSettled}},
-		"one replica too many":        {func(w *world) { w.web.Spec.Replicas = 1 }, []Rule{NotSettled}},
-		"no container":                {func(w *world) { w.hosts[0].Containers = nil }, []Rule{NotSettled}},
-		"two containers":              {func(w *world) { w.hosts[0].Containers = slices.Repeat(w.hosts[0].Containers, 2) }, []Rule{NotSettled}},
-		"a container of another node": {func(w *world) { w.tasks[0].Node = "n2" }, []Rule{NotSettled}},
-		"not ready":                   {func(w *world) { w.tasks[0].Observed.Health = cluster.HealthUnhealthy }, []Rule{NotSettled}},
-		"an old generation":           {func(w *world) { w.web.Generation = 3 }, []Rule{NotSettled}},
-		"left on a drained node":      {func(w *world) { w.nodes[0].Availability = cluster.Drained }, []Rule{NotSettled}},
-		"still being removed":         {func(w *world) { w.web.Removing = true }, []Rule{NotSettled}},
-		"a living host called down":   {func(w *world) { w.nodes[0].Condition = cluster.Down }, []Rule{NotSettled}},
-		"a dead host called ready":    {func(w *world) { w.hosts[0].Connected = false }, []Rule{NotSettled}},
+		"all is well":                                  {change: func(*world) {}},
+		"a slot is empty":                              {func(w *world) { w.web.Spec.Replicas = 3 }, []Rule{NotSettled}},
+		"one replica too many":                         {func(w *world) { w.web.Spec.Replicas = 1 }, []Rule{NotSettled}},
+		"no container":                                 {func(w *world) { w.hosts[0].Containers = nil }, []Rule{NotSettled}},
+		"two containers":                               {func(w *world) { w.hosts[0].Containers = slices.Repeat(w.hosts[0].Containers, 2) }, []Rule{NotSettled}},
+		"a container of another node":                  {func(w *world) { w.tasks[0].Node = "n2" }, []Rule{NotSettled}},
+		"not ready":                                    {func(w *world) { w.tasks[0].Observed.Health = cluster.HealthUnhealthy }, []Rule{NotSettled}},
+		"an old generation":                            {func(w *world) { w.web.Generation = 3 }, []Rule{NotSettled}},
+		"left on a drained node":                       {func(w *world) { w.nodes[0].Availability = cluster.Drained }, []Rule{NotSettled}},
+		"still being removed":                          {func(w *world) { w.web.Removing = true }, []Rule{NotSettled}},
+		"a living host called down":                    {func(w *world) { w.nodes[0].Condition = cluster.Down }, []Rule{NotSettled}},
+		"a dead host called ready":                     {func(w *world) { w.hosts[0].Connected = false }, []Rule{NotSettled}},
+		"an ended container":                           {change: func(w *world) { w.hosts[0].Ended = []cluster.ServiceID{"s/web"} }},
+		"an ended container of a service that is gone": {func(w *world) { w.hosts[0].Ended = []cluster.ServiceID{"s/db"} }, []Rule{NotSettled}},
 		"pending with a true reason": {change: func(w *world) {
 			w.web.Spec.Replicas = 3
 			w.task("t3", 3, "").Reason = "no room"

@@ -70,6 +70,11 @@ func (q *quiet) host(h Host) {
 			q.add(NotSettled, "task %s has %d containers", c.Task, q.running[c.Task])
 		}
 	}
+	for _, id := range h.Ended {
+		if _, ok := q.State.Service(id); !ok {
+			q.add(NotSettled, "an ended container of service %s, which is gone, is left on node %s", id, h.Node)
+		}
+	}
 	for t := range q.State.TasksOn(h.Node) {
 		if t.Holds() && t.Desired == cluster.Stopped {
 			q.add(NotSettled, "task %s of %s on node %s is still stopping", t.ID, t.Service, h.Node)

@@ -189,6 +189,10 @@ var hostMutants = []mutant{
 		"cmp.Or(cmp.Compare(s.Epoch, than.Epoch), cmp.Compare(s.Index, than.Index)) > 0", "cmp.Compare(s.Index, than.Index) > 0", test("./agent/worker", "TestSetNewer"), true,
 	},
 	{
+		"the removal of a service: its ended containers stay", "agent/worker/stray.go",
+		"return services != nil && ", "return false && services != nil && ", sim(20), false,
+	},
+	{
 		"the age of assignments: an older set is taken", "integration/sim/feed.go",
 		"if here.before(f.at) {", "if false {", sim(60), false,
 	},

@@ -24,7 +24,7 @@ type feed struct {
 	pending bool   // a frame is on its way
 	lagging time.Duration
 	silent  time.Duration
-	sent    []worker.Assignment
+	sent    worker.Set
 	since   time.Duration // when a frame last was as new as what is committed
 }
 
@@ -59,7 +59,7 @@ func (f *feed) choose(avoid *host) {
 		f.later(feedRetry, func() { f.choose(nil) })
 		return
 	}
-	f.from, f.first, f.seen, f.sent = to, true, 0, nil
+	f.from, f.first, f.seen, f.sent = to, true, 0, worker.Set{}
 	f.news()
 	f.later(feedCheck, f.check)
 }
@@ -163,10 +163,10 @@ func (f *feed) frame(v state.View) {
 	}
 	f.a.table = v
 	if f.first || f.a.w.raft.touched[f.a.h.id] > f.seen {
-		if tasks := tasksOf(v, f.a.h.id); f.first || !sameTasks(f.sent, tasks) {
-			list := assignmentsOf(v, tasks)
-			f.sent = list
-			f.a.work.assign(worker.Set{Epoch: here.epoch, Index: here.index, Assignments: list})
+		tasks, services := tasksOf(v, f.a.h.id), servicesOn(v, f.a.h.id)
+		if f.first || !sameTasks(f.sent.Assignments, tasks) || !slices.Equal(f.sent.Services, services) {
+			f.sent = worker.Set{Epoch: here.epoch, Index: here.index, Assignments: assignmentsOf(v, tasks), Services: services}
+			f.a.work.assign(f.sent)
 		}
 	}
 	f.first, f.seen = false, here.index
@@ -222,6 +222,17 @@ func assignmentsOf(v state.View, tasks []*cluster.Task) []worker.Assignment {
 		out = append(out, worker.Assignment{Task: task, Template: tpl, Stack: t.Service.Stack()})
 	}
 	return out
+}
+
+// servicesOn are the services that had or have tasks on a node, as
+// server.Frames gives them.
+func servicesOn(v state.View, node cluster.NodeID) []cluster.ServiceID {
+	out := []cluster.ServiceID{}
+	for t := range v.TasksOn(node) {
+		out = append(out, t.Service)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // sameTasks compares what can differ between two sets of one node: a task's

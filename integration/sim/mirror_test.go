@@ -12,8 +12,8 @@ import (
 )
 
 // TestFeedGivesWhatTheServerGives compares the mirrored feed with the server's
-// own, over the states of a whole run: the same assignments, and news of them
-// at the same indexes.
+// own, over the states of a whole run: the same tasks and services, and news of
+// them at the same indexes.
 func TestFeedGivesWhatTheServerGives(t *testing.T) {
 	w := newWorld(Config{Seed: 3, Duration: 30 * time.Second})
 	w.boot()
@@ -21,22 +21,23 @@ func TestFeedGivesWhatTheServerGives(t *testing.T) {
 	for _, h := range w.hosts[:3] {
 		frames := new(server.Server).Frames(h.id)
 		var sent []api.Assignment
+		var sentServices []cluster.ServiceID
 		for i, v := range w.raft.views[1:] {
 			frame := frames(v, "")
-			ours := []api.Assignment{}
+			ours, services := []api.Assignment{}, servicesOn(v, h.id)
 			for _, a := range assignmentsOf(v, tasksOf(v, h.id)) {
 				ours = append(ours, api.Assignment{Task: a.Task, Template: a.Template})
 			}
 			if frame.Assignments != nil {
-				if d := cmp.Diff(*frame.Assignments, ours); d != "" {
+				if d := cmp.Diff(*frame.Assignments, ours) + cmp.Diff(frame.Services, services); d != "" {
 					t.Fatalf("node %s at index %d (-server +sim):\n%s", h.id, v.Index(), d)
 				}
 			}
 			touched := i == 0 || touches(w, uint64(i+1), h.id)
-			if changed := i == 0 || !cmp.Equal(sent, ours); changed != (frame.Assignments != nil) || changed && !touched {
+			if changed := i == 0 || !cmp.Equal(sent, ours) || !cmp.Equal(sentServices, services); changed != (frame.Assignments != nil) || changed && !touched {
 				t.Fatalf("node %s at index %d: the server has news: %v, the sim: %v, the entry concerns the node: %v", h.id, v.Index(), frame.Assignments != nil, changed, touched)
 			}
-			sent = ours
+			sent, sentServices = ours, services
 		}
 	}
 }

@@ -173,6 +173,9 @@ func (c *replica) lags() bool { return c == nil || c.stuck }
 func observe(h *host, connected bool) invariants.Host {
 	out := invariants.Host{Node: h.id, Connected: connected}
 	for _, c := range h.engine.containers {
+		if c.Status == runtime.StatusExited {
+			out.Ended = append(out.Ended, cluster.NewServiceID(c.Labels[runtime.LabelStack], c.Labels[runtime.LabelService]))
+		}
 		if c.Status != runtime.StatusRunning {
 			continue
 		}

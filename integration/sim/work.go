@@ -44,6 +44,14 @@ const (
 	saveTime      = time.Millisecond
 )
 
+// limits are an agent's, but that ended containers are kept for longer than a
+// run lasts: those that must go sooner do not go by themselves.
+var limits = func() worker.Limits {
+	l := worker.DefaultLimits
+	l.KeepFor = 2 * settleWithin
+	return l
+}()
+
 // newWork starts from the set on the host's disk.
 func newWork(a *agent) *work {
 	return &work{
@@ -60,7 +68,9 @@ func (k *work) start() {
 
 // assign replaces what is assigned.
 func (k *work) assign(s worker.Set) {
-	if k.known && !s.Newer(k.set) {
+	if next, news := k.set.Next(s); k.known && news {
+		s = next
+	} else if k.known {
 		return
 	}
 	if k.known && (position{s.Epoch, s.Index}).before(position{k.set.Epoch, k.set.Index}) {
@@ -89,7 +99,7 @@ func (k *work) step() {
 	d := worker.Plan(worker.Input{
 		Now: now, Address: k.a.h.address, Assigned: k.set, Known: k.known,
 		Actual: k.seen.containers(), EngineUp: k.engineUp,
-		Memory: k.memory, InFlight: maps.Clone(k.inFlight), Limits: worker.DefaultLimits,
+		Memory: k.memory, InFlight: maps.Clone(k.inFlight), Limits: limits,
 	})
 	k.memory = d.Memory
 	for _, a := range d.Actions {
@@ -117,7 +127,7 @@ func (k *work) save(seen []worker.Observation) {
 	}
 	s := k.set
 	k.kept, k.lasting = worker.Set{Epoch: s.Epoch, Index: s.Index}, lasting
-	s.Assignments = slices.Clone(s.Assignments)
+	s.Services, s.Assignments = nil, slices.Clone(s.Assignments)
 	latest := make(map[cluster.TaskID]cluster.Observed, len(seen))
 	for _, o := range seen {
 		latest[o.Task] = o.Observed
