@@ -37,7 +37,8 @@ var house = []room{
 	{"api", !pure, "cluster lb"},
 	{"doctor", pure, "api cluster"},
 	{"api/client", !pure, "api cluster configs"},
-	{"security", !pure, ""},
+	{"crowd", !pure, ""},
+	{"security", !pure, "crowd"},
 
 	// The engine's port, its drivers and their common suite.
 	{"runtime", !pure, "cluster"},
@@ -51,9 +52,9 @@ var house = []room{
 	{"consensus", !pure, "cluster cluster/state consensus/boltcheck"},
 	{"controller", !pure, "api cluster cluster/health cluster/rollout cluster/state consensus/voters placement"},
 	{"lb/proxy", !pure, "cluster lb"},
-	{"api/server", !pure, "api cluster cluster/state doctor lb runtime security"},
+	{"api/server", !pure, "api cluster cluster/state crowd doctor lb runtime security"},
 	{"agent/checkup", !pure, "api"},
-	{"agent/gossip", !pure, ""},
+	{"agent/gossip", !pure, "crowd"},
 	{"agent/gossip/gossiptest", !pure, ""},
 	{"agent/hoststats", !pure, ""},
 	{"agent/images", !pure, "api cluster runtime"},
@@ -63,7 +64,7 @@ var house = []room{
 	// The daemon introduces the shells to each other; the command line talks to
 	// an agent and knows nothing of its insides.
 	{"agent", !pure, "agent/checkup agent/gossip agent/hoststats agent/images agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
-		"configs consensus consensus/voters controller lb lb/proxy placement runtime runtime/docker security"},
+		"configs consensus consensus/voters controller crowd lb lb/proxy placement runtime runtime/docker security"},
 	{"cli/buildctx", !pure, ""},
 	{"cli/top", !pure, "api cluster"},
 	{"cli", !pure, "api api/client cli/buildctx cli/top cluster compose configs doctor"},

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/musterhq/muster/crowd"
 )
 
 // Bounds of what a client can hold.
@@ -25,8 +26,7 @@ const (
 // connections, which would go on for ever, end with the calls' base context;
 // a write that it cuts short is safe to repeat.
 func (a *Agent) serve(l net.Listener, h http.Handler) (stop func()) {
-	guests := newCrowd(maxGuests)
-	guests.local = l.Addr().Network() == "unix"
+	guests := newGuests(maxGuests, l.Addr().Network() == "unix")
 	base, cancel := context.WithCancel(context.Background())
 	srv := &http.Server{
 		BaseContext: func(net.Listener) context.Context { return base },
@@ -51,40 +51,25 @@ func (a *Agent) serve(l net.Listener, h http.Handler) (stop func()) {
 	}
 }
 
-// crowd bounds the connections of those who have not said who they are. When
+// guests bounds the connections of those who have not said who they are. When
 // there are too many, the one that has been quiet for longest is closed: who has
 // something to say says it at once.
-type crowd struct {
-	limit int
+type guests struct {
+	quiet *crowd.Crowd[net.Conn]
 	local bool // calls in progress are trusted not to stall, and do not count
-
-	mu    sync.Mutex
-	quiet list.List // of net.Conn, the longest quiet first
-	at    map[net.Conn]*list.Element
 }
 
-func newCrowd(limit int) *crowd { return &crowd{limit: limit, at: map[net.Conn]*list.Element{}} }
+func newGuests(limit int, local bool) guests { return guests{crowd.New(limit, hangUp), local} }
 
 // note is an http.Server's ConnState.
-func (c *crowd) note(conn net.Conn, s http.ConnState) {
-	if certified(conn) {
-		return
+func (g guests) note(conn net.Conn, s http.ConnState) {
+	switch {
+	case certified(conn):
+	case s == http.StateClosed, s == http.StateHijacked, s == http.StateActive && g.local:
+		g.quiet.Leave(conn)
+	default:
+		g.quiet.Enter(conn)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e, ok := c.at[conn]; ok {
-		c.quiet.Remove(e)
-		delete(c.at, conn)
-	}
-	if s == http.StateClosed || s == http.StateHijacked || s == http.StateActive && c.local {
-		return
-	}
-	if c.quiet.Len() >= c.limit {
-		longest := c.quiet.Remove(c.quiet.Front()).(net.Conn)
-		delete(c.at, longest)
-		hangUp(longest)
-	}
-	c.at[conn] = c.quiet.PushBack(conn)
 }
 
 // certified reports whether the client showed a certificate.

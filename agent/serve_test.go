@@ -3,6 +3,7 @@ package agent
 import (
 	"net"
 	"net/http"
+	"slices"
 	"testing"
 )
 
@@ -10,8 +11,8 @@ import (
 // meanwhile is served.
 func TestCrowdOfQuietConnections(t *testing.T) {
 	const limit, all = 8, 10_000
-	c := newCrowd(limit)
-	var closed, open int
+	c := newGuests(limit, false)
+	open := 0
 	speaker, far := net.Pipe()
 	defer func() { _ = far.Close() }()
 	c.note(speaker, http.StateNew)
@@ -24,23 +25,19 @@ func TestCrowdOfQuietConnections(t *testing.T) {
 		}()
 		c.note(conn, http.StateNew)
 		c.note(speaker, http.StateActive)
-		c.mu.Lock()
-		open = max(open, c.quiet.Len())
-		c.mu.Unlock()
+		open = max(open, len(c.quiet.All()))
 	}
 	if open != limit {
 		t.Errorf("%d connections were open at once, not %d", open, limit)
 	}
-	c.mu.Lock()
-	if _, there := c.at[speaker]; !there {
+	left := c.quiet.All()
+	if !slices.Contains(left, speaker) {
 		t.Error("the one that spoke was closed")
 	}
-	for conn := range c.at {
+	for _, conn := range left {
 		_ = conn.Close()
-		closed++
 	}
-	c.mu.Unlock()
-	if closed != limit {
-		t.Errorf("%d are left, not %d", closed, limit)
+	if len(left) != limit {
+		t.Errorf("%d are left, not %d", len(left), limit)
 	}
 }

@@ -1,7 +1,6 @@
 package security
 
 import (
-	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +8,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/musterhq/muster/crowd"
 )
 
 const (
@@ -38,10 +39,11 @@ type Mux struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	// pending are being served; when one is closed its goroutine sees the error.
+	pending *crowd.Crowd[net.Conn]
 
-	mu      sync.Mutex
-	pending list.List    // of net.Conn, oldest first
-	raft    *muxListener // the newest one
+	mu   sync.Mutex
+	raft *muxListener // the newest one
 }
 
 // NewMux starts to accept from base, which it owns from then on. cfg is that
@@ -52,8 +54,9 @@ func NewMux(base net.Listener, cfg *tls.Config, log *slog.Logger) *Mux {
 	}
 	m := &Mux{
 		base: base, cfg: cfg, log: log,
-		raft: newMuxListener(base.Addr()),
-		http: newMuxListener(base.Addr()),
+		raft:    newMuxListener(base.Addr()),
+		http:    newMuxListener(base.Addr()),
+		pending: crowd.New(maxHandshakes, func(c net.Conn) { _ = c.Close() }),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.wg.Go(m.accept)
@@ -99,11 +102,9 @@ func (m *Mux) Close() error {
 	err := m.base.Close()
 	m.closeRaft()
 	_ = m.http.Close()
-	m.mu.Lock()
-	for e := m.pending.Front(); e != nil; e = e.Next() {
-		_ = e.Value.(net.Conn).Close()
+	for _, conn := range m.pending.All() {
+		_ = conn.Close()
 	}
-	m.mu.Unlock()
 	m.wg.Wait()
 	if errors.Is(err, net.ErrClosed) {
 		return nil
@@ -117,7 +118,11 @@ func (m *Mux) accept() {
 		conn, err := m.base.Accept()
 		if err == nil {
 			retry = acceptRetryMin
-			m.start(conn)
+			m.pending.Enter(conn)
+			m.wg.Go(func() {
+				defer m.pending.Leave(conn)
+				m.serve(conn)
+			})
 			continue
 		}
 		if m.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
@@ -133,27 +138,6 @@ func (m *Mux) accept() {
 		}
 		retry = min(2*retry, acceptRetryMax)
 	}
-}
-
-func (m *Mux) start(conn net.Conn) {
-	m.mu.Lock()
-	if m.ctx.Err() != nil {
-		m.mu.Unlock()
-		_ = conn.Close()
-		return
-	}
-	if m.pending.Len() >= maxHandshakes {
-		// Its goroutine sees the error and cleans up.
-		_ = m.pending.Remove(m.pending.Front()).(net.Conn).Close()
-	}
-	entry := m.pending.PushBack(conn)
-	m.mu.Unlock()
-	m.wg.Go(func() {
-		m.serve(conn)
-		m.mu.Lock()
-		m.pending.Remove(entry) // no effect on an evicted entry
-		m.mu.Unlock()
-	})
 }
 
 // serve hands conn to a server or closes it, within handshakeTimeout.

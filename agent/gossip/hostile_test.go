@@ -111,7 +111,7 @@ func TestHostilePackets(t *testing.T) {
 
 // The oldest of too many streams goes, and one is read to its limit.
 func TestStreamsAreBounded(t *testing.T) {
-	s := streams{}
+	s := newStreams()
 	var first net.Conn
 	for i := range maxStreams + 1 {
 		here, there := net.Pipe()
@@ -124,8 +124,8 @@ func TestStreamsAreBounded(t *testing.T) {
 	if _, err := first.Read(make([]byte, 1)); err != io.EOF { //nolint:errorlint // a pipe's own
 		t.Errorf("the oldest is still open: %v", err)
 	}
-	if s.open.Len() != maxStreams {
-		t.Errorf("%d are open", s.open.Len())
+	if n := len(s.open.All()); n != maxStreams {
+		t.Errorf("%d are open", n)
 	}
 	here, there := net.Pipe()
 	go func() {
@@ -137,7 +137,8 @@ func TestStreamsAreBounded(t *testing.T) {
 	if n != maxStreamBytes || err == nil {
 		t.Errorf("%d bytes were read: %v", n, err)
 	}
-	if _ = conn.Close(); s.open.Len() != maxStreams-1 {
-		t.Errorf("%d are open after one was closed", s.open.Len())
+	_ = conn.Close()
+	if n := len(s.open.All()); n != maxStreams-1 {
+		t.Errorf("%d are open after one was closed", n)
 	}
 }

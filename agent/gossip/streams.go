@@ -1,10 +1,10 @@
 package gossip
 
 import (
-	"container/list"
 	"io"
 	"net"
-	"sync"
+
+	"github.com/musterhq/muster/crowd"
 )
 
 // Bounds of what others open. An exchange of membership takes milliseconds and,
@@ -20,9 +20,14 @@ const (
 type streams struct {
 	out  chan net.Conn
 	ends chan struct{} // closed when nobody takes from out any more
+	open *crowd.Crowd[net.Conn]
+}
 
-	mu   sync.Mutex
-	open list.List // of *stream
+func newStreams() streams {
+	return streams{
+		out: make(chan net.Conn), ends: make(chan struct{}),
+		open: crowd.New(maxStreams, func(c net.Conn) { _ = c.Close() }),
+	}
 }
 
 // pass hands on until over is closed. The network waits for its connections to
@@ -44,25 +49,14 @@ func (s *streams) pass(in <-chan net.Conn, over <-chan struct{}) {
 }
 
 func (s *streams) admit(conn net.Conn) *stream {
-	c := &stream{Conn: conn, of: s, left: maxStreamBytes}
-	s.mu.Lock()
-	var oldest *stream
-	if s.open.Len() >= maxStreams {
-		oldest = s.open.Remove(s.open.Front()).(*stream)
-	}
-	c.at = s.open.PushBack(c)
-	s.mu.Unlock()
-	if oldest != nil {
-		_ = oldest.Conn.Close()
-	}
-	return c
+	s.open.Enter(conn)
+	return &stream{Conn: conn, of: s, left: maxStreamBytes}
 }
 
 // stream is one of them, of which only so much is read.
 type stream struct {
 	net.Conn
 	of   *streams
-	at   *list.Element
 	left int
 }
 
@@ -76,8 +70,6 @@ func (c *stream) Read(b []byte) (int, error) {
 }
 
 func (c *stream) Close() error {
-	c.of.mu.Lock()
-	c.of.open.Remove(c.at) // no effect on one that was closed for others
-	c.of.mu.Unlock()
+	c.of.open.Leave(c.Conn)
 	return c.Conn.Close()
 }

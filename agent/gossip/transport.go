@@ -35,7 +35,7 @@ func newNetTransport(ctx context.Context, bindAddr string, bindPort int, logger 
 	if err != nil {
 		return nil, fmt.Errorf("listen for gossip: %w", err)
 	}
-	n := &netTransport{NetTransport: t, ctx: ctx, streams: streams{out: make(chan net.Conn), ends: make(chan struct{})}, over: make(chan struct{})}
+	n := &netTransport{NetTransport: t, ctx: ctx, streams: newStreams(), over: make(chan struct{})}
 	n.passing.Go(func() { n.streams.pass(t.StreamCh(), n.over) })
 	return n, nil
 }

@@ -2,12 +2,11 @@ package server
 
 import (
 	"bytes"
-	"container/list"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 
+	"github.com/musterhq/muster/crowd"
 	"github.com/musterhq/muster/security"
 )
 
@@ -91,26 +90,10 @@ func (b *pacedBody) done() {
 // maxReading is how many strangers may be in the middle of their bodies.
 const maxReading = 256
 
-// crowd is the strangers in the middle of their bodies, the longest first. When
-// there are too many that one is given up: an honest one would have been done.
-type crowd struct {
-	mu   sync.Mutex
-	list list.List // of *http.ResponseController
-}
-
-func (r *crowd) enter(conn *http.ResponseController) (leave func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.list.Len() >= maxReading {
-		longest := r.list.Remove(r.list.Front()).(*http.ResponseController)
-		_ = longest.SetReadDeadline(time.Unix(1, 0))
-	}
-	e := r.list.PushBack(conn)
-	return func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.list.Remove(e) // no effect on one that was given up
-	}
+// newReading bounds the strangers in the middle of their bodies. When there are
+// too many, the one that takes longest reads no more.
+func newReading() *crowd.Crowd[*http.ResponseController] {
+	return crowd.New(maxReading, func(conn *http.ResponseController) { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
 }
 
 // readStranger reads a stranger's whole body before it takes the place of a call
@@ -119,7 +102,9 @@ func (c *call) readStranger(rt route) error {
 	if rt.access != security.Public || rt.where == idle || c.r.Body == nil || c.r.Body == http.NoBody {
 		return nil
 	}
-	defer c.s.reading.enter(http.NewResponseController(c.w))()
+	conn := http.NewResponseController(c.w)
+	c.s.reading.Enter(conn)
+	defer c.s.reading.Leave(conn)
 	all, err := io.ReadAll(c.r.Body)
 	if err != nil {
 		return decoded(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/crowd"
 	"github.com/musterhq/muster/security"
 )
 
@@ -31,14 +32,14 @@ type Server struct {
 	doors   admission
 	held    holds
 	bounds  bounds
-	reading crowd
+	reading *crowd.Crowd[*http.ResponseController]
 
 	authorities authorityHash
 }
 
 // New makes a server for an idle agent.
 func New(version api.Version, agent Lifecycle, log *slog.Logger) *Server {
-	return &Server{version: version, agent: agent, log: log, doors: newAdmission(), bounds: usualBounds}
+	return &Server{version: version, agent: agent, log: log, doors: newAdmission(), reading: newReading(), bounds: usualBounds}
 }
 
 // Attach makes the server answer as a member; nil makes it idle again.
