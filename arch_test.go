@@ -66,8 +66,9 @@ var house = []room{
 	{"agent", !pure, "agent/checkup agent/gossip agent/hoststats agent/images agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
 		"configs consensus consensus/voters controller crowd lb lb/proxy placement runtime runtime/docker security"},
 	{"cli/buildctx", !pure, ""},
-	{"cli/top", !pure, "api cluster"},
-	{"cli", !pure, "api api/client cli/buildctx cli/top cluster compose configs doctor"},
+	{"cli/paint", pure, ""},
+	{"cli/top", !pure, "api cli/paint cluster"},
+	{"cli", !pure, "api api/client cli/buildctx cli/paint cli/top cluster compose configs doctor"},
 	{"cmd/muster", !pure, "agent cli configs"},
 	{"configs/examples/hello", !pure, ""},
 }

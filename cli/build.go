@@ -10,6 +10,7 @@ import (
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/client"
 	"github.com/musterhq/muster/cli/buildctx"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/compose"
 )
@@ -65,11 +66,11 @@ func (c *CLI) buildOutput(lines func(func(api.BuildLine, error) bool)) (id strin
 		case err != nil:
 			return "", err
 		case line.Error != "":
-			return "", errors.New(printable(line.Error))
+			return "", errors.New(paint.Printable(line.Error))
 		case line.ID != "":
 			id = line.ID
 		case line.Line != "":
-			c.printf("  %s", printable(line.Line))
+			c.printf("  %s", paint.Printable(line.Line))
 		}
 	}
 	if id == "" {
@@ -86,7 +87,7 @@ func (c *CLI) spread(ctx context.Context, cl *client.Client, image string) error
 		case err != nil:
 			return err
 		case p.Status == "failed":
-			c.warnf("node %s does not have %s: %s", p.Node, image, printable(p.Error))
+			c.warnf("node %s does not have %s: %s", p.Node, image, paint.Printable(p.Error))
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cli/paint"
 )
 
 // TestVerbs holds every verb to the habits that users learn from one of them.
@@ -47,8 +48,8 @@ func TestTable(t *testing.T) {
 	var b bytes.Buffer
 	tab := table{color: true}
 	tab.add(cell{text: "NAME"}, cell{text: "STATE"}, cell{text: "X"})
-	tab.add(cell{text: "é"}, cell{"ok", green}, cell{text: "1"})
-	tab.add(cell{text: "longer"}, cell{"down\nnow\x1b[2J", red}, cell{text: ""})
+	tab.add(cell{text: "é"}, cell{"ok", paint.Green}, cell{text: "1"})
+	tab.add(cell{text: "longer"}, cell{"down\nnow\x1b[2J", paint.Red}, cell{text: ""})
 	if err := tab.write(&b); err != nil {
 		t.Fatal(err)
 	}

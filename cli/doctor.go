@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/doctor"
 )
 
@@ -105,12 +106,12 @@ func (c *CLI) showFindings(o output, found []api.Finding, all bool) error {
 var findingColumns = []column[api.Finding]{
 	{title: "NODE", text: func(f api.Finding) string { return f.Node }},
 	{title: "CHECK", text: func(f api.Finding) string { return f.Name }},
-	{title: "STATUS", text: func(f api.Finding) string { return f.Status }, style: func(f api.Finding) style { return findingStyle(f.Status) }},
+	{title: "STATUS", text: func(f api.Finding) string { return f.Status }, style: func(f api.Finding) paint.Style { return findingStyle(f.Status) }},
 	{title: "FOUND", text: func(f api.Finding) string { return f.Found }},
 }
 
-func findingStyle(status string) style {
-	return map[string]style{api.CheckOK: green, api.CheckWarn: yellow, api.CheckFail: red}[status]
+func findingStyle(status string) paint.Style {
+	return map[string]paint.Style{api.CheckOK: paint.Green, api.CheckWarn: paint.Yellow, api.CheckFail: paint.Red}[status]
 }
 
 // adviseOn says what to do, each thing once with the nodes that it is for.
@@ -129,7 +130,7 @@ func (c *CLI) adviseOn(found []api.Finding) {
 		}
 	}
 	for _, advice := range order {
-		c.printf("\n%s:\n  %s", printable(nodes[advice]), printable(advice))
+		c.printf("\n%s:\n  %s", paint.Printable(nodes[advice]), paint.Printable(advice))
 	}
 	if len(found) > 0 {
 		c.printf("")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/client"
+	"github.com/musterhq/muster/cli/paint"
 )
 
 // eventOptions are what `events` takes.
@@ -89,7 +90,7 @@ func (c *CLI) events(ctx context.Context, cl *client.Client, o eventOptions) err
 func (c *CLI) printEvent(o eventOptions, e api.Event) error {
 	switch {
 	case o.quiet:
-		c.printf("%s", printable(e.Message))
+		c.printf("%s", paint.Printable(e.Message))
 		return nil
 	case o.format == formatJSON || o.format == formatYAML:
 		return encodeLine(c.Stdout, o.format, e)
@@ -108,6 +109,6 @@ func (c *CLI) printEvent(o eventOptions, e api.Event) error {
 	if o.format == formatWide {
 		line += "  (" + e.Object + ")"
 	}
-	_, err := io.WriteString(c.Stdout, printable(line)+"\n")
+	_, err := io.WriteString(c.Stdout, paint.Printable(line)+"\n")
 	return err
 }

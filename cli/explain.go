@@ -8,6 +8,7 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/client"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cluster"
 )
 
@@ -78,7 +79,7 @@ func (w *watch) explain(ctx context.Context, t api.Task) {
 	w.c.notef("%s%s is %s%s", slotName(t), where, t.State, why)
 	lines := w.lastLines(ctx, t)
 	for _, line := range lines {
-		w.c.notef("  | %s", printable(line))
+		w.c.notef("  | %s", paint.Printable(line))
 	}
 	w.c.notef("  next: %s", nextStep(t, len(lines) > 0))
 }

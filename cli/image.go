@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cluster"
 )
 
@@ -85,7 +86,7 @@ func (c *CLI) newImagePush() *cobra.Command {
 
 func pushLine(p api.PushProgress) string {
 	if p.Error != "" {
-		return fmt.Sprintf("%s: %s: %s", p.Node, p.Status, printable(p.Error))
+		return fmt.Sprintf("%s: %s: %s", p.Node, p.Status, paint.Printable(p.Error))
 	}
 	return fmt.Sprintf("%s: %s", p.Node, p.Status)
 }

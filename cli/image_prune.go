@@ -10,6 +10,7 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/client"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cluster"
 )
 
@@ -78,7 +79,7 @@ func (c *CLI) prune(ctx context.Context, cl *client.Client, p api.PruneImages) e
 func (c *CLI) pruned(r api.PrunedImages, dryRun bool) {
 	switch n := plural(len(r.Images), "image"); {
 	case r.Error != "":
-		c.printf("%s: failed: %s", r.Node, printable(r.Error))
+		c.printf("%s: failed: %s", r.Node, paint.Printable(r.Error))
 	case dryRun:
 		c.printf("%s: %s would go", r.Node, n)
 	default:
@@ -91,6 +92,6 @@ func (c *CLI) pruned(r api.PrunedImages, dryRun bool) {
 		} else if at := strings.Index(name, "sha256:"); at >= 0 {
 			name = name[:at] + shortDigest(name[at:])
 		}
-		c.printf("  %s  %s  %s", orNone(printable(name)), shortDigest(i.ID), cluster.FormatBytes(i.Size))
+		c.printf("  %s  %s  %s", orNone(paint.Printable(name)), shortDigest(i.ID), cluster.FormatBytes(i.Size))
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/client"
+	"github.com/musterhq/muster/cli/paint"
 )
 
 // logOptions are what `logs` takes.
@@ -114,7 +115,7 @@ type logPrinter struct {
 }
 
 // palette tells tasks apart, not states.
-var palette = []style{"\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m", "\x1b[96m", "\x1b[95m", "\x1b[94m"}
+var palette = []paint.Style{"\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m", "\x1b[96m", "\x1b[95m", "\x1b[94m"}
 
 func (p *logPrinter) print(line api.LogLine) error {
 	if p.o.format == formatJSON || p.o.format == formatYAML {
@@ -125,7 +126,7 @@ func (p *logPrinter) print(line api.LogLine) error {
 	case "stderr":
 		out = p.c.Stderr
 	case "error":
-		p.c.warnf("%s: %s", logPrefix(line), printable(line.Line))
+		p.c.warnf("%s: %s", logPrefix(line), paint.Printable(line.Line))
 		return nil
 	}
 	prefix := ""
@@ -134,7 +135,7 @@ func (p *logPrinter) print(line api.LogLine) error {
 		p.width = max(p.width, len(name))
 		prefix = fmt.Sprintf("%-*s | ", p.width, name)
 		if p.color {
-			prefix = string(palette[hash(name)%len(palette)]) + prefix + reset
+			prefix = palette[hash(name)%len(palette)].On(prefix)
 		}
 	}
 	if p.o.timestamps {

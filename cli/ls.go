@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cli/paint"
 )
 
 func (c *CLI) newList() *cobra.Command {
@@ -45,14 +46,14 @@ var serviceColumns = []column[api.Service]{
 	{title: "IMAGE", text: func(s api.Service) string { return s.Image }},
 	{title: "PORTS", text: func(s api.Service) string { return orNone(strings.Join(s.Ports, ", ")) }},
 	{title: "GENERATION", wide: true, text: func(s api.Service) string { return strconv.FormatUint(s.Generation, 10) }},
-	{title: "PROBLEM", text: serviceProblem, style: func(api.Service) style { return red }},
+	{title: "PROBLEM", text: serviceProblem, style: func(api.Service) paint.Style { return paint.Red }},
 }
 
-func serviceStyle(s api.Service) style {
+func serviceStyle(s api.Service) paint.Style {
 	if s.Healthy < s.Desired || s.Running < s.Desired {
-		return yellow
+		return paint.Yellow
 	}
-	return plain
+	return paint.Plain
 }
 
 func serviceProblem(s api.Service) string {

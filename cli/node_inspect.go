@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cluster"
 )
 
@@ -75,9 +76,9 @@ func (c *CLI) writeNode(w io.Writer, n api.NodeDetail) error {
 		if row[1] == "" && row[0] == "Engine error" {
 			continue
 		}
-		s := plain
+		s := paint.Plain
 		if row[0] == "State" {
-			s = stateStyle(n.State)
+			s = paint.State(n.State)
 		}
 		t.add(cell{text: row[0]}, cell{text: orNone(row[1]), style: s})
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cluster"
 )
 
@@ -34,7 +35,7 @@ func (c *CLI) newNodeList() *cobra.Command {
 
 var nodeColumns = []column[api.Node]{
 	{title: "NAME", text: func(n api.Node) string { return n.Name }},
-	{title: "STATE", text: func(n api.Node) string { return n.State }, style: func(n api.Node) style { return stateStyle(n.State) }},
+	{title: "STATE", text: func(n api.Node) string { return n.State }, style: func(n api.Node) paint.Style { return paint.State(n.State) }},
 	{title: "AVAILABILITY", text: func(n api.Node) string { return n.Availability }},
 	{title: "ROLE", text: func(n api.Node) string { return n.Role }},
 	{title: "CPU", text: func(n api.Node) string { return usedCPU(n) + "/" + cores(n.CPUs) }},

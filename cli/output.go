@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/musterhq/muster/cli/paint"
 )
 
 // format is how a read is printed.
@@ -56,7 +58,7 @@ type column[T any] struct {
 	title string
 	wide  bool // in -o wide only
 	text  func(T) string
-	style func(T) style // nil: plain
+	style func(T) paint.Style // nil: plain
 }
 
 // list prints things in the format asked for: JSON is the API's own, quiet is

@@ -10,6 +10,7 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/client"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cluster"
 )
 
@@ -62,7 +63,7 @@ func taskQuery(ctx context.Context, cl *client.Client, word string) (client.Task
 func (c *CLI) taskColumns() []column[api.Task] {
 	return []column[api.Task]{
 		{title: "TASK", text: slotName},
-		{title: "STATE", text: func(t api.Task) string { return t.State }, style: func(t api.Task) style { return stateStyle(t.State) }},
+		{title: "STATE", text: func(t api.Task) string { return t.State }, style: func(t api.Task) paint.Style { return paint.State(t.State) }},
 		{title: "NODE", text: func(t api.Task) string { return orNone(t.Node) }},
 		{title: "RESTARTS", text: func(t api.Task) string { return strconv.Itoa(t.Restarts) }},
 		{title: "AGE", text: func(t api.Task) string { return c.age(t.Created) }},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/client"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/compose"
 )
@@ -62,7 +63,7 @@ func (r *oneRun) started(ctx context.Context, timeout time.Duration) (api.Task, 
 		task = status.Tasks[len(status.Tasks)-1]
 		if task.State == string(cluster.StatePending) && task.Reason != "" && task.Reason != shown {
 			shown = task.Reason
-			r.c.notef("waiting: %s", printable(task.Reason))
+			r.c.notef("waiting: %s", paint.Printable(task.Reason))
 		}
 		return over(task.State) || task.State == string(cluster.StateRunning), nil
 	})

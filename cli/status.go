@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cli/paint"
 )
 
 func (c *CLI) newStatus() *cobra.Command {
@@ -42,9 +43,9 @@ func list0[T any](items []T) []T {
 }
 
 func (c *CLI) writeStatus(w io.Writer, s api.Status) error {
-	health := cell{"healthy", green}
+	health := cell{"healthy", paint.Green}
 	if !s.Healthy {
-		health = cell{"not healthy", red}
+		health = cell{"not healthy", paint.Red}
 	}
 	t := table{color: c.color(w)}
 	t.add(cell{text: "Cluster"}, cell{text: orNone(s.ClusterID)})

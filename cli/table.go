@@ -4,23 +4,14 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
-)
 
-// style is an escape sequence of a terminal (ECMA-48, SGR); empty is plain.
-type style string
-
-const (
-	plain  style = ""
-	green  style = "\x1b[32m"
-	yellow style = "\x1b[33m"
-	red    style = "\x1b[31m"
-	reset        = "\x1b[0m"
+	"github.com/musterhq/muster/cli/paint"
 )
 
 // cell is one text of a table.
 type cell struct {
 	text  string
-	style style
+	style paint.Style
 }
 
 // table aligns rows of text. A cell's width is its number of characters.
@@ -39,14 +30,14 @@ func (t *table) write(w io.Writer) error {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(printable(c.text)))
+			widths[i] = max(widths[i], utf8.RuneCountInString(paint.Printable(c.text)))
 		}
 	}
 	var b strings.Builder
 	for _, row := range t.rows {
 		var line strings.Builder
 		for i, c := range row {
-			text := printable(c.text)
+			text := paint.Printable(c.text)
 			line.WriteString(t.paint(c.style, text))
 			line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+2))
 		}
@@ -56,23 +47,9 @@ func (t *table) write(w io.Writer) error {
 	return err
 }
 
-func (t *table) paint(s style, text string) string {
-	if !t.color || s == plain || text == "" {
+func (t *table) paint(s paint.Style, text string) string {
+	if !t.color {
 		return text
 	}
-	return string(s) + text + reset
-}
-
-// printable keeps what others wrote on one line and away from the terminal's
-// controls.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case r < ' ' || r >= 0x7f && r < 0xa0:
-			return -1
-		}
-		return r
-	}, s)
+	return s.On(text)
 }

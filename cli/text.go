@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cluster"
 )
 
@@ -53,19 +54,6 @@ func shortDigest(id string) string {
 	return id[:min(12, len(id))]
 }
 
-// stateStyle colours a task's or node's state.
-func stateStyle(state string) style {
-	switch state {
-	case "running", "ready", "complete":
-		return green
-	case "failed", "lost", "down", "unhealthy", "backoff":
-		return red
-	case "stopped":
-		return plain
-	}
-	return yellow
-}
-
 // slotName is how people call a task: "shop/web.2".
 func slotName(t api.Task) string { return fmt.Sprintf("%s.%d", t.Service, t.Slot) }
 
@@ -90,7 +78,7 @@ func cause(t api.Task) string {
 	if t.Restarts > 0 {
 		parts = append(parts, plural(t.Restarts, "restart"))
 	}
-	return printable(strings.Join(parts, "; "))
+	return paint.Printable(strings.Join(parts, "; "))
 }
 
 // parseSince reads a moment, or how long ago it was.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/client"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cli/top"
 )
 
@@ -163,7 +164,7 @@ func (c *CLI) measuredColumns() []column[top.Task] {
 		}
 		own := column[top.Task]{title: col.title, wide: col.wide, text: func(t top.Task) string { return col.text(t.Task) }}
 		if col.style != nil {
-			own.style = func(t top.Task) style { return col.style(t.Task) }
+			own.style = func(t top.Task) paint.Style { return col.style(t.Task) }
 		}
 		out = append(out, own)
 	}

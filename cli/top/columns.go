@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cluster"
 )
 
@@ -80,7 +81,7 @@ func (m Model) nodeRows() []row {
 			memShare = share(float64(*n.MemoryUsed), float64(n.Memory))
 		}
 		out[i] = row{id: n.ID, opens: "=" + n.Name, cells: []cell{
-			word(n.Name), word(n.State).in(stateStyle(n.State)), word(n.Availability), word(n.Role),
+			word(n.Name), word(n.State).in(paint.State(n.State)), word(n.Availability), word(n.Role),
 			cpu, cpuShare, mem, memShare, number(float64(n.Tasks), strconv.Itoa(n.Tasks)), word(n.Address),
 		}}
 	}
@@ -96,9 +97,9 @@ func share(part, whole float64) cell {
 	c := number(percent, fmt.Sprintf("%.0f%%", percent))
 	switch {
 	case percent >= 90:
-		c.style = red
+		c.style = paint.Red
 	case percent >= 70:
-		c.style = yellow
+		c.style = paint.Yellow
 	}
 	return c
 }
@@ -108,9 +109,9 @@ func (m Model) serviceRows() []row {
 	out := make([]row, len(m.snapshot.Services))
 	for i, s := range m.snapshot.Services {
 		cpu, mem := usedCells(used[s.Service].cpu, used[s.Service].memory)
-		health := plain
+		health := paint.Plain
 		if s.Running < s.Desired || s.Healthy < s.Desired {
-			health = yellow
+			health = paint.Yellow
 		}
 		problem := s.Problem
 		if s.Removing {
@@ -120,7 +121,7 @@ func (m Model) serviceRows() []row {
 			word(s.Service), word(s.Mode),
 			number(float64(s.Running), fmt.Sprintf("%d/%d", s.Running, s.Desired)).in(health),
 			number(float64(s.Healthy), strconv.Itoa(s.Healthy)).in(health),
-			cpu, mem, word(s.Image), word(cmp.Or(strings.Join(s.Ports, ", "), "-")), word(problem).in(red),
+			cpu, mem, word(s.Image), word(cmp.Or(strings.Join(s.Ports, ", "), "-")), word(problem).in(paint.Red),
 		}}
 	}
 	return out
@@ -168,10 +169,10 @@ func (m Model) taskRows() []row {
 		cpu, mem := usedCells(t.CPUUsed, t.MemoryUsed)
 		restarts := number(float64(t.Restarts), strconv.Itoa(t.Restarts))
 		if t.Restarts > 0 {
-			restarts.style = yellow
+			restarts.style = paint.Yellow
 		}
 		out[i] = row{id: t.ID, cells: []cell{
-			word(fmt.Sprintf("%s.%d", t.Service, t.Slot)), word(t.State).in(stateStyle(t.State)), word(cmp.Or(t.Node, "-")),
+			word(fmt.Sprintf("%s.%d", t.Service, t.Slot)), word(t.State).in(paint.State(t.State)), word(cmp.Or(t.Node, "-")),
 			cpu, mem, restarts, m.age(t.Created), word(t.Image), word(reason(t.Task)),
 		}}
 	}

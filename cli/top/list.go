@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/musterhq/muster/cli/paint"
 )
 
 // gap is the space between two columns, gutter that before the first.
@@ -26,7 +28,7 @@ func (m Model) list(p pane, rows []row, height int) []string {
 		}
 		title.WriteString(fit(name, widths[n], columnsOf[p][i].right) + strings.Repeat(" ", gap))
 	}
-	lines := []string{m.paint(bold, cut(strings.Repeat(" ", gutter)+strings.TrimRight(title.String(), " "), m.width))}
+	lines := []string{m.paint(paint.Bold, cut(strings.Repeat(" ", gutter)+strings.TrimRight(title.String(), " "), m.width))}
 	chosen := m.chosen(rows)
 	for n, r := range visible {
 		lines = append(lines, m.line(p, r, columns, widths, p == m.pane && l.top+n == chosen))
@@ -63,7 +65,7 @@ func (m Model) line(p pane, r row, columns, widths []int, chosen bool) string {
 		return "  " + strings.TrimRight(b.String(), " ")
 	}
 	text := fit("> "+strings.TrimRight(b.String(), " "), m.width, false)
-	return m.paint(reverse, text)
+	return m.paint(paint.Reverse, text)
 }
 
 // Cells that a column is squeezed to before another one is left out.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/musterhq/muster/cli/paint"
 )
 
 // pane is one of the lists.
@@ -115,7 +117,7 @@ func (m Model) filterKey(key, text string) Model {
 	case "ctrl+u":
 		m.filter = ""
 	default:
-		return m.typed(printable(text))
+		return m.typed(paint.Printable(text))
 	}
 	return m.settled()
 }

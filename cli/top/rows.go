@@ -3,6 +3,8 @@ package top
 import (
 	"cmp"
 	"strings"
+
+	"github.com/musterhq/muster/cli/paint"
 )
 
 // row is one line of a list.
@@ -32,7 +34,7 @@ func (r row) has(words []string) bool {
 // cell is one text with what it is sorted by.
 type cell struct {
 	text   string
-	style  style
+	style  paint.Style
 	number float64 // sorts before the text where measured is set
 	kind   kind
 }
@@ -45,13 +47,13 @@ const (
 	unknown              // sorted last, whatever the direction
 )
 
-func word(s string) cell { return cell{text: printable(s)} }
+func word(s string) cell { return cell{text: paint.Printable(s)} }
 
 func number(n float64, text string) cell { return cell{text: text, number: n, kind: measured} }
 
 var missing = cell{text: "-", kind: unknown}
 
-func (c cell) in(s style) cell {
+func (c cell) in(s paint.Style) cell {
 	c.style = s
 	return c
 }
@@ -66,18 +68,4 @@ func compare(a, b cell, descend bool) int {
 		return -d
 	}
 	return d
-}
-
-// printable keeps what others wrote on one line and away from the terminal's
-// controls.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case r < ' ' || r >= 0x7f && r < 0xa0:
-			return -1
-		}
-		return r
-	}, s)
 }

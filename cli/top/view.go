@@ -6,6 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/musterhq/muster/cli/paint"
 	"github.com/musterhq/muster/cluster"
 )
 
@@ -74,22 +75,22 @@ func (m Model) head() []string {
 	if m.known {
 		clock = m.snapshot.At.Local().Format("15:04:05")
 	}
-	health := m.paint(green, "healthy")
+	health := m.paint(paint.Green, "healthy")
 	switch {
 	case !m.known:
 		health = ""
 	case s.Stale || s.Leader == "":
-		health = m.paint(red, "NO LEADER")
+		health = m.paint(paint.Red, "NO LEADER")
 	case !s.Healthy:
-		health = m.paint(red, "not healthy")
+		health = m.paint(paint.Red, "not healthy")
 	}
-	title := fmt.Sprintf("%s  %s  %s  %s", m.paint(bold, "muster"), plural(s.Nodes, "node"), plural(s.Services, "service"), plural(s.Tasks, "task"))
+	title := fmt.Sprintf("%s  %s  %s  %s", m.paint(paint.Bold, "muster"), plural(s.Nodes, "node"), plural(s.Services, "service"), plural(s.Tasks, "task"))
 	if s.Leader != "" && !s.Stale {
-		title += "  " + printable(s.Leader) + " leads"
+		title += "  " + paint.Printable(s.Leader) + " leads"
 	}
 	lines := []string{m.across(title+"  "+health, clock), m.load()}
 	if b := m.banner(); b != "" {
-		lines = append(lines, m.paint(red, cut(b, m.width)))
+		lines = append(lines, m.paint(paint.Red, cut(b, m.width)))
 	}
 	return append(lines, m.tabs())
 }
@@ -124,12 +125,12 @@ func (m Model) bar(share float64, width int) string {
 		return ""
 	}
 	full := min(max(int(share*float64(width)+0.5), 0), width)
-	color := green
+	color := paint.Green
 	switch {
 	case share >= 0.9:
-		color = red
+		color = paint.Red
 	case share >= 0.7:
-		color = yellow
+		color = paint.Yellow
 	}
 	return "[" + m.paint(color, strings.Repeat("|", full)) + strings.Repeat(" ", width-full) + "] "
 }
@@ -140,17 +141,17 @@ func (m Model) banner() string {
 	switch {
 	case m.failure != "":
 		since := int(m.now.Sub(m.lost).Seconds())
-		return printable(fmt.Sprintf("! connection lost %ds ago, trying again: %s", since, m.failure))
+		return paint.Printable(fmt.Sprintf("! connection lost %ds ago, trying again: %s", since, m.failure))
 	case m.known && (s.Stale || s.Leader == ""):
 		return "! no leader can be reached: this is this host's own, possibly old view"
 	case len(s.Problems) == 1:
-		return "! " + printable(s.Problems[0])
+		return "! " + paint.Printable(s.Problems[0])
 	case len(s.Problems) > 1:
 		more := fmt.Sprintf(" (and %d more: muster status)", len(s.Problems)-1)
 		if m.width < 60 {
 			more = fmt.Sprintf(" (+%d)", len(s.Problems)-1)
 		}
-		return "! " + cut(printable(s.Problems[0]), m.width-2-len(more)) + more
+		return "! " + cut(paint.Printable(s.Problems[0]), m.width-2-len(more)) + more
 	}
 	return ""
 }
@@ -164,7 +165,7 @@ func (m Model) tabs() string {
 			text = fmt.Sprintf(" %d %s %d ", p+1, paneNames[p], counts[p])
 		}
 		if p == m.pane {
-			text = m.paint(reverse, "["+strings.TrimSpace(text)+"]")
+			text = m.paint(paint.Reverse, "["+strings.TrimSpace(text)+"]")
 		}
 		parts = append(parts, text)
 	}
@@ -173,7 +174,7 @@ func (m Model) tabs() string {
 
 func (m Model) footer() string {
 	if m.typing {
-		return cut("/"+m.filter, m.width-1) + m.paint(reverse, "_")
+		return cut("/"+m.filter, m.width-1) + m.paint(paint.Reverse, "_")
 	}
 	keys := "F1 Help  Tab Next  / Filter  F6 Sort  Enter Tasks  F10 Quit"
 	if m.width < 60 {
@@ -182,7 +183,7 @@ func (m Model) footer() string {
 	if m.filter != "" {
 		keys = "filter: " + m.filter + "  (Esc shows all)"
 	}
-	return m.paint(cyan, cut(keys, m.width))
+	return m.paint(paint.Cyan, cut(keys, m.width))
 }
 
 func plural(n int, noun string) string {
