@@ -123,11 +123,13 @@ func TestHaltedUpdateHoldsUpNoDrain(t *testing.T) {
 		then []string
 	}{
 		"its update failed": {
-			"n1", []string{"stop t003: another task follows", "create 1 t004 g2 for t001"},
+			"n1",
+			[]string{"stop t003: another task follows", "create 1 t004 g2 for t001"},
 			[]string{"stop t001: replaced: updated to generation 2", "create 2 t005 g2 for t002"}, // what halted the update is over
 		},
 		"it was not updated": {
-			"n2", []string{"create 2 t004 g2 for t002"},
+			"n2",
+			[]string{"create 2 t004 g2 for t002"},
 			[]string{"stop t002: replaced: updated to generation 2"},
 		},
 	} {

@@ -140,11 +140,22 @@ func (a *agent) call(body state.Body, request string, done func(state.Result, er
 	}
 	a.after(callTimeout, func() { tell(state.Result{}, errUnknown) })
 	a.ask(l, func(b *agent, answer func(func())) {
-		c := state.Command{Request: request, At: b.h.clock(), Body: body, Version: a.w.versionOf(request)}
+		c := state.Command{Request: request, At: b.h.clock(), Body: a.w.trimmed(b.h, body), Version: a.w.versionOf(request)}
 		a.w.raft.propose(b.h, c, func(res state.Result, err error) {
 			answer(func() { tell(res, err) })
 		})
 	})
+}
+
+// trimmed is what a voter proposes of what an agent saw: without what some voter
+// does not know yet, as server.nodeObserve does.
+func (w *World) trimmed(at *host, b state.Body) state.Body {
+	o, ok := b.(state.Observe)
+	if !ok {
+		return b
+	}
+	version, _ := w.raft.view(at).Commands()
+	return state.Trim(o, version)
 }
 
 // versionOf is what a request needs: in a mixed world, some need the newest

@@ -90,6 +90,7 @@ func (r *reporter) flush() {
 	body := state.Observe{Node: r.a.h.id}
 	for _, o := range batch {
 		body.Tasks = append(body.Tasks, state.TaskObserved(o))
+		body.Repeats = body.Repeats || o.Observed.Restarts > 0
 	}
 	r.sending = true
 	r.a.call(body, "", func(_ state.Result, err error) { r.sent(batch, err) })

@@ -8,7 +8,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
 	"github.com/musterhq/muster/integration/invariants"
 )
 
@@ -67,6 +70,24 @@ func report(t *testing.T, failed []Result) {
 		var b strings.Builder
 		r.Report(&b)
 		t.Error(b.String())
+	}
+}
+
+func TestLargeServiceHasTheTimeOfItsUpdate(t *testing.T) {
+	w := newWorld(Config{Seed: 1})
+	st := state.New()
+	spec := cluster.ServiceSpec{Replicas: 123, Update: cluster.Update{Delay: 2 * time.Second}}
+	for i, b := range []state.Body{
+		state.Init{Identity: cluster.Identity{ID: "C", Epoch: 1}, Node: newHost(w, 0).node()},
+		state.PutStack{Stack: "s", Services: []state.NamedSpec{{Name: "web", Spec: spec}}},
+	} {
+		if r := st.Apply(uint64(i+1), state.Command{At: start, Body: b}); r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	w.raft.views = []state.View{st.View()}
+	if got, want := w.updating(), 123*(seatWithin+2*time.Second); got != want {
+		t.Errorf("it has %v, want %v", got, want)
 	}
 }
 
