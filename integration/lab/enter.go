@@ -176,3 +176,22 @@ func onOwnThread(f func() error) error {
 	}()
 	return <-result
 }
+
+// startBound starts a program on the machine that does not outlive this process,
+// and returns what waits for its end. The kernel sees to that when the thread
+// that started it ends, so the thread is held: others end with onOwnThread.
+func startBound(cmd *exec.Cmd) (wait func(), err error) {
+	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	started, ended := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+	}()
+	return func() { <-ended }, <-started
+}

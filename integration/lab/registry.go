@@ -17,8 +17,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // RegistryAddr is where the lab's image registry is reached from the hosts. It
@@ -88,16 +86,16 @@ func (r *Registry) run(l *Lab, binary, dir string) error {
 	r.cancel = cancel
 	cmd := exec.CommandContext(life, binary, "serve", filepath.Join(dir, "config.yml"))
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	if r.gate, err = net.Listen("tcp", RegistryAddr); err != nil {
 		cancel()
 		return fmt.Errorf("open the registry's gate: %w", err)
 	}
-	if err := cmd.Start(); err != nil {
+	wait, err := startBound(cmd)
+	if err != nil {
 		cancel()
 		return errors.Join(fmt.Errorf("start the registry: %w", err), r.gate.Close())
 	}
-	r.running.Go(func() { _ = cmd.Wait() })
+	r.running.Go(wait)
 	r.running.Go(func() { r.admit(life) })
 	return nil
 }
