@@ -189,13 +189,7 @@ func (l *loop) wait(until time.Time) {
 // leads starts what needs the newest view, once the Barrier has passed.
 func (l *loop) leads() {
 	l.caught = nil
-	l.jobs.Go(func() { l.keepStandby(l.ctx) })
-	if l.cfg.Voters != nil {
-		l.jobs.Go(func() { l.keepVoters(l.ctx) })
-	}
-	if l.cfg.Keys != nil {
-		l.jobs.Go(func() { l.keepKeys(l.ctx) })
-	}
+	l.jobs.Go(func() { upkeep(l.ctx, l.chores()) })
 }
 
 func earliest(a, b time.Time) time.Time {

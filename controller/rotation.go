@@ -68,22 +68,9 @@ func rotate(v state.View, heard map[cluster.NodeID]api.Heartbeat, authority stri
 	return r
 }
 
-// keepKeys takes rotations on while this node leads.
-func (l *loop) keepKeys(ctx context.Context) {
-	for wait := rotationEvery; ; wait = l.rotateOnce(ctx, l.cfg.Store.View()) {
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return
-		case <-t.C:
-		}
-	}
-}
-
 // rotateOnce takes the next step, if there is one, and says when to look again.
-func (l *loop) rotateOnce(ctx context.Context, v state.View) time.Duration {
-	r := l.nextRotation(v)
+func (l *loop) rotateOnce(ctx context.Context) time.Duration {
+	r := l.nextRotation(l.cfg.Store.View())
 	var body state.Body
 	switch {
 	case r.step.CA || r.step.Gossip:
@@ -121,11 +108,13 @@ func (c *Controller) nextRotation(v state.View) rotation {
 	if c.cfg.Keys == nil {
 		return rotation{}
 	}
-	id, _ := v.Cluster()
-	authority, err := c.cfg.Keys.AuthorityHash(id.CA)
-	if err != nil {
-		c.cfg.Logger.Error("the certificate authority in the state cannot be read", "error", err)
-		return rotation{}
+	var authority string
+	if id, _ := v.Cluster(); id.CARotation != nil { // else nobody asks, and a certificate takes time to read
+		var err error
+		if authority, err = c.cfg.Keys.AuthorityHash(id.CA); err != nil {
+			c.cfg.Logger.Error("the certificate authority in the state cannot be read", "error", err)
+			return rotation{}
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -24,25 +24,19 @@ func (c *Controller) Standby(node cluster.NodeID) []string {
 	return c.standby[node]
 }
 
-// keepStandby works out who may need which images, until ctx ends.
-func (l *loop) keepStandby(ctx context.Context) {
-	tick := time.NewTicker(standbyEvery)
-	defer tick.Stop()
+// newStandby makes the chore that works out who may need which images.
+func (l *loop) newStandby() func(context.Context) time.Duration {
 	var last uint64
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	return func(context.Context) time.Duration {
 		v := l.cfg.Store.View()
 		if v.Hash() == last {
-			continue
+			return standbyEvery
 		}
 		last = v.Hash()
 		standby := placement.Standby(v, nil, standbyNodes)
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.standby = standby
-		l.mu.Unlock()
+		return standbyEvery
 	}
 }

@@ -23,31 +23,15 @@ type Voters interface {
 	Change(ctx context.Context, ch voters.Change) error
 }
 
-// Pace of the voters' loop.
+// Pace of changing the voters.
 const (
-	votersEvery   = 500 * time.Millisecond
+	votersEvery   = time.Second
 	votersTimeout = 20 * time.Second
 	votersPause   = 3 * time.Second // after a change that failed or did not show
 	// lostAfter is how long a node must say that it lost its log: it says so,
 	// too, for a moment while it becomes a voter or ceases to be one.
 	lostAfter = 3 * time.Second
 )
-
-// keepVoters makes one change of the voters at a time, as long as one is due.
-func (l *loop) keepVoters(ctx context.Context) {
-	s := seating{
-		loop: l, began: time.Now(), since: map[cluster.NodeID]time.Time{}, lost: map[cluster.NodeID]time.Time{},
-		behind: map[cluster.NodeID]lag{}, restarted: map[cluster.NodeID]time.Time{},
-	}
-	for ctx.Err() == nil {
-		t := time.NewTimer(s.step(ctx))
-		select {
-		case <-ctx.Done():
-		case <-t.C:
-		}
-		t.Stop()
-	}
-}
 
 // seating is the voters' part of a term of leadership.
 type seating struct {
@@ -64,6 +48,13 @@ type seating struct {
 type lag struct {
 	since time.Time
 	match uint64
+}
+
+func (l *loop) newSeating() *seating {
+	return &seating{
+		loop: l, began: time.Now(), since: map[cluster.NodeID]time.Time{}, lost: map[cluster.NodeID]time.Time{},
+		behind: map[cluster.NodeID]lag{}, restarted: map[cluster.NodeID]time.Time{},
+	}
 }
 
 // step looks once, makes at most one change, and returns when to look again.
