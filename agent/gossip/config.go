@@ -15,9 +15,10 @@ const keyLen = 32 // AES-256
 
 // Timing. With these a killed member is noticed in about 2.5 s by three
 // members and 4 s by a hundred. Probing at 300 ms or less flaps when the CPU
-// is short.
+// is short. Probes and their answers carry news too, so that rounds of gossip
+// alone need be no more frequent than they: each wakes an idle host.
 const (
-	gossipInterval   = 200 * time.Millisecond
+	gossipInterval   = 500 * time.Millisecond
 	probeInterval    = 500 * time.Millisecond
 	probeTimeout     = 250 * time.Millisecond
 	suspicionMult    = 3
