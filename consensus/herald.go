@@ -67,6 +67,15 @@ func (h *herald) acknowledged(id raft.ServerID, target raft.ServerAddress, args 
 	p.told = max(p.told, min(last.LeaderCommitIndex, last.PrevLogEntry))
 	if last.PrevLogEntry >= p.last.PrevLogEntry {
 		p.last = last
+		h.lookFor(p)
+	}
+}
+
+// lookFor makes the herald look again if a follower holds what it does not know
+// to be committed: raft's own repetition brings an idle one no such news. The
+// lock is held.
+func (h *herald) lookFor(p *audience) {
+	if p.told < p.last.PrevLogEntry {
 		poke(h.wake)
 	}
 }
@@ -105,7 +114,7 @@ func (h *herald) tell(id raft.ServerID, target raft.ServerAddress, p *audience, 
 		return
 	}
 	p.told = max(p.told, args.LeaderCommitIndex)
-	poke(h.wake)
+	h.lookFor(p)
 }
 
 // spreadCommits runs the herald until raft has ended.
