@@ -83,8 +83,12 @@ func TestEveryProtocolRefusesStrangers(t *testing.T) {
 		{"another cluster", issue(foreign, voter.NodeID, now), none, none},
 		{"an authority of somebody's own", issue(impostor, voter.NodeID, now), none, none},
 	} {
+		beat := tc.http
+		if tc.id == nil {
+			beat = none
+		}
 		for protocol, want := range map[string]string{
-			security.ALPNRaft: tc.raft, security.ALPNHTTP2: tc.http, security.ALPNHTTP1: tc.http, "": tc.http, "gopher/1": none,
+			security.ALPNRaft: tc.raft, security.ALPNBeat: beat, security.ALPNHTTP2: tc.http, security.ALPNHTTP1: tc.http, "": tc.http, "gopher/1": none,
 		} {
 			cfg := &tls.Config{InsecureSkipVerify: true}
 			if protocol != "" {

@@ -11,7 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/musterhq/muster/agent/peer"
 	"github.com/musterhq/muster/crowd"
+	"github.com/musterhq/muster/security"
 )
 
 // Bounds of what a client can hold.
@@ -32,8 +34,12 @@ func (a *Agent) serve(l net.Listener, h http.Handler) (stop func()) {
 		BaseContext: func(net.Listener) context.Context { return base },
 		Handler:     h, ReadHeaderTimeout: headerPatience, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: maxHeader, HTTP2: &http.HTTP2Config{WriteByteTimeout: stuckAfter}, ConnState: guests.note,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		ErrorLog:     slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){security.ALPNBeat: peer.ServeBeats},
+		Protocols:    new(http.Protocols),
 	}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetHTTP2(true) // which a protocol of our own would else turn off
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {

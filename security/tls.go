@@ -13,6 +13,7 @@ import (
 // The protocols spoken on the one TLS port, as ALPN names.
 const (
 	ALPNRaft  = "muster-raft/1"
+	ALPNBeat  = "muster-beat/1" // HTTP/1.1 between members, one call after the other
 	ALPNHTTP2 = "h2"
 	ALPNHTTP1 = "http/1.1"
 )
@@ -30,18 +31,18 @@ var ErrPinReplaced = fmt.Errorf("%w, or the cluster has changed its authority si
 // handshake, so that renewals take effect at once.
 //
 // A client certificate is optional for HTTP, because joining hosts have none,
-// and required for raft; one that is given must be right, else the handshake
+// and required for raft and beats; one that is given must be right, else the handshake
 // fails.
 func ServerTLS(get func() *Identity, opts VerifyOptions) *tls.Config {
 	cfg := baseTLS()
-	cfg.NextProtos = []string{ALPNRaft, ALPNHTTP2, ALPNHTTP1}
+	cfg.NextProtos = []string{ALPNRaft, ALPNBeat, ALPNHTTP2, ALPNHTTP1}
 	cfg.ClientAuth = tls.RequestClientCert
 	cfg.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return currentCert(get)
 	}
 	cfg.VerifyConnection = func(cs tls.ConnectionState) error {
 		if len(cs.PeerCertificates) == 0 {
-			if cs.NegotiatedProtocol == ALPNRaft {
+			if cs.NegotiatedProtocol == ALPNRaft || cs.NegotiatedProtocol == ALPNBeat {
 				return ErrNoCertificate
 			}
 			return nil

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -171,8 +172,18 @@ func (n *network) serve(address string, handler http.HandlerFunc) (id cluster.No
 
 func (n *network) serveAs(id cluster.NodeID, identity func() *security.Identity, address string, handler http.HandlerFunc) (stop func()) {
 	n.t.Helper()
-	mux := security.NewMux(n.listen(address), security.ServerTLS(identity, security.VerifyOptions{}), nil)
-	srv := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
+	return n.serveWith(id, security.ServerTLS(identity, security.VerifyOptions{}), address, handler)
+}
+
+func (n *network) serveWith(id cluster.NodeID, cfg *tls.Config, address string, handler http.HandlerFunc) (stop func()) {
+	n.t.Helper()
+	mux := security.NewMux(n.listen(address), cfg, nil)
+	srv := &http.Server{
+		Handler: handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), Protocols: new(http.Protocols),
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){security.ALPNBeat: ServeBeats},
+	}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetHTTP2(true)
 	var job sync.WaitGroup
 	job.Go(func() { _ = srv.Serve(mux.HTTP()) })
 	stop = sync.OnceFunc(func() {

@@ -22,11 +22,7 @@ func serveOwn(h http.Handler, req *http.Request) (resp *http.Response, err error
 	}
 	w := &ownAnswer{header: http.Header{}}
 	h.ServeHTTP(w, req)
-	w.WriteHeader(http.StatusOK)
-	return &http.Response{
-		Status: http.StatusText(w.status), StatusCode: w.status, Header: w.header,
-		Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: req,
-	}, nil
+	return w.response(req), nil
 }
 
 // ownAnswer is an http.ResponseWriter that keeps what it is given.
@@ -34,6 +30,7 @@ type ownAnswer struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	most   int // bytes of the body; 0: any number
 }
 
 func (w *ownAnswer) Header() http.Header { return w.header }
@@ -46,5 +43,24 @@ func (w *ownAnswer) WriteHeader(status int) {
 
 func (w *ownAnswer) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
+	if w.most > 0 && w.body.Len()+len(b) > w.most {
+		return 0, errTooLong
+	}
 	return w.body.Write(b)
+}
+
+// response is what was written, as a client gets it.
+func (w *ownAnswer) response(req *http.Request) *http.Response {
+	w.WriteHeader(http.StatusOK)
+	return &http.Response{
+		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: w.header,
+		Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: req,
+	}
+}
+
+// send writes what was written as an answer over HTTP/1.1.
+func (w *ownAnswer) send(req *http.Request, out io.Writer) error {
+	resp := w.response(req)
+	defer func() { _ = resp.Body.Close() }()
+	return resp.Write(out)
 }

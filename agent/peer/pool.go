@@ -37,9 +37,8 @@ type Class int
 const (
 	Control Class = iota
 	Bulk
-	// Beat is for what a node says all the time, one call after the other. It
-	// speaks HTTP/1.1: HTTP/2 multiplexes, which takes the server some ten changes
-	// of goroutines a call.
+	// Beat is for what a node says all the time, one call after the other: see
+	// ServeBeats. An older version answers it as HTTP/1.1.
 	Beat
 	classes = iota
 )
@@ -68,10 +67,16 @@ type Pool struct {
 	maxReply int64
 
 	mu        sync.Mutex
-	conns     map[key]*http.Transport
+	conns     map[key]transport
 	strangers map[cluster.NodeID]string // the address where one was met
 
 	open openConns
+}
+
+// transport carries the calls of a class to a node.
+type transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
 }
 
 type key struct {
@@ -85,7 +90,7 @@ func New(identity func() *security.Identity, verify security.VerifyOptions, dir 
 		d := &net.Dialer{Timeout: dialTimeout, Control: setUserTimeout}
 		dial = d.DialContext
 	}
-	return &Pool{identity: identity, verify: verify, dir: dir, dial: dial, maxReply: maxReply, conns: map[key]*http.Transport{}, strangers: map[cluster.NodeID]string{}}
+	return &Pool{identity: identity, verify: verify, dir: dir, dial: dial, maxReply: maxReply, conns: map[key]transport{}, strangers: map[cluster.NodeID]string{}}
 }
 
 func setUserTimeout(_, _ string, c syscall.RawConn) error {
@@ -104,19 +109,22 @@ func (p *Pool) Transport(node cluster.NodeID, class Class) http.RoundTripper {
 	if t, ok := p.conns[k]; ok {
 		return t
 	}
-	var alpn []string
-	t := &http.Transport{IdleConnTimeout: idleTimeout}
-	if class == Beat {
-		alpn = []string{security.ALPNHTTP1}
-	} else {
-		t.ForceAttemptHTTP2 = true
-		t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
-	}
-	t.DialTLSContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return p.DialTLS(ctx, node, alpn...)
-	}
+	t := p.newTransport(node, class)
 	p.conns[k] = t
 	return t
+}
+
+func (p *Pool) newTransport(node cluster.NodeID, class Class) transport {
+	if class == Beat {
+		return &beats{max: p.maxReply, dial: func(ctx context.Context) (net.Conn, error) {
+			return p.DialTLS(ctx, node, security.ALPNBeat, security.ALPNHTTP1)
+		}}
+	}
+	return &http.Transport{
+		ForceAttemptHTTP2: true, IdleConnTimeout: idleTimeout,
+		HTTP2:          &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return p.DialTLS(ctx, node) },
+	}
 }
 
 // met notes who answered at a node's address: the node itself, if err is nil.
