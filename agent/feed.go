@@ -60,8 +60,6 @@ func (m *member) followSelf(ctx context.Context, v *voter, at *position) error {
 	w := v.store.Watch()
 	defer w.Close()
 	frames := m.a.server.Frames(m.self)
-	tick := time.NewTicker(feedLag)
-	defer tick.Stop()
 	var lag lagging
 	for m.voter.Load() == v {
 		w.Take()
@@ -74,12 +72,16 @@ func (m *member) followSelf(ctx context.Context, v *voter, at *position) error {
 		if lag.tooLong(!m.ownStateServes()) {
 			return fmt.Errorf("this voter's state is behind the leader's, or gets nothing from a leader")
 		}
+		var again <-chan time.Time // while all is well every heartbeat sees that it is
+		if lag.begun() {
+			again = time.After(feedLag)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-w.C():
 		case <-m.rolled:
-		case <-tick.C:
+		case <-again:
 		}
 	}
 	return nil
@@ -154,12 +156,15 @@ func (m *member) selfPosition() position {
 // lagging notices that a source stays behind.
 type lagging struct{ since time.Time }
 
+// begun reports whether the source was behind when it was last looked at.
+func (l *lagging) begun() bool { return !l.since.IsZero() }
+
 func (l *lagging) tooLong(behind bool) bool {
 	if !behind {
 		l.since = time.Time{}
 		return false
 	}
-	if l.since.IsZero() {
+	if !l.begun() {
 		l.since = time.Now()
 	}
 	return time.Since(l.since) > feedLag

@@ -13,7 +13,10 @@ import (
 
 // Pace of the heartbeat.
 const (
-	heartbeatEvery   = 500 * time.Millisecond
+	heartbeatEvery = 500 * time.Millisecond
+	// ownBeatEvery is the leader's to itself, which only brings what it measured:
+	// nobody finds its host dead by it, and a new leader hears of it at once.
+	ownBeatEvery     = time.Second
 	heartbeatTimeout = time.Second
 	heartbeatRetry   = 100 * time.Millisecond
 	// unanswered is when a heartbeat that got no answer makes this node dial
@@ -77,6 +80,11 @@ func (u *uplink) run(ctx context.Context) {
 		next := heartbeatEvery
 		if !u.beat(ctx) {
 			next = heartbeatRetry
+		} else if u.m.LeaderID() == u.m.self {
+			next = ownBeatEvery
+		}
+		if u.m.voter.Load() != nil && !u.m.ownStateServes() {
+			u.m.wakeFeed()
 		}
 		t := time.NewTimer(next)
 		select {
@@ -97,8 +105,10 @@ func (u *uplink) beat(ctx context.Context) bool {
 	u.cancel = cancel
 	u.mu.Unlock()
 	leader := u.m.LeaderID()
-	watch := time.AfterFunc(unanswered, func() { u.dialHost(leader) })
-	defer watch.Stop()
+	if leader != u.m.self {
+		watch := time.AfterFunc(unanswered, func() { u.dialHost(leader) })
+		defer watch.Stop()
+	}
 	var reply api.HeartbeatReply
 	beat := api.Heartbeat{Node: u.m.self, Usage: u.m.usage(), Problems: u.m.ownProblems(), Blind: u.m.worker.Blind(), Vote: u.m.vote()}
 	beat.Trust, beat.Authority = u.m.trust.version(), u.m.identity.Load().CAHash

@@ -23,37 +23,77 @@ const (
 // said here may arrive twice.
 func (u *uplink) call(ctx context.Context, path string, in, out any) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var asked sync.WaitGroup
-	defer asked.Wait()
 	defer cancel()
 	leader := u.m.LeaderID()
 	ways := u.ways(leader)
+	if len(ways) == 0 {
+		return errNoVoter
+	}
+	askFirst := func() answer { return u.ask(ctx, ways[0], path, in, out != nil) }
+	askOthers := func() answer {
+		a := u.askOthers(ctx, leader, ways[1:], path, in, out != nil)
+		if a.settles(leader) {
+			cancel() // the first is waited for no longer
+		}
+		return a
+	}
+	var a answer
+	switch {
+	case len(ways) == 1:
+		a = askFirst()
+	case ways[0] == u.m.self: // which leads: others would only pass the call back
+		if a = askFirst(); !a.settles(leader) {
+			a = askOthers()
+		}
+	default:
+		others := make(chan answer, 1)
+		late := time.AfterFunc(askAnother, func() { others <- askOthers() })
+		a = askFirst() // from here: a goroutine for it costs a host at rest more than the call
+		switch unasked := late.Stop(); {
+		case !a.settles(leader) && unasked:
+			a = askOthers()
+		case !a.settles(leader):
+			a = <-others
+		case !unasked:
+			cancel()
+			<-others
+		}
+	}
+	if a.settles(leader) {
+		u.answeredBy(a.by)
+	}
+	return a.into(out)
+}
+
+// askOthers asks one after the other, without waiting long for any, until one
+// settles the call, and returns that answer, or else the last.
+func (u *uplink) askOthers(ctx context.Context, leader cluster.NodeID, ways []cluster.NodeID, path string, in any, wanted bool) (a answer) {
+	ctx, cancel := context.WithCancel(ctx)
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	defer cancel()
 	answers := make(chan answer, len(ways))
-	err := error(errNoVoter)
 	for open := 0; len(ways) > 0 || open > 0; {
 		var another <-chan time.Time
 		if len(ways) > 0 {
 			by := ways[0]
 			ways = ways[1:]
 			open++
-			asked.Go(func() { answers <- u.ask(ctx, by, path, in, out != nil) })
+			asked.Go(func() { answers <- u.ask(ctx, by, path, in, wanted) })
 			another = time.After(askAnother)
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return answer{err: ctx.Err()}
 		case <-another:
-		case a := <-answers:
+		case a = <-answers:
 			open--
-			// What another voter refuses, the leader may not.
-			if a.err == nil || a.by == leader && isAnswer(a.err) {
-				u.answeredBy(a.by)
-				return a.into(out)
+			if a.settles(leader) {
+				return a
 			}
-			err = a.err
 		}
 	}
-	return err
+	return a
 }
 
 // answer is what a voter said to a call.
@@ -61,6 +101,12 @@ type answer struct {
 	by   cluster.NodeID
 	body json.RawMessage
 	err  error
+}
+
+// settles reports whether a call is over with this answer: what another voter
+// refuses, the leader may not.
+func (a answer) settles(leader cluster.NodeID) bool {
+	return a.err == nil || a.by == leader && isAnswer(a.err)
 }
 
 func (u *uplink) ask(ctx context.Context, by cluster.NodeID, path string, in any, wanted bool) answer {
