@@ -42,11 +42,22 @@ func (c *watch) judged(v state.View, verdicts []state.NodeCondition) {
 			continue
 		}
 		answers, beat := c.w.now-h.changed, c.w.now-h.lastBeat
-		if n.Condition == cluster.Down && v.Condition(n.Node) != cluster.Down && h.linked && answers > answersFor && beat < agentTimeout {
+		if n.Condition == cluster.Down && v.Condition(n.Node) != cluster.Down && h.linked && answers > answersFor && beat < agentTimeout-c.w.clockSpread() {
 			c.w.fail(invariants.Violation{Rule: invariants.FalseDown, Detail: fmt.Sprintf(
 				"node %s is called down, and its host answers for %s and sent a heartbeat %s ago", n.Node, answers, beat)})
 		}
 	}
+}
+
+// clockSpread is by how much the hosts' clocks differ. Since when a node is away
+// is the time of the leader that found it so: one whose clock is ahead of that
+// waits for the agent that much less.
+func (w *World) clockSpread() time.Duration {
+	first, last := w.hosts[0].skew, w.hosts[0].skew
+	for _, h := range w.hosts {
+		first, last = min(first, h.skew), max(last, h.skew)
+	}
+	return last - first
 }
 
 // lateness checks what must have been done by now under a leader that could.
