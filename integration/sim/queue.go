@@ -1,6 +1,9 @@
 package sim
 
-import "time"
+import (
+	"container/heap"
+	"time"
+)
 
 // event is something that happens at a virtual time. Events of one time happen
 // in the order in which they were scheduled.
@@ -10,58 +13,39 @@ type event struct {
 	do  func()
 }
 
-// queue is a heap: what is at i is due before what is at 2i+1 and 2i+2.
-type queue []event
+type queue []*event
 
-func (q queue) before(i, j int) bool {
+func (q queue) Len() int { return len(q) }
+
+func (q queue) Less(i, j int) bool {
 	if q[i].at != q[j].at {
 		return q[i].at < q[j].at
 	}
 	return q[i].seq < q[j].seq
 }
 
-func (q *queue) push(e event) {
-	*q = append(*q, e)
-	for i := len(*q) - 1; i > 0; {
-		above := (i - 1) / 2
-		if !q.before(i, above) {
-			return
-		}
-		(*q)[i], (*q)[above] = (*q)[above], (*q)[i]
-		i = above
-	}
-}
+func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 
-// pop takes out what is due first; the queue is not empty.
-func (q *queue) pop() event {
-	all := *q
-	first, last := all[0], len(all)-1
-	all[0], all[last] = all[last], event{}
-	all = all[:last]
-	*q = all
-	for i := 0; ; {
-		below := 2*i + 1
-		if below+1 < last && all.before(below+1, below) {
-			below++
-		}
-		if below >= last || !all.before(below, i) {
-			return first
-		}
-		all[i], all[below] = all[below], all[i]
-		i = below
-	}
+func (q *queue) Push(x any) { *q = append(*q, x.(*event)) }
+
+func (q *queue) Pop() any {
+	old := *q
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*q = old[:len(old)-1]
+	return last
 }
 
 // after schedules do; a time that has passed means now.
 func (w *World) after(d time.Duration, do func()) {
 	w.seq++
-	w.queue.push(event{at: w.now + max(d, 0), seq: w.seq, do: do})
+	heap.Push(&w.queue, &event{at: w.now + max(d, 0), seq: w.seq, do: do})
 }
 
 // until lets everything happen that is due before the given time.
 func (w *World) until(end time.Duration) {
 	for w.failure == nil && len(w.queue) > 0 && w.queue[0].at <= end {
-		e := w.queue.pop()
+		e := heap.Pop(&w.queue).(*event)
 		w.now = e.at
 		w.steps++
 		e.do()
