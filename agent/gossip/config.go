@@ -13,10 +13,10 @@ import (
 
 const keyLen = 32 // AES-256
 
-// Timing. With these a killed member is noticed in about 2.5 s by three
-// members and 4 s by a hundred. Probing at 300 ms or less flaps when the CPU
-// is short. Probes and their answers carry news too, so that rounds of gossip
-// alone need be no more frequent than they: each wakes an idle host.
+// Timing. How soon all know of a killed member is what TestAbruptDeathIsNoticed
+// logs. Probing at 300 ms or less flaps when the CPU is short. Probes and their
+// answers carry news too, so that rounds of gossip alone need be no more frequent
+// than they: each wakes an idle host.
 const (
 	gossipInterval   = 500 * time.Millisecond
 	probeInterval    = 500 * time.Millisecond

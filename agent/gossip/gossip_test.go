@@ -54,9 +54,10 @@ func TestAbruptDeathIsNoticed(t *testing.T) {
 				died := time.Now()
 				r.net.Kill(addrOf(1))
 				others := append(slices.Clone(ring[:1]), ring[2:]...)
-				r.until("its death is known to all", 15*time.Second, func() bool {
+				took := r.until("its death is known to all", 15*time.Second, func() bool {
 					return !slices.ContainsFunc(others, func(g *Gossip) bool { return hears(g, nodeID(1)) })
 				})
+				t.Logf("all %d know after %v", n-1, took)
 				since, dead := ring[0].Dead(nodeID(1))
 				if !dead || since.Before(died) {
 					t.Errorf("dead %v since %v, it died at %v", dead, since, died)

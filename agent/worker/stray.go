@@ -113,7 +113,7 @@ func (p *planner) outdated(c *runtime.Container, i int) string {
 		return ""
 	}
 	if p.serviceGone(c) {
-		return "its service was removed"
+		return "its service has left this node"
 	}
 	if !p.waits(endOf(c).Add(p.in.Limits.KeepFor)) {
 		return "its task has long left this node"
