@@ -140,6 +140,9 @@ func TestWriteIsRepeated(t *testing.T) {
 		if err != nil || got.Index != 7 {
 			t.Fatalf("got %+v, %v", got, err)
 		}
+		if late := time.Since(start) - 4*time.Second; late > pauseLimit {
+			t.Errorf("taken %s after it could be, want %s at most", late, pauseLimit)
+		}
 		if _, err := ulid.ParseStrict(ids[0]); err != nil {
 			t.Errorf("the request ID %q: %v", ids[0], err)
 		}

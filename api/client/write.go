@@ -14,6 +14,10 @@ import (
 // is sent.
 func newRequest() string { return ulid.Make().String() }
 
+// pauseLimit bounds the pause between two attempts, and so how much later than
+// the cluster has a leader again a write is taken.
+const pauseLimit = 250 * time.Millisecond
+
 // write sends r until it is answered for good: while the cluster elects a leader,
 // and, unless r.once, while the outcome is not known. A cluster that has had no
 // leader for long is not waited for.
@@ -23,7 +27,7 @@ func write[T any](ctx context.Context, c *Client, r call) (T, error) {
 	}
 	start := time.Now()
 	told, reached := false, false
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, pauseLimit) {
 		out, err := attempt[T](ctx, c, r)
 		if err == nil || !again(err, r.once, reached) || ctx.Err() != nil {
 			return out, err
