@@ -27,6 +27,7 @@ var house = []room{
 	{"cluster/state", pure, "cluster"},
 	{"cluster/health", pure, "cluster cluster/state"},
 	{"cluster/rollout", pure, "cluster cluster/state"},
+	{"cluster/usage", pure, "cluster"},
 	{"placement", pure, "cluster cluster/state"},
 	{"consensus/voters", pure, "cluster"},
 	{"lb", pure, "cluster"},
@@ -50,7 +51,7 @@ var house = []room{
 	// Shells: they own connections, files and goroutines.
 	{"consensus/boltcheck", !pure, ""},
 	{"consensus", !pure, "cluster cluster/state consensus/boltcheck"},
-	{"controller", !pure, "api cluster cluster/health cluster/rollout cluster/state consensus/voters placement"},
+	{"controller", !pure, "api cluster cluster/health cluster/rollout cluster/state cluster/usage consensus/voters placement"},
 	{"lb/proxy", !pure, "cluster lb"},
 	{"api/server", !pure, "api cluster cluster/state crowd doctor lb runtime security"},
 	{"agent/checkup", !pure, "api"},

@@ -49,6 +49,7 @@ type member struct {
 	disk    diskWatch
 	sampled sampledUsage
 	meter   taskMeter
+	gauge   gauge
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -106,6 +107,7 @@ func startMember(ctx context.Context, a *Agent, id *security.Identity) (m *membe
 	m.jobs.Go(func() { m.uplink.run(m.ctx) })
 	m.jobs.Go(func() { m.watchEngine(m.ctx) })
 	m.jobs.Go(func() { m.watchDisk(m.ctx) })
+	m.jobs.Go(func() { m.runGauge(m.ctx) })
 	m.jobs.Go(func() { m.tendImages(m.ctx) })
 	m.jobs.Go(func() { m.keepTrust(m.ctx) })
 	m.jobs.Go(func() { m.watchGossip(m.ctx) })

@@ -59,6 +59,12 @@ func (u *uplink) leaderChanged() {
 	}
 }
 
+// resendAll tells a new leader what only the one before knows.
+func (m *member) resendAll() {
+	m.worker.ResendAll()
+	m.gauge.resend()
+}
+
 // Leaderless is how long no leader has answered a heartbeat of this node.
 func (m *member) Leaderless() time.Duration {
 	m.uplink.mu.Lock()
@@ -111,6 +117,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 	}
 	var reply api.HeartbeatReply
 	beat := api.Heartbeat{Node: u.m.self, Usage: u.m.usage(), Problems: u.m.ownProblems(), Blind: u.m.worker.Blind(), Vote: u.m.vote()}
+	beat.Tasks = u.m.gauge.untold()
 	beat.Trust, beat.Authority = u.m.trust.version(), u.m.identity.Load().CAHash
 	if err := u.call(ctx, "/v1/node/heartbeat", beat, &reply); err != nil {
 		u.m.log.Debug("heartbeat", "error", err)
@@ -120,6 +127,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 		u.cutOff = true
 		return false
 	}
+	u.m.gauge.heard(beat.Tasks)
 	u.mu.Lock()
 	u.removed, u.heard = time.Time{}, time.Now()
 	if told := (position{reply.Epoch, reply.Index}); u.told.before(told) {
@@ -132,7 +140,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 	u.m.images.early.Want(reply.Standby)
 	u.m.trust.want(reply.Trust, reply.Authority)
 	if u.m.setLeader(reply.Leader) || u.cutOff {
-		u.m.worker.ResendAll()
+		u.m.resendAll()
 	}
 	u.cutOff = false
 	return true

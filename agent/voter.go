@@ -140,7 +140,7 @@ func (m *member) followLeadership(ctx context.Context, v *voter) {
 		}
 		if id != "" && m.setLeader(id) {
 			m.uplink.leaderChanged()
-			m.worker.ResendAll()
+			m.resendAll()
 		}
 		select {
 		case <-ctx.Done():

@@ -105,6 +105,8 @@ type Heartbeat struct {
 	Node cluster.NodeID `json:"node"`
 	// Usage is measured on the node; nil when it could not be.
 	Usage *Usage `json:"usage,omitempty"`
+	// Tasks is what the node's tasks use, when that was measured anew.
+	Tasks *TasksUse `json:"tasks,omitempty"`
 	// Problems are the node's own troubles, for people.
 	Problems []string `json:"problems,omitempty"`
 	// Blind: the agent has not seen its containers yet, or not told of them. A
@@ -127,7 +129,19 @@ type Vote struct {
 	Write time.Duration `json:"write,omitempty"`
 }
 
-// Usage is what a host uses.
+// TasksUse is what the tasks of a node used, and what its host did.
+type TasksUse struct {
+	Host  Usage     `json:"host"`
+	Tasks []TaskUse `json:"tasks"`
+}
+
+// TaskUse is one of them.
+type TaskUse struct {
+	Task cluster.TaskID `json:"task"`
+	Usage
+}
+
+// Usage is what a host or a task uses.
 type Usage struct {
 	MilliCPU int64 `json:"milli_cpu"`
 	Memory   int64 `json:"memory"` // bytes

@@ -11,6 +11,7 @@ import (
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/health"
+	"github.com/musterhq/muster/cluster/usage"
 )
 
 // Controller leads. Its soft state (heartbeats, usage, suspicion) is empty
@@ -27,6 +28,7 @@ type Controller struct {
 	touched  map[cluster.NodeID]uint64   // newest index at which a node's tasks changed
 	silent   map[cluster.NodeID]bool     // nodes whose heartbeat is news
 	standby  map[cluster.NodeID][]string // images that nodes may need
+	book     *usage.Book                 // what tasks and hosts used
 }
 
 // New makes a controller.
@@ -51,6 +53,10 @@ func (c *Controller) Heartbeat(h api.Heartbeat) uint64 {
 	}
 	c.tracker.Heartbeat(h.Node, time.Now())
 	c.tracker.Blind(h.Node, h.Blind)
+	if h.Tasks != nil {
+		c.measured(h.Node, *h.Tasks)
+		h.Tasks = nil
+	}
 	c.heard[h.Node] = h
 	if c.silent[h.Node] {
 		c.poke()
@@ -121,10 +127,11 @@ func (c *Controller) begin() {
 	c.tracker = health.New(c.cfg.Health, c.cfg.Self, time.Now(), evidence)
 	c.heard, c.touched = map[cluster.NodeID]api.Heartbeat{}, map[cluster.NodeID]uint64{}
 	c.suspects, c.silent = map[cluster.NodeID]bool{}, map[cluster.NodeID]bool{}
+	c.book = usage.NewBook()
 }
 
 func (c *Controller) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tracker, c.heard, c.touched, c.suspects, c.silent, c.standby = nil, nil, nil, nil, nil, nil
+	c.tracker, c.heard, c.touched, c.suspects, c.silent, c.standby, c.book = nil, nil, nil, nil, nil, nil, nil
 }

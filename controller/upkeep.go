@@ -42,7 +42,10 @@ func upkeep(ctx context.Context, chores []*chore) {
 // rest has time.
 func (l *loop) chores() []*chore {
 	now := time.Now()
-	all := []*chore{{step: l.newStandby(), due: now.Add(standbyEvery)}}
+	all := []*chore{
+		{step: l.newStandby(), due: now.Add(standbyEvery)},
+		{step: l.retain, due: now.Add(retainEvery)},
+	}
 	if l.cfg.Voters != nil {
 		all = append(all, &chore{step: l.newSeating().step, due: now})
 	}

@@ -1,0 +1,87 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+)
+
+// gaugeEvery is the pace of measuring tasks for the leader.
+const gaugeEvery = 15 * time.Second
+
+// gauge measures this host's tasks for the leader, which keeps their histories:
+// each measurement goes with one heartbeat, and the newest again to a new leader.
+type gauge struct {
+	meter taskMeter // apart from the users': theirs is of the last second
+
+	mu     sync.Mutex
+	newest *api.TasksUse
+	told   bool
+}
+
+// runGauge measures until ctx ends.
+func (m *member) runGauge(ctx context.Context) {
+	for ctx.Err() == nil {
+		use, err := m.measureTasks(ctx)
+		if err != nil {
+			m.log.Debug("measure the tasks of this host", "error", err)
+		}
+		m.gauge.set(use)
+		sleep(ctx, gaugeEvery)
+	}
+}
+
+// measureTasks leaves out tasks that were seen once only. It is nil while the
+// host cannot be measured.
+func (m *member) measureTasks(ctx context.Context) (*api.TasksUse, error) {
+	tasks, err := m.gauge.meter.measure(ctx, m.a.host.Engine, m.identity.Load().ClusterID)
+	if err != nil {
+		return nil, err
+	}
+	host := m.usage()
+	if host == nil {
+		return nil, nil
+	}
+	use := &api.TasksUse{Host: *host, Tasks: []api.TaskUse{}}
+	for _, t := range tasks {
+		if t.CPUUsed != nil {
+			use.Tasks = append(use.Tasks, api.TaskUse{
+				Task: cluster.TaskID(t.Task), Usage: api.Usage{MilliCPU: int64(*t.CPUUsed * 1000), Memory: t.MemoryUsed},
+			})
+		}
+	}
+	return use, nil
+}
+
+func (g *gauge) set(use *api.TasksUse) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.newest, g.told = use, false
+}
+
+// untold is the newest measurement if the leader has not been told of it.
+func (g *gauge) untold() *api.TasksUse {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.told {
+		return nil
+	}
+	return g.newest
+}
+
+// heard notes that the leader has been told of a measurement.
+func (g *gauge) heard(use *api.TasksUse) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.told = g.told || use != nil && use == g.newest
+}
+
+// resend makes the next heartbeat bring the newest measurement again.
+func (g *gauge) resend() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.told = false
+}
