@@ -150,7 +150,7 @@ func TestFairSharesConverge(t *testing.T) {
 			if left[it.Stack]--; left[it.Stack] == 0 {
 				return
 			}
-			var low, high = 2.0, 0.0
+			low, high := 2.0, 0.0
 			for s, w := range weights {
 				share := Dominant(held[s], capacity) / w
 				low, high = min(low, share), max(high, share)
