@@ -15,8 +15,10 @@ func TestAMeasurementIsToldOnce(t *testing.T) {
 	}
 	first, second := &api.TasksUse{}, &api.TasksUse{}
 	g.set(first)
-	if g.untold() != first || g.untold() != first {
-		t.Error("a measurement that no leader has answered is not told again")
+	for range 2 { // the first heartbeat with it failed
+		if g.untold() != first {
+			t.Error("a measurement that no leader has answered is not told")
+		}
 	}
 	g.set(second)
 	g.heard(first) // the answer came after the next measurement
