@@ -29,6 +29,7 @@ var house = []room{
 	{"cluster/rollout", pure, "cluster cluster/state"},
 	{"cluster/usage", pure, "cluster"},
 	{"placement", pure, "cluster cluster/state"},
+	{"placement/preempt", pure, "cluster"},
 	{"placement/queue", pure, "cluster"},
 	{"consensus/voters", pure, "cluster"},
 	{"lb", pure, "cluster"},
