@@ -189,6 +189,10 @@ func (l leaderOf) Votes() map[cluster.NodeID]bool {
 	return out
 }
 
+func (l leaderOf) Simulate(ctx context.Context, v state.View, do []state.Body, down []cluster.NodeID) (api.Simulation, error) {
+	return controller.Foresee(ctx, v, l.ctrl().Quarantine(), controller.Scenario{Do: do, Down: down})
+}
+
 func (l leaderOf) Lagging() []cluster.NodeID {
 	if c := l.ctrl(); c != nil {
 		return c.Lagging()

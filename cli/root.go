@@ -48,7 +48,7 @@ func (c *CLI) newRoot() *cobra.Command {
 	add("work", "Deploy and change:",
 		c.newDeploy(), c.newValidate(), c.newRun(), c.newScale(), c.newRestart(), c.newRemove())
 	add("look", "Look:",
-		c.newStatus(), c.newTop(), c.newList(), c.newTasks(), c.newInspect(), c.newLogs(), c.newEvents(), c.newExec())
+		c.newStatus(), c.newTop(), c.newList(), c.newTasks(), c.newInspect(), c.newLogs(), c.newEvents(), c.newExec(), c.newSimulate())
 	add("cluster", "Cluster:",
 		c.newAgent(), c.newInit(), c.newJoin(), c.newLeave(), c.newNode(), c.newToken(), c.newCA(), c.newKey(), c.newImage(), c.newDoctor())
 	root.AddCommand(c.newVersion(), c.newDialStdio())

@@ -25,10 +25,11 @@ type Controller struct {
 	tracker  *health.Tracker                  // nil while not leading
 	heard    map[cluster.NodeID]api.Heartbeat // the last of each node
 	suspects map[cluster.NodeID]bool
-	touched  map[cluster.NodeID]uint64   // newest index at which a node's tasks changed
-	silent   map[cluster.NodeID]bool     // nodes whose heartbeat is news
-	standby  map[cluster.NodeID][]string // images that nodes may need
-	book     *usage.Book                 // what tasks and hosts used
+	touched  map[cluster.NodeID]uint64    // newest index at which a node's tasks changed
+	silent   map[cluster.NodeID]bool      // nodes whose heartbeat is news
+	standby  map[cluster.NodeID][]string  // images that nodes may need
+	held     map[cluster.NodeID]time.Time // nodes in quarantine, and until when
+	book     *usage.Book                  // what tasks and hosts used
 }
 
 // New makes a controller.
@@ -79,6 +80,17 @@ func (c *Controller) Suspects() map[cluster.NodeID]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.suspects
+}
+
+// Quarantine are the nodes that take no new task, and until when; nobody who does
+// not lead knows, nor does a nil Controller.
+func (c *Controller) Quarantine() map[cluster.NodeID]time.Time {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held
 }
 
 // Usage is what a node measured last; ok is false when it could not, or was not
@@ -133,5 +145,6 @@ func (c *Controller) begin() {
 func (c *Controller) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tracker, c.heard, c.touched, c.suspects, c.silent, c.standby, c.book = nil, nil, nil, nil, nil, nil, nil
+	c.tracker, c.heard, c.touched, c.suspects, c.silent, c.standby = nil, nil, nil, nil, nil, nil
+	c.held, c.book = nil, nil
 }

@@ -146,7 +146,7 @@ func (l *loop) judge(v state.View, now time.Time) health.Verdict {
 			silent[n.ID] = true
 		}
 	}
-	l.suspects, l.silent = suspects, silent
+	l.suspects, l.silent, l.held = suspects, silent, verdict.Quarantine
 	maps.DeleteFunc(l.heard, func(id cluster.NodeID, _ api.Heartbeat) bool { return v.Condition(id) == "" })
 	return verdict
 }

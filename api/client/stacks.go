@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/musterhq/muster/api"
 )
@@ -83,4 +84,11 @@ func filter(pairs ...string) url.Values {
 		}
 	}
 	return q
+}
+
+// Simulate answers what would follow if all of that happened; nothing does.
+func (c *Client) Simulate(ctx context.Context, s api.Simulate) (api.Simulation, error) {
+	return attempt[api.Simulation](ctx, c, call{
+		method: http.MethodPost, path: path("simulate"), body: s, timeout: time.Minute,
+	})
 }

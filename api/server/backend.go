@@ -92,6 +92,9 @@ type Leader interface {
 	// Votes are the nodes that have a vote in raft's own configuration; nil when
 	// it is not known.
 	Votes() map[cluster.NodeID]bool
+	// Simulate answers what would follow from a view if the commands were given
+	// and the nodes died; unlike the rest it needs no leader.
+	Simulate(ctx context.Context, v state.View, do []state.Body, down []cluster.NodeID) (api.Simulation, error)
 	// Lagging are the ready nodes that do not hold yet what a rotation of keys
 	// waits for.
 	Lagging() []cluster.NodeID

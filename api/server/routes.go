@@ -66,6 +66,7 @@ func userRoutes() []route {
 		{pattern: "POST /v1/services/{stack}/{service}/restart", access: user, where: leader, handle: restartService},
 		{pattern: "GET /v1/tasks", access: user, where: fresh, handle: listTasks},
 		{pattern: "GET /v1/tasks/{task}", access: user, where: fresh, handle: getTask},
+		{pattern: "POST /v1/simulate", access: user, where: fresh, handle: simulate},
 		{pattern: "GET /v1/doctor", access: user, where: here, handle: doctorAll},
 		{pattern: "GET /v1/usage", access: user, where: here, handle: listUsage},
 		{pattern: "GET /v1/logs", access: user, where: fresh, handle: logs, stream: true},

@@ -39,6 +39,7 @@ var answers = map[string]func() any{
 	"POST /v1/services/{stack}/{service}/restart": func() any { return new(api.Deployed) },
 	"GET /v1/tasks":                               func() any { return new([]api.Task) },
 	"GET /v1/tasks/{task}":                        func() any { return new(api.TaskDetail) },
+	"POST /v1/simulate":                           func() any { return new(api.Simulation) },
 	"GET /v1/doctor":                              func() any { return new([]api.Finding) },
 	"GET /v1/local/doctor":                        func() any { return new([]api.Finding) },
 	"GET /v1/usage":                               func() any { return new([]api.TaskUsage) },

@@ -1,0 +1,93 @@
+package controller
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+)
+
+// Foresee says what would be different after a scenario, and how much the cluster
+// would survive then.
+func Foresee(ctx context.Context, v state.View, quarantine map[cluster.NodeID]time.Time, s Scenario) (api.Simulation, error) {
+	after, err := Simulate(ctx, v, quarantine, s)
+	if err != nil {
+		return api.Simulation{}, err
+	}
+	out := compare(v, after)
+	if out.Survival, err = Survives(ctx, after, quarantine); err != nil {
+		return out, err
+	}
+	for i, id := range out.Survival.Critical {
+		out.Survival.Critical[i] = nodeName(after, cluster.NodeID(id))
+	}
+	return out, nil
+}
+
+// compare says what of a view would be different.
+func compare(before, after state.View) api.Simulation {
+	out := api.Simulation{Changes: []api.SlotChange{}, Pending: []api.PendingSlot{}, Nodes: []api.HostLoad{}}
+	old, next := Seats(before), Seats(after)
+	for s, t := range next {
+		if t.Node == "" || after.Condition(t.Node) == cluster.Down {
+			out.Pending = append(out.Pending, api.PendingSlot{Service: string(s.Service), Slot: s.Slot, Reason: t.Reason})
+		}
+		if ch, ok := change(after, s, old[s], t); ok {
+			out.Changes = append(out.Changes, ch)
+		}
+	}
+	for s, t := range old {
+		if next[s] == nil {
+			out.Changes = append(out.Changes, api.SlotChange{
+				Service: string(s.Service), Slot: s.Slot, Kind: api.SlotStops, From: nodeName(after, t.Node),
+			})
+		}
+	}
+	slices.SortFunc(out.Changes, func(a, b api.SlotChange) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.From, b.From))
+	})
+	slices.SortFunc(out.Pending, func(a, b api.PendingSlot) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Slot, b.Slot))
+	})
+	for n := range after.Nodes() {
+		held := after.Allocated(n.ID)
+		out.Nodes = append(out.Nodes, api.HostLoad{
+			Name: n.Name, State: string(n.Condition), Tasks: held.Tasks,
+			CPUs: float64(n.Capacity.MilliCPU) / 1000, CPUReserved: float64(held.Resources.MilliCPU) / 1000,
+			Memory: n.Capacity.Memory, MemoryReserved: held.Resources.Memory,
+		})
+	}
+	return out
+}
+
+// change is what becomes of a slot's task; ok is false when nothing does.
+func change(v state.View, s Seat, old, next *cluster.Task) (ch api.SlotChange, ok bool) {
+	ch = api.SlotChange{Service: string(s.Service), Slot: s.Slot, To: nodeName(v, next.Node)}
+	switch {
+	case old == nil:
+		ch.Kind = api.SlotStarts
+		return ch, true
+	case old.ID == next.ID && old.Node == next.Node:
+		return ch, false
+	}
+	ch.From, ch.Kind = nodeName(v, old.Node), api.SlotMoves
+	switch {
+	case old.Node == "":
+		ch.Kind = api.SlotStarts
+	case old.Generation != next.Generation:
+		ch.Kind = api.SlotReplaced
+	}
+	return ch, next.Node != "" || ch.Kind == api.SlotReplaced
+}
+
+// nodeName is "" for no node.
+func nodeName(v state.View, id cluster.NodeID) string {
+	if n, ok := v.Node(id); ok {
+		return n.Name
+	}
+	return string(id)
+}

@@ -1,0 +1,135 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+)
+
+func simulate(t *testing.T, w *world, s Scenario) state.View {
+	t.Helper()
+	before := w.st.View().Hash()
+	after, err := Simulate(t.Context(), w.st.View(), nil, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.st.View().Hash() != before {
+		t.Fatal("the simulation changed the state")
+	}
+	return after
+}
+
+func ready(v state.View, id cluster.ServiceID) (nodes []string) {
+	for seat, task := range Seats(v) {
+		if seat.Service == id && task.Ready() && v.Condition(task.Node) == cluster.Ready {
+			nodes = append(nodes, string(task.Node))
+		}
+	}
+	slices.Sort(nodes)
+	return nodes
+}
+
+func TestSimulatedDeath(t *testing.T) {
+	w := running(t) // six tasks of half a core on three nodes
+	after := simulate(t, w, Scenario{Down: []cluster.NodeID{"b"}})
+	if got := ready(after, web); !slices.Equal(got, []string{"a", "a", "a", "c", "c", "c"}) {
+		t.Errorf("the tasks end on %v", got)
+	}
+	if lost := Homeless(after); len(lost) > 0 {
+		t.Errorf("without a place: %+v", lost)
+	}
+}
+
+func TestSimulatedDeathThatIsTooMuch(t *testing.T) {
+	w := newWorld(t, time.Now(), "a", "b", "c")
+	w.deploy(map[string]cluster.ServiceSpec{"web": spec(6, 2000)})
+	w.settle()
+	w.runAll()
+	lost := Homeless(simulate(t, w, Scenario{Down: []cluster.NodeID{"b"}}))
+	if len(lost) != 2 || lost[0].Reason == "" {
+		t.Errorf("without a place: %+v, want two tasks with their reason", lost)
+	}
+}
+
+func TestSimulatedDrain(t *testing.T) {
+	w := running(t)
+	after := simulate(t, w, Scenario{Do: []state.Body{state.SetAvailability{Node: "a", Availability: cluster.Drained}}})
+	if got := ready(after, web); !slices.Equal(got, []string{"b", "b", "b", "c", "c", "c"}) {
+		t.Errorf("the tasks end on %v", got)
+	}
+}
+
+// A rollout with its delays is followed to its end.
+func TestSimulatedDeploy(t *testing.T) {
+	w := running(t)
+	next := spec(8, 500, func(s *cluster.ServiceSpec) {
+		s.Template.Container.Image.Digest = "sha256:2"
+		s.Update.Delay = time.Minute
+	})
+	after := simulate(t, w, Scenario{Do: []state.Body{state.PutStack{Stack: "s", Services: []state.NamedSpec{{Name: "web", Spec: next}}}}})
+	for seat, task := range Seats(after) {
+		if task.Generation != 2 || !task.Ready() {
+			t.Errorf("slot %d ends with generation %d, ready %t", seat.Slot, task.Generation, task.Ready())
+		}
+	}
+	if n := len(Seats(after)); n != 8 {
+		t.Errorf("%d slots, want 8", n)
+	}
+}
+
+func TestASimulationRefusesWhatTheClusterWould(t *testing.T) {
+	w := running(t)
+	_, err := Simulate(t.Context(), w.st.View(), nil, Scenario{Do: []state.Body{state.SetAvailability{Node: "nobody", Availability: cluster.Drained}}})
+	if err == nil {
+		t.Error("a node that is not there was drained")
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Simulate(ended, w.st.View(), nil, Scenario{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after its end: %v", err)
+	}
+}
+
+func TestSurvival(t *testing.T) {
+	for name, tt := range map[string]struct {
+		nodes    []string
+		tasks    int
+		milliCPU int64
+		want     int
+		critical int
+	}{
+		"room for all on one":    {[]string{"a", "b", "c"}, 6, 500, 2, 0},
+		"room for all on two":    {[]string{"a", "b", "c"}, 6, 1000, 1, 2},
+		"no room for one host's": {[]string{"a", "b", "c"}, 6, 2000, 0, 1},
+		"one host":               {[]string{"a"}, 1, 100, 0, 0},
+		"nothing runs":           {[]string{"a", "b"}, 0, 0, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, time.Now(), tt.nodes...)
+			if tt.tasks > 0 {
+				w.deploy(map[string]cluster.ServiceSpec{"web": spec(tt.tasks, tt.milliCPU)})
+				w.settle()
+				w.runAll()
+			}
+			got, err := Survives(t.Context(), w.st.View(), nil)
+			if err != nil || got.Hosts != tt.want || len(got.Critical) != tt.critical || !got.Exact {
+				t.Errorf("%+v, %v; want %d hosts, %d critical", got, err, tt.want, tt.critical)
+			}
+		})
+	}
+}
+
+func TestSubsets(t *testing.T) {
+	var got []string
+	for set := range subsets([]cluster.NodeID{"a", "b", "c", "d"}, 2) {
+		got = append(got, string(set[0]+set[1]))
+	}
+	if want := []string{"ab", "ac", "ad", "bc", "bd", "cd"}; !slices.Equal(got, want) || choose(4, 2) != len(want) {
+		t.Errorf("%v, and %d; want %v", got, choose(4, 2), want)
+	}
+}
