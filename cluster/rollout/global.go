@@ -26,7 +26,7 @@ func (w *work) globalSeats() ([]*seat, error) {
 		if s, ok := byNode[w.home(t)]; ok {
 			s.tasks = append(s.tasks, t)
 		} else if t.Desired == cluster.Running {
-			w.stop(t, w.whySurplus(t, constraints))
+			w.stop(t, w.whySurplus(t, constraints)).Drained = w.drained(t)
 		}
 	}
 	return w.inSlotOrder(byNode, w.rememberedSlots(byNode)), nil

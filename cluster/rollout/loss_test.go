@@ -169,6 +169,25 @@ func TestDrainStopFirst(t *testing.T) {
 	w.decides("create 1 t004 g1 for t001")
 }
 
+// The drain was decided about, but not yet carried out.
+func TestDrainThatIsLiftedJustInTime(t *testing.T) {
+	for name, w := range map[string]*world{"stop-first": lossWorld(t, stopFirst), "global": globalWorld(t)} {
+		t.Run(name, func(t *testing.T) {
+			w.t = t
+			w.available("n1", cluster.Drained)
+			r, _ := Step(w.st.View(), w.now, w.newID, w.opts)
+			if len(r.Stop) != 1 {
+				t.Fatalf("decided %q", w.lines(r))
+			}
+			w.available("n1", cluster.Active)
+			w.index++
+			w.st.Apply(w.index, state.Command{At: w.now, Body: r})
+			w.has("1 t001 g1 n1", "2 t002 g1 n2", "3 t003 g1 n3")
+			w.decides()
+		})
+	}
+}
+
 func TestDrainWithoutRoomElsewhere(t *testing.T) {
 	w := lossWorld(t)
 	w.full = true

@@ -93,14 +93,30 @@ func (c *chaos) act() {
 	default:
 		c.agentsAny()
 	}
-	c.checkedStep()
+	before := c.st.View()
+	if c.draw(3) == 0 {
+		before = c.crossedStep()
+	} else {
+		c.step()
+	}
+	c.checkTurn(before)
 }
 
-// checkedStep steps and checks what the decision does to healthy tasks.
-func (c *chaos) checkedStep() {
-	before := c.st.View()
+// crossedStep steps while the agents' news are on their way: they take effect
+// before the decision. What it found then is returned.
+func (c *chaos) crossedStep() state.View {
+	r, _ := Step(c.st.View(), c.now, c.newID, c.opts)
+	c.agentsAny()
+	met := c.st.View()
+	c.index++
+	c.st.Apply(c.index, state.Command{At: c.now, Body: r})
+	c.place()
+	return met
+}
+
+// checkTurn checks what the last decision did to healthy tasks.
+func (c *chaos) checkTurn(before state.View) {
 	p := newPass(before, c.now, nil, Options{})
-	c.step()
 	after := c.st.View()
 	svc, ok := after.Service(web)
 	if !ok {

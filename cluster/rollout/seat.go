@@ -84,7 +84,7 @@ func (w *work) handOver(s *seat) {
 	}
 	if s.successor != nil {
 		if w.ready(s.successor) {
-			w.stop(s.holder, w.whyStopped(s.holder))
+			w.stop(s.holder, w.whyStopped(s.holder)).For = s.successor.ID
 			s.holder, s.successor = s.successor, nil
 		}
 		return
@@ -103,11 +103,11 @@ func (w *work) handOver(s *seat) {
 func (w *work) tend(s *seat) {
 	why := w.whyMove(s.holder)
 	if why == "" && w.ready(s.holder) {
-		w.stop(s.successor, fmt.Sprintf("withdrawn: node %s is back", w.nodeName(s.holder.Node)))
+		w.stopIdle(s.successor, fmt.Sprintf("withdrawn: node %s is back", w.nodeName(s.holder.Node)))
 		return
 	}
 	if unfit := w.whyMove(s.successor); unfit != "" {
-		w.stop(s.successor, unfit)
+		w.stopIdle(s.successor, unfit)
 		if why != "" {
 			w.count(w.create(s, s.holder.ID))
 		}
@@ -141,7 +141,7 @@ func (w *work) queueMove(s *seat) {
 	case w.failed(s) != nil:
 		w.count(w.create(s, s.holder.ID))
 	case s.holder.Observed.Phase != cluster.PhaseRunning:
-		w.stop(s.holder, w.whyMove(s.holder))
+		w.stopIdle(s.holder, w.whyMove(s.holder))
 		w.refill(s, s.holder)
 	default:
 		w.waiting = append(w.waiting, s)

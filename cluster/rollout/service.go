@@ -108,7 +108,7 @@ func (w *work) startMoves() {
 		}
 		w.moving++
 		if w.order == cluster.StopFirst {
-			w.stop(s.holder, w.whyMove(s.holder))
+			w.stop(s.holder, w.whyMove(s.holder)).Drained = w.drained(s.holder)
 		} else {
 			w.create(s, s.holder.ID)
 		}
@@ -133,6 +133,12 @@ func (w *work) create(s *seat, replaces cluster.TaskID) *cluster.Task {
 	return &w.out.Create[len(w.out.Create)-1]
 }
 
-func (w *work) stop(t *cluster.Task, reason string) {
+// stop ends a task, provided that its service does not change meanwhile. The
+// caller adds what else it rests on.
+func (w *work) stop(t *cluster.Task, reason string) *state.StopTask {
 	w.out.Stop = append(w.out.Stop, state.StopTask{Task: t.ID, Reason: reason, Seen: w.svc.Updated})
+	return &w.out.Stop[len(w.out.Stop)-1]
 }
+
+// stopIdle ends a task that does nothing as long as it is not ready.
+func (w *work) stopIdle(t *cluster.Task, reason string) { w.stop(t, reason).Idle = !t.Ready() }

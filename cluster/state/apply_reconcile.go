@@ -41,8 +41,9 @@ func (tx *tx) stop(c StopTask) {
 	if !ok || old.Desired == cluster.Stopped {
 		return
 	}
-	if s, ok := tx.services.get(string(old.Service)); ok && !c.Seen.IsZero() && !s.Updated.Equal(c.Seen) {
-		tx.refuse(c.Task, "service %s has changed since its task was to stop", old.Service)
+	if why := tx.stale(c, old); why != "" {
+		tx.refuse(c.Task, "since its task was to stop, %s", why)
+		tx.staying = append(tx.staying, old)
 		return
 	}
 	t := *old
@@ -50,6 +51,23 @@ func (tx *tx) stop(c StopTask) {
 	tx.putTask(&t)
 	tx.event(taskEvent(&t, "stopping", c.Reason))
 	tx.retain(t.Service, t.Slot)
+}
+
+// stale says what of the stop's grounds holds no more, or "".
+func (tx *tx) stale(c StopTask, t *cluster.Task) string {
+	if s, ok := tx.services.get(string(t.Service)); ok && !c.Seen.IsZero() && !s.Updated.Equal(c.Seen) {
+		return fmt.Sprintf("service %s has changed", t.Service)
+	}
+	if c.Idle && t.Ready() {
+		return "it has become ready"
+	}
+	if by, ok := tx.tasks.get(string(c.For)); c.For != "" && (!ok || !by.Ready()) {
+		return fmt.Sprintf("%s, which takes over, has failed", c.For)
+	}
+	if n, ok := tx.nodes.get(string(t.Node)); ok && c.Drained && n.Availability != cluster.Drained {
+		return fmt.Sprintf("node %s has become %s", n.Name, n.Availability)
+	}
+	return ""
 }
 
 // create adds a task to its slot. A task that carries a node is placed at once
@@ -127,6 +145,12 @@ func (tx *tx) fits(t *cluster.Task, id cluster.NodeID) string {
 	}
 	if t.Pinned != "" && t.Pinned != id {
 		return fmt.Sprintf("%s: the task belongs on another node", n.Name)
+	}
+	// The place was chosen as if these were gone: their seats count.
+	for _, o := range tx.staying {
+		if o.Service == t.Service && o.Node == id {
+			return fmt.Sprintf("%s: task %s stays", n.Name, o.ID)
+		}
 	}
 	var held cluster.Resources
 	if a, ok := tx.allocated.get(string(id)); ok {

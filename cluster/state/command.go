@@ -180,14 +180,20 @@ type Assign struct {
 	Node       cluster.NodeID `cbor:"3,keyasint"`
 }
 
-// StopTask ends a task.
+// StopTask ends a task. It names what the decision rests on: where that holds no
+// more, the stop is refused and decided about again.
 type StopTask struct {
 	Task   cluster.TaskID `cbor:"1,keyasint"`
 	Reason string         `cbor:"2,keyasint,omitempty"`
 	// Seen is when the task's service last changed, as the decision knew it. One
-	// that has changed since may want the task, or another first; it is decided
-	// about again. Zero stops the task in any case.
+	// that has changed since may want the task, or another first. Zero: any time.
 	Seen time.Time `cbor:"3,keyasint,omitzero" since:"2"`
+	// Idle: the task was not ready, so that nothing was lost with it.
+	Idle bool `cbor:"4,keyasint,omitempty" since:"2"`
+	// For is the task that is ready to take over.
+	For cluster.TaskID `cbor:"5,keyasint,omitempty" since:"2"`
+	// Drained: the task's node was drained.
+	Drained bool `cbor:"6,keyasint,omitempty" since:"2"`
 }
 
 // Explain tells people why a task is pending.

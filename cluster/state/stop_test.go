@@ -46,3 +46,72 @@ func TestStopFromBeforeAChangeIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// What a stop rests on may have gone while it was on its way.
+func TestStopHoldsAsLongAsItsGroundsDo(t *testing.T) {
+	runs := func(task cluster.TaskID) Body {
+		return Observe{Node: "n1", Tasks: []TaskObserved{{task, cluster.Observed{Phase: cluster.PhaseRunning}}}}
+	}
+	crashed := Observe{Node: "n1", Tasks: []TaskObserved{{"2", cluster.Observed{Phase: cluster.PhaseBackoff}}}}
+	for name, c := range map[string]struct {
+		stop    StopTask
+		news    []Body
+		refused string
+	}{
+		"idle still":           {StopTask{Idle: true}, nil, ""},
+		"idle no more":         {StopTask{Idle: true}, []Body{runs("1")}, "since its task was to stop, it has become ready"},
+		"whatever it does":     {StopTask{}, []Body{runs("1")}, ""},
+		"another serves":       {StopTask{For: "2"}, []Body{runs("1"), runs("2")}, ""},
+		"another served":       {StopTask{For: "2"}, []Body{runs("2"), crashed}, "since its task was to stop, 2, which takes over, has failed"},
+		"another is forgotten": {StopTask{For: "3"}, nil, "since its task was to stop, 3, which takes over, has failed"},
+		"drained still":        {StopTask{Drained: true}, []Body{SetAvailability{"n1", cluster.Drained}}, ""},
+		"drained no more": {
+			StopTask{Drained: true}, []Body{SetAvailability{"n1", cluster.Drained}, SetAvailability{"n1", cluster.Active}},
+			"since its task was to stop, node n1 has become active",
+		},
+		"its node has left": {StopTask{Drained: true}, []Body{RemoveNode{ID: "n1"}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "n2", "n1")
+			w.must(PutStack{Stack: "s", Services: []NamedSpec{{"web", spec("a", 1)}}})
+			next := task("2", 1, "n1", 0)
+			next.Replaces = "1"
+			w.must(Reconcile{Create: []cluster.Task{task("1", 1, "n1", 0), next}})
+			for _, b := range c.news {
+				w.must(b)
+			}
+			c.stop.Task = "1"
+			var got string
+			for _, r := range w.must(Reconcile{Stop: []StopTask{c.stop}}).Refused {
+				got += r.Reason
+			}
+			if one, _ := w.View().Task("1"); got != c.refused || (one.Desired == cluster.Running) != (c.refused != "") {
+				t.Errorf("refused %q, want %q; the task shall be %s", got, c.refused, one.Desired)
+			}
+		})
+	}
+}
+
+// The places of a decision were chosen as if all that it stops were gone.
+func TestPlaceBesideATaskThatStaysIsRefused(t *testing.T) {
+	w := newWorld(t, "n1", "n2")
+	w.must(PutStack{Stack: "s", Services: []NamedSpec{{"web", spec("a", 3)}, {"api", spec("a", 1)}}})
+	w.must(Reconcile{Create: []cluster.Task{task("1", 1, "n1", 0), task("2", 2, "", 0)}})
+	w.must(Observe{Node: "n1", Tasks: []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseRunning}}}})
+	other := task("5", 1, "n1", 0)
+	other.Service = "s/api"
+	w.must(Reconcile{
+		Stop:   []StopTask{{Task: "1", Idle: true}},
+		Create: []cluster.Task{task("3", 3, "n1", 0), other},
+		Assign: []Assign{{"2", 1, "n1"}},
+	})
+	for id, want := range map[cluster.TaskID]cluster.NodeID{"1": "n1", "2": "", "3": "", "5": "n1"} {
+		if got, _ := w.View().Task(id); got.Node != want {
+			t.Errorf("task %s is on %q (%s), want %q", id, got.Node, got.Reason, want)
+		}
+	}
+	w.must(Reconcile{Assign: []Assign{{"2", 1, "n1"}, {"3", 1, "n2"}}})
+	if two, _ := w.View().Task("2"); two.Node != "n1" {
+		t.Errorf("the next decision's place is refused as well: %s", two.Reason)
+	}
+}

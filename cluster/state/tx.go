@@ -29,6 +29,7 @@ type tx struct {
 	seq     int
 	changes []Change
 	refused []Refusal
+	staying []*cluster.Task // whose stop was refused
 	outcome []ServiceChange
 }
 

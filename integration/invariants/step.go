@@ -6,9 +6,10 @@ import (
 	"github.com/musterhq/muster/cluster"
 )
 
-// Step checks one task between two states of one history. healthy reports
-// whether whoever decided the change knew the task as ready, and a container of
-// it really runs; nil means that only the states tell.
+// Step checks one task between two states of one history. healthy reports of a
+// task that is ready before whether a container of it really runs, and whether
+// whoever decided the change had to heed that; nil means that only the states
+// tell.
 func Step(before, after State, id cluster.TaskID, healthy func(*cluster.Task) bool) []Violation {
 	was, had := before.Task(id)
 	is, has := after.Task(id)

@@ -16,8 +16,8 @@ var errOutdated = errors.New("a voter does not know the command")
 // alone, and newer commands wait for it.
 type gate struct{ newer, aging int }
 
-// admit proposes now, later, or not at all.
-func (r *raft) admit(at *host, c state.Command, done func(state.Result, error), propose func(func(state.Result, error))) {
+// admit proposes now, again later, or not at all.
+func (r *raft) admit(at *host, c state.Command, done func(state.Result, error), again func(), propose func(func(state.Result, error))) {
 	g, v := &r.gate, r.view(at)
 	aging := agesVoters(v, c.Body)
 	needs := max(c.Version, state.Needs(c.Body))
@@ -27,7 +27,7 @@ func (r *raft) admit(at *host, c state.Command, done func(state.Result, error), 
 		propose(done)
 		return
 	case aging && g.newer+g.aging > 0, !aging && (g.aging > 0 || !at.agent.caught()):
-		at.after(r.w.between(0, retrySync), func() { r.propose(at, c, done) })
+		at.after(r.w.between(0, retrySync), again)
 		return
 	case aging:
 		count = &g.aging

@@ -138,7 +138,7 @@ func (t *term) step() {
 		t.looking, t.poked = false, false
 		switch {
 		case !d.Empty():
-			t.propose(now, d)
+			t.propose(now, v, d)
 		case news:
 			t.poke()
 		default:
@@ -165,7 +165,8 @@ func (t *term) idles(v state.View, verdict health.Verdict, now time.Time) bool {
 	return true
 }
 
-func (t *term) propose(now time.Time, d controller.Decision) {
+// propose proposes what was decided on v.
+func (t *term) propose(now time.Time, v state.View, d controller.Decision) {
 	w := t.a.w
 	w.note("decide", string(t.a.h.id), describe(d.Reconcile), 0)
 	w.watch.judged(w.raft.view(t.a.h), d.Conditions)
@@ -179,7 +180,7 @@ func (t *term) propose(now time.Time, d controller.Decision) {
 	}
 	t.after(proposeTimeout, func() { outcome(state.Result{}, errUnknown) })
 	version, _ := w.raft.view(t.a.h).Commands()
-	w.raft.propose(t.a.h, state.Command{At: now, Body: state.Trim(d.Reconcile, version)}, func(res state.Result, err error) {
+	w.raft.decided(t.a.h, &v, state.Command{At: now, Body: state.Trim(d.Reconcile, version)}, func(res state.Result, err error) {
 		t.a.run(func() {
 			if t.a.term == t {
 				outcome(res, err)

@@ -44,7 +44,7 @@ type raft struct {
 type entry struct {
 	data  []byte
 	term  uint64
-	basis uint64                    // what its proposer had applied
+	basis state.View                // what its proposer knew when it decided
 	done  func(state.Result, error) // the proposer's, on the leader; nil once told
 }
 
@@ -121,16 +121,27 @@ const joinToken = "t"
 // propose appends a command on the leader; done is called there with what
 // applying it gave. An error leaves open whether it will be applied.
 func (r *raft) propose(at *host, c state.Command, done func(state.Result, error)) {
+	r.decided(at, nil, c, done)
+}
+
+// decided proposes what was decided on a state, nil for the newest that the
+// leader knows.
+func (r *raft) decided(at *host, basis *state.View, c state.Command, done func(state.Result, error)) {
 	if r.leader != at {
 		at.after(0, func() { done(state.Result{}, errNotLeader) })
 		return
+	}
+	if basis == nil {
+		v := r.view(at)
+		basis = &v
 	}
 	data, err := state.Encode(c)
 	if err != nil {
 		panic(err)
 	}
-	r.admit(at, c, done, func(done func(state.Result, error)) {
-		r.append(entry{data: data, basis: at.replica.applied, done: done})
+	again := func() { r.decided(at, basis, c, done) }
+	r.admit(at, c, done, again, func(done func(state.Result, error)) {
+		r.append(entry{data: data, basis: *basis, done: done})
 	})
 }
 
@@ -235,7 +246,7 @@ func (r *raft) apply(index uint64) {
 	if r.leader != nil {
 		r.applyOwn(r.leader, index)
 	}
-	r.w.watch.committed(before, r.state.View(), r.views[e.basis], res.Changes)
+	r.w.watch.committed(before, r.state.View(), e.basis, res.Changes)
 	r.tell(e, res)
 }
 

@@ -47,9 +47,10 @@ func newWatch(w *World) *watch {
 // proposer knew.
 func (c *watch) committed(before, after, basis state.View, changes []state.Change) {
 	was, is, known := invariants.State(before), invariants.State(after), invariants.State(basis)
+	// Where an older voter does not know what a stop rests on, news may cross it.
 	healthy := func(t *cluster.Task) bool {
 		told, ok := basis.Task(t.ID)
-		return ok && told.Ready() && c.running(t)
+		return c.running(t) && (!c.w.mixed || ok && told.Ready())
 	}
 	c.commits++
 	sparing := c.w.large() && c.commits%sparedChecks != 0
