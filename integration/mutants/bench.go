@@ -116,10 +116,13 @@ func (b *bench) build(overlay, verb string, args ...string) error {
 	return nil
 }
 
-// verdict runs a program in the directory that its tests expect.
+// verdict runs a program in the directory that its tests expect, where it must
+// leave nothing: no files of temporary directories that a panic kept, and no
+// histories that rapid found to fail, for which it would search long as well.
 func (b *bench) verdict(dir, bin string, args ...string) (out string, failed bool, err error) {
 	cmd := exec.CommandContext(b.ctx, bin, args...) //nolint:gosec // just built
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "TMPDIR="+b.dir, "RAPID_NOFAILFILE=true", "RAPID_SHRINKTIME=0s")
 	all, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {

@@ -3,7 +3,7 @@
 //
 // It owns the list of mutants and how they are run: each is one replacement in
 // one file, given to the compiler in place of that file (go's -overlay), so that
-// the tree is never changed. A mutant is caught when the tests named beside it
+// the tree is never changed, and nothing is left behind. A mutant is caught when the tests named beside it
 // fail; one that they pass shows that an invariant or a test is missing. Before
 // any, the same tests have to pass on the code as it is.
 //

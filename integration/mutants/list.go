@@ -56,6 +56,14 @@ var logMutants = []mutant{
 		"\t\tg.err = err\n", "", test("./consensus", "TestGuardToleratesAPause"), false,
 	},
 	{
+		"the news of a commit to the followers", "consensus/herald.go",
+		"if p.busy || news <= p.told {", "if p.busy || news > 0 {", test("./consensus", "TestFollowersLearn"), false,
+	},
+	{
+		"the news of a commit to the follower that committed it", "consensus/store.go",
+		"s.fsm.applied = s.trans.herald.news", "_ = s.trans.herald.news", test("./consensus", "TestFollowersLearn"), false,
+	},
+	{
 		"the end of an FSM that could not apply an entry", "consensus/fsm.go",
 		"if f.stopped != nil {\n\t\treturn state.Result{}, f.stopped\n\t}\n\tdefer", "defer", test("./consensus", "TestUnknownCommandStopsTheNode"), false,
 	},
@@ -107,6 +115,26 @@ var stateMutants = []mutant{
 	{
 		"the holder of the slot, when a task is created", "cluster/state/apply_reconcile.go",
 		"if o.ID != t.Replaces && o.Desired == cluster.Running && !o.Ended() {", "if false {", test("./cluster/state", "TestReconcile"), false,
+	},
+	{
+		"the service that a stop was decided for: it has changed since", "cluster/state/apply_reconcile.go",
+		"!c.Seen.IsZero() && !s.Updated.Equal(c.Seen) {", "s == nil {", test("./cluster/state", "TestStop"), false,
+	},
+	{
+		"the news that cross a stop: the task has become ready", "cluster/state/apply_reconcile.go",
+		"if c.Idle && t.Ready() {", "if false {", test("./cluster/rollout", "TestWhateverHappens"), false,
+	},
+	{
+		"the news that cross a stop: the successor has failed", "cluster/state/apply_reconcile.go",
+		"(!ok || !by.Ready())", "(!ok || by == nil)", test("./cluster/rollout", "TestWhateverHappens"), false,
+	},
+	{
+		"the drain that was lifted while a stop was on its way", "cluster/state/apply_reconcile.go",
+		"c.Drained && n.Availability != cluster.Drained {", "false {", test("./cluster/rollout", "TestDrain"), false,
+	},
+	{
+		"the seats of tasks that stay although the decision stops them", "cluster/state/apply_reconcile.go",
+		"if o.Service == t.Service && o.Node == id {", "if false {", test("./cluster/state", "TestPlace"), false,
 	},
 	{
 		"the end of a task: a late report takes it back", "cluster/state/apply_observe.go",
