@@ -1,18 +1,6 @@
 package server
 
-import (
-	"context"
-	"time"
-
-	"github.com/musterhq/muster/api"
-)
-
-// probeTimeout bounds the question whether another node's agent answers.
-const probeTimeout = time.Second
-
-func withProbeTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, probeTimeout)
-}
+import "github.com/musterhq/muster/api"
 
 func healthz(c *call) (any, error) {
 	return api.Health{Status: "ok", Leader: c.Backend != nil && c.Nodes.LeaderID() != ""}, nil

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,6 +124,45 @@ func TestLeaderUnreachable(t *testing.T) {
 	}
 }
 
+// silenced are the ways to others of a node that is cut off right after the leader
+// has answered that it is alive.
+type silenced struct {
+	Peers
+	asked atomic.Int32
+}
+
+func (p *silenced) Call(ctx context.Context, _ cluster.NodeID, _, _ string, _, _ any) error {
+	if p.asked.Add(1) == 1 {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (p *silenced) Transport(cluster.NodeID, bool) http.RoundTripper { return p }
+
+func (p *silenced) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// A read that was passed on right before a cut is served from what there is.
+func TestCutWhileAReadIsPassedOn(t *testing.T) {
+	r := newRing(t, nil, "n1", "n2", "w3")
+	for name, want := range map[string]api.Code{"n2": "", "w3": api.CodeUnavailable} {
+		h := r.host(name)
+		alone := *h.backend
+		alone.Peers = &silenced{}
+		h.server.Attach(&alone)
+		var st api.Status
+		err := h.try(http.MethodGet, "/v1/status", nil, &st)
+		wantCode(t, "a read through "+name, err, want)
+		if err == nil && (!st.Stale || st.Nodes != 3) {
+			t.Errorf("a read through %s: %+v", name, st)
+		}
+	}
+}
+
 // A node says whether it pays to try again: a leader is elected within seconds,
 // and one that has been gone for longer does not come back for a user who waits.
 func TestNoLeaderForLong(t *testing.T) {
@@ -159,7 +200,7 @@ func TestElectedInTheMiddleOfADeploy(t *testing.T) {
 	r.mu.Lock()
 	r.leader = func(*host) cluster.NodeID {
 		if asked++; asked == 1 {
-			return "" // the others know none either: see bypass
+			return "" // the others know none either: see seek
 		}
 		return n1.id
 	}

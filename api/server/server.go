@@ -159,7 +159,9 @@ func (s *Server) answer(rt route, c *call) (any, error) {
 	}
 	if rt.where == leader || rt.where == fresh {
 		if to, ok := c.relayTo(); ok {
-			return streamed, c.relay(to, rt.stream)
+			if err := c.relay(to, rt); err == nil || !rt.readsAgain() {
+				return streamed, err
+			}
 		}
 		if err := c.servable(rt); err != nil {
 			return nil, err

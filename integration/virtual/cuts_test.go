@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 )
 
@@ -136,49 +135,6 @@ func published(replicas int) cluster.ServiceSpec {
 	s := service(replicas)
 	s.Template.Ports = []cluster.Port{{Target: 80, Published: 8080, Protocol: "tcp", Mode: cluster.Ingress}}
 	return s
-}
-
-// answersIn is how soon a host without a leader answers.
-const answersIn = 2 * time.Second
-
-// answersAlone checks what hosts say that reach no majority: what they know, at
-// once and marked as possibly old, and why nothing can be changed.
-func (r *ring) answersAlone(alone []*host) {
-	r.Helper()
-	for _, h := range alone {
-		l, err := h.local()
-		if err != nil {
-			r.Errorf("%s: %v", h.name, err)
-			continue
-		}
-		start := time.Now()
-		st, err := get[api.Status](h, "/v1/status")
-		took := time.Since(start)
-		switch {
-		case took > answersIn:
-			r.Errorf("%s took %s to answer a read", h.name, took)
-		case l.Role == "worker" && !r.votes(alone) && code(err) != string(api.CodeUnavailable):
-			r.Errorf("status of a worker that reaches no voter: %+v, %v", st, err)
-		case r.votes(alone) && (err != nil || !st.Stale || st.Nodes != len(r.hosts)):
-			r.Errorf("status of %s, a %s that is alone: %+v, %v", h.name, l.Role, st, err)
-		}
-		start = time.Now()
-		err = h.scale(99)
-		if c := code(err); c != string(api.CodeNoQuorum) && c != string(api.CodeUnavailable) {
-			r.Errorf("a change through %s: %v", h.name, err)
-		}
-		if took := time.Since(start); took > answersIn {
-			r.Errorf("%s took %s to refuse a change", h.name, took)
-		}
-	}
-}
-
-// votes reports whether a voter is among the hosts.
-func (r *ring) votes(hosts []*host) bool {
-	return slices.ContainsFunc(hosts, func(h *host) bool {
-		l, err := h.local()
-		return err == nil && l.Role != "worker"
-	})
 }
 
 // whole reports whether all is as it was asked for: every node ready, the voters
