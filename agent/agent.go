@@ -54,6 +54,7 @@ func Run(ctx context.Context, cfg configs.Config, version string, log *slog.Logg
 	}
 	defer func() { _ = host.Engine.Close() }()
 	raisePriority(log)
+	raiseOpenFiles(log)
 	slackenTimers(log)
 	return RunOn(ctx, host, cfg, version, log)
 }

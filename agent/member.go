@@ -179,7 +179,9 @@ func (m *member) startGossip() error {
 
 // startHost starts what serves on this host: containers, images, ports.
 func (m *member) startHost() (err error) {
-	m.proxy = proxy.New(proxy.Config{NodeID: m.self, Listen: m.a.host.Publish, Logger: m.log.With("part", "proxy")})
+	m.proxy = proxy.New(proxy.Config{
+		NodeID: m.self, Listen: m.a.host.Publish, MaxTotal: clientsAllowed(openFiles()), Logger: m.log.With("part", "proxy"),
+	})
 	m.onStop(m.proxy.Close)
 	if err := m.startImages(); err != nil {
 		return err

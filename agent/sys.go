@@ -37,6 +37,39 @@ func raisePriority(log *slog.Logger) {
 	set(log, "/proc/self/oom_score_adj", "-900")
 }
 
+// filesWanted is how many files and connections an agent may have open, as the
+// systemd unit has it. Every connection to a published port takes two.
+const filesWanted = 1 << 20
+
+// raiseOpenFiles lets an agent that was not started by the unit hold as many
+// connections as one that was, where the host allows it. Up to the limit that it
+// was started with, Go's runtime has gone already; `muster doctor` says where that
+// is low.
+func raiseOpenFiles(log *slog.Logger) {
+	var now unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &now)
+	if err == nil && now.Cur < filesWanted {
+		err = unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: filesWanted, Max: max(now.Max, filesWanted)})
+	}
+	if err != nil {
+		log.Debug("keep the limit of open files", "limit", now.Cur, "error", err)
+	}
+}
+
+// clientsAllowed is how many connections to published ports an agent may have
+// open that may have so many files: each takes two, and a quarter of them is for
+// the log, the other nodes and the users.
+func clientsAllowed(files uint64) int { return int(min(files, filesWanted) / 4 * 3 / 2) }
+
+// openFiles is the limit of open files, 0 when it is not known.
+func openFiles() uint64 {
+	var now unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &now) != nil {
+		return 0
+	}
+	return now.Cur
+}
+
 // slack is how late a timer of this process may be, whose shortest is 100 ms.
 const slack = 2 * time.Millisecond
 

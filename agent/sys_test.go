@@ -6,10 +6,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // Every thread, the runtime's own that were there before main included, and
@@ -45,5 +48,35 @@ func TestThreadsThatAppearMeanwhile(t *testing.T) {
 	})
 	if want := map[int]int{1: 1, 2: 1, 3: 1, 4: 1, 5: 1}; !maps.Equal(reached, want) {
 		t.Errorf("reached %v, want each of %v once", reached, there)
+	}
+}
+
+// An agent that was started with few files allowed raises that itself, if it may.
+func TestOpenFilesAreRaised(t *testing.T) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &before) })
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: filesWanted, Max: max(before.Max, filesWanted)}); err != nil {
+		t.Skipf("this host lets nobody raise the limit: %v", err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 4096, Max: 4096}); err != nil {
+		t.Fatal(err)
+	}
+	raiseOpenFiles(slog.New(slog.NewTextHandler(t.Output(), nil)))
+	var now unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &now); err != nil || now.Cur != filesWanted {
+		t.Errorf("%+v, %v", now, err)
+	}
+}
+
+// Clients of published ports never take the files that the agent itself needs.
+func TestClientsLeaveFiles(t *testing.T) {
+	for _, files := range []uint64{1024, 20_000, filesWanted, math.MaxUint64} {
+		taken, all := 2*uint64(clientsAllowed(files)), min(files, filesWanted)
+		if taken == 0 || taken > all-all/4 {
+			t.Errorf("of %d files clients may take %d", files, taken)
+		}
 	}
 }

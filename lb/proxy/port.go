@@ -85,7 +85,7 @@ func (l *port) accept(ln net.Listener) {
 		}
 	}()
 	for {
-		if !l.takeSlot() {
+		if !l.take(l.slots, explainFull) {
 			return
 		}
 		client, err := ln.Accept()
@@ -100,30 +100,48 @@ func (l *port) accept(ln net.Listener) {
 			}
 			continue
 		}
+		// Not before there is a client, or ports that nobody calls would take
+		// the others' places.
+		if !l.take(l.proxy.slots, explainAllFull) {
+			<-l.slots
+			resetConn(client)
+			return
+		}
 		l.recovered()
 		turn := l.turn.Add(1)
 		l.proxy.wg.Go(func() {
-			defer func() { <-l.slots }()
+			defer l.leave()
 			l.proxy.serve(client, l.key, turn)
 		})
 	}
 }
 
-// takeSlot waits until one more connection may be open; it returns false when
-// the port is closed first.
-func (l *port) takeSlot() bool {
+// take waits until one more connection may be open; it returns false when the
+// port is closed first. There is no limit to nil slots.
+func (l *port) take(slots chan struct{}, full func(port lb.Port, limit int) string) bool {
+	if slots == nil {
+		return true
+	}
 	select {
-	case l.slots <- struct{}{}:
+	case slots <- struct{}{}:
 		return true
 	default:
 	}
-	l.failed(explainFull(l.key, cap(l.slots)), nil)
+	l.failed(full(l.key, cap(slots)), nil)
 	select {
-	case l.slots <- struct{}{}:
+	case slots <- struct{}{}:
 		l.recovered()
 		return true
 	case <-l.ctx.Done():
 		return false
+	}
+}
+
+// leave gives back what a connection took.
+func (l *port) leave() {
+	<-l.slots
+	if l.proxy.slots != nil {
+		<-l.proxy.slots
 	}
 }
 

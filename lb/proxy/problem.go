@@ -41,3 +41,8 @@ func explainAccept(p lb.Port, err error) string {
 func explainFull(p lb.Port, limit int) string {
 	return fmt.Sprintf("port %d has %d open connections on this node, the most it takes; further clients wait", p.Number, limit)
 }
+
+func explainAllFull(p lb.Port, limit int) string {
+	return fmt.Sprintf("port %d has clients that wait: the published ports of this node have %d open connections, "+
+		"the most that the agent's limit of open files allows; raise it (LimitNOFILE)", p.Number, limit)
+}

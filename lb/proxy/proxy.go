@@ -34,6 +34,7 @@ type Config struct {
 	Listen   func(network, address string) (net.Listener, error)
 	Logger   *slog.Logger  // nil: slog.Default
 	MaxConns int           // open at once for each port; further clients wait to be accepted; 0: DefaultMaxConns
+	MaxTotal int           // open at once on all ports; further clients are accepted and wait; 0: no such limit
 	Drain    time.Duration // how long Close waits for open connections; 0: DefaultDrain
 }
 
@@ -45,6 +46,7 @@ type Proxy struct {
 	health outliers
 	stats  registry
 	open   sessions
+	slots  chan struct{} // as a port's, of all ports; nil without a limit
 
 	wake chan struct{} // a newer table is there
 	// ctx ends with the first step of Close: no listener, no new table.
@@ -76,6 +78,9 @@ func New(cfg Config) *Proxy {
 		log:   cfg.Logger,
 		wake:  make(chan struct{}, 1),
 		ports: map[lb.Port]*port{},
+	}
+	if cfg.MaxTotal > 0 {
+		p.slots = make(chan struct{}, cfg.MaxTotal)
 	}
 	p.table.Store(&lb.Table{})
 	p.ctx, p.cancel = context.WithCancel(context.Background())

@@ -172,6 +172,37 @@ func TestFullPortLetsClientsWait(t *testing.T) {
 	pingPong(t, third, "3")
 }
 
+// The limit of all ports together is not used up by ports without clients.
+func TestAllPortsTogetherLetClientsWait(t *testing.T) {
+	p := start(t, Config{MaxTotal: 2})
+	in := lb.Input{Epoch: 1, Index: 1, Services: []lb.ServicePorts{{Service: service}}}
+	for i := range 4 {
+		key := lb.Port{Protocol: lb.TCP, Number: freePort(t)}
+		b := backend(i, serve(t, echo))
+		in.Services[0].Ports = append(in.Services[0].Ports, key)
+		in.Endpoints = append(in.Endpoints, lb.Endpoint{Service: service, Port: key, Task: b.Task, Node: b.Node, Address: b.Addr})
+	}
+	ports := in.Services[0].Ports
+	p.Set(lb.Build(in))
+	first, second := dial(t, ports[0].Number), dial(t, ports[1].Number)
+	pingPong(t, first, "1")
+	pingPong(t, second, "2")
+	third := dial(t, ports[2].Number)
+	waitFor(t, "the node to be full", func() bool { return len(p.Problems()) == 1 })
+	if got := p.Problems()[0].Message; !strings.Contains(got, "LimitNOFILE") {
+		t.Errorf("got %q", got)
+	}
+	first.Close()
+	pingPong(t, third, "3")
+	waitFor(t, "no problem", func() bool { return len(p.Problems()) == 0 })
+	fourth := dial(t, ports[3].Number)
+	waitFor(t, "the node to be full again", func() bool { return len(p.Problems()) == 1 })
+	p.Close() // with a client that waits
+	if _, err := fourth.Read(make([]byte, 1)); err == nil {
+		t.Error("a client that waited was answered")
+	}
+}
+
 func TestCloseLetsConnectionsEnd(t *testing.T) {
 	p, port := start(t, Config{Drain: patience}), freePort(t)
 	p.Set(table(1, port, backend(1, serve(t, echo))))
