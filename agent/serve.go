@@ -22,13 +22,14 @@ const (
 	maxHeader      = 64 << 10         // bytes
 	stuckAfter     = 30 * time.Second // of writing to a connection that takes nothing
 	headerPatience = 5 * time.Second  // with a request's first lines
+	guestLife      = 90 * time.Second // of a connection without a certificate: longer than any call
 )
 
 // serve runs an HTTP server on l; stop ends it and waits. Streams and taken-over
 // connections, which would go on for ever, end with the calls' base context;
 // a write that it cuts short is safe to repeat.
 func (a *Agent) serve(l net.Listener, h http.Handler) (stop func()) {
-	guests := newGuests(maxGuests, l.Addr().Network() == "unix")
+	guests := newGuests(maxGuests, guestLife, l.Addr().Network() == "unix")
 	base, cancel := context.WithCancel(context.Background())
 	srv := &http.Server{
 		BaseContext: func(net.Listener) context.Context { return base },
@@ -59,22 +60,48 @@ func (a *Agent) serve(l net.Listener, h http.Handler) (stop func()) {
 
 // guests bounds the connections of those who have not said who they are. When
 // there are too many, the one that has been quiet for longest is closed: who has
-// something to say says it at once.
+// something to say says it at once. Over the network none lasts: what HTTP/2 lets
+// a client leave unfinished is over then.
 type guests struct {
 	quiet *crowd.Crowd[net.Conn]
 	local bool // calls in progress are trusted not to stall, and do not count
+	life  time.Duration
+
+	mu   sync.Mutex
+	ends map[net.Conn]*time.Timer
 }
 
-func newGuests(limit int, local bool) guests { return guests{crowd.New(limit, hangUp), local} }
+func newGuests(limit int, life time.Duration, local bool) *guests {
+	return &guests{quiet: crowd.New(limit, hangUp), local: local, life: life, ends: map[net.Conn]*time.Timer{}}
+}
 
 // note is an http.Server's ConnState.
-func (g guests) note(conn net.Conn, s http.ConnState) {
-	switch {
-	case certified(conn):
-	case s == http.StateClosed, s == http.StateHijacked, s == http.StateActive && g.local:
+func (g *guests) note(conn net.Conn, s http.ConnState) {
+	if certified(conn) {
+		return
+	}
+	over := s == http.StateClosed || s == http.StateHijacked
+	if !g.local {
+		g.limitLife(conn, over)
+	}
+	if over || s == http.StateActive && g.local {
 		g.quiet.Leave(conn)
-	default:
+	} else {
 		g.quiet.Enter(conn)
+	}
+}
+
+// limitLife ends a connection that is not over in time.
+func (g *guests) limitLife(conn net.Conn, over bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	end, known := g.ends[conn]
+	switch {
+	case over && known:
+		end.Stop()
+		delete(g.ends, conn)
+	case !over && !known:
+		g.ends[conn] = time.AfterFunc(g.life, func() { hangUp(conn) })
 	}
 }
 

@@ -33,13 +33,14 @@ type Server struct {
 	held    holds
 	bounds  bounds
 	reading *crowd.Crowd[*http.ResponseController]
+	sending *crowd.Crowd[*http.ResponseController]
 
 	authorities authorityHash
 }
 
 // New makes a server for an idle agent.
 func New(version api.Version, agent Lifecycle, log *slog.Logger) *Server {
-	return &Server{version: version, agent: agent, log: log, doors: newAdmission(), reading: newReading(), bounds: usualBounds}
+	return &Server{version: version, agent: agent, log: log, doors: newAdmission(), reading: newReading(), sending: newSending(), bounds: usualBounds}
 }
 
 // Attach makes the server answer as a member; nil makes it idle again.
@@ -51,7 +52,7 @@ func (s *Server) LocalHandler() http.Handler {
 }
 
 // NodeHandler serves the TLS port.
-func (s *Server) NodeHandler() http.Handler { return s.mux(s.callerOf) }
+func (s *Server) NodeHandler() http.Handler { return s.strangersApart(s.mux(s.callerOf)) }
 
 // callerOf is who calls over TLS.
 func (s *Server) callerOf(r *http.Request) security.Caller {
