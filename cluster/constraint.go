@@ -54,9 +54,13 @@ func knownConstraintKey(key string) bool {
 }
 
 // Matches reports whether the node satisfies c. A label that a node lacks is
-// the empty value. Values are compared without regard to case, as Docker does.
-func (c Constraint) Matches(n *Node) bool {
-	return strings.EqualFold(nodeValue(n, c.Key), c.Value) != c.Negate
+// the empty value.
+func (c Constraint) Matches(n *Node) bool { return c.Allows(n.Value(c.Key)) }
+
+// Allows reports whether a node with that value of the key satisfies c. Values
+// are compared without regard to case, as Docker does.
+func (c Constraint) Allows(value string) bool {
+	return strings.EqualFold(value, c.Value) != c.Negate
 }
 
 func (c Constraint) String() string {
@@ -66,7 +70,9 @@ func (c Constraint) String() string {
 	return c.Key + "==" + c.Value
 }
 
-func nodeValue(n *Node, key string) string {
+// Value is what the node has for a key of constraints, "" for a label that it
+// lacks; see ParseConstraint.
+func (n *Node) Value(key string) string {
 	switch key {
 	case "node.id":
 		return string(n.ID)

@@ -22,10 +22,10 @@ func (p *plan) explain(j *job) string {
 		}
 		var t tally
 		t.add(p.refusal(i, j, false))
-		return fmt.Sprintf("its node %s: %s", p.nodes[i].Name, t.reasons()[0].text)
+		return fmt.Sprintf("its node %s: %s", p.snap.nodes[i].Name, t.reasons()[0].text)
 	}
 	var t tally
-	for i := range p.nodes {
+	for i := range p.snap.nodes {
 		t.add(p.refusal(i, j, false))
 	}
 	return t.String()
@@ -41,12 +41,12 @@ type reason struct {
 // their amounts.
 type tally struct {
 	texts  map[string]int
-	shorts [4]shortage // by kind
+	shorts [1 << dims]shortage // by kind: a bit for each dimension
 }
 
 type shortage struct {
 	nodes       int
-	least, most cluster.Resources
+	least, most vector
 }
 
 func (t *tally) add(r refusal) {
@@ -58,19 +58,20 @@ func (t *tally) add(r refusal) {
 		return
 	}
 	kind := 0
-	if r.short.MilliCPU > 0 {
-		kind |= 1
-	}
-	if r.short.Memory > 0 {
-		kind |= 2
+	for d, amount := range r.short {
+		if amount > 0 {
+			kind |= 1 << d
+		}
 	}
 	s := &t.shorts[kind]
 	if s.nodes == 0 {
 		s.least, s.most = r.short, r.short
 	}
 	s.nodes++
-	s.least = cluster.Resources{MilliCPU: min(s.least.MilliCPU, r.short.MilliCPU), Memory: min(s.least.Memory, r.short.Memory)}
-	s.most = cluster.Resources{MilliCPU: max(s.most.MilliCPU, r.short.MilliCPU), Memory: max(s.most.Memory, r.short.Memory)}
+	for d, amount := range r.short {
+		s.least[d] = min(s.least[d], amount)
+		s.most[d] = max(s.most[d], amount)
+	}
 }
 
 // reasons are the groups, those with the most nodes first.
@@ -83,7 +84,7 @@ func (t *tally) reasons() []reason {
 		if s.nodes == 0 {
 			continue
 		}
-		text := s.least.Missing(cluster.Resources{}) + " short"
+		text := s.least.resources().Missing(cluster.Resources{}) + " short"
 		if s.least != s.most {
 			text = "at least " + text
 		}

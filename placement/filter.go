@@ -9,9 +9,11 @@ import (
 // filter is one reason why a node may be unable to take a task.
 type filter struct {
 	name string
-	// lasting: the answer cannot change while a plan is made.
-	lasting bool
-	check   func(n *node, j *job) refusal
+	// narrow leaves in the set the nodes that pass. Only a filter whose
+	// answer cannot change while a plan is made has it, and is asked by it for
+	// all nodes at once.
+	narrow func(p *plan, j *job, set bitset)
+	check  func(p *plan, n int, j *job) refusal
 }
 
 // refusal is what stands in the way of a task on a node; the zero value is
@@ -20,38 +22,39 @@ type refusal struct {
 	text string
 	// short is what the node lacks; it is reported in place of a text, and
 	// for many nodes together.
-	short cluster.Resources
+	short vector
 }
 
 // filters are asked in this order; the first refusal is the one that people
 // are told.
 var filters = []filter{
-	{"schedulable", true, schedulable},
-	{"constraints", true, constraints},
-	{"max per node", false, maxPerNode},
-	{"host ports", false, hostPorts},
-	{"resources", false, resources},
+	{"schedulable", narrowSchedulable, schedulable},
+	{"constraints", narrowConstraints, constraints},
+	{"max per node", nil, maxPerNode},
+	{"host ports", nil, hostPorts},
+	{"resources", nil, resources},
 }
 
 // job is a request with what its checks need prepared.
 type job struct {
 	*Request
-	// here is the service's number of wanted tasks on the node being checked,
-	// without the one that the task replaces; kept where MaxPerNode is set.
-	here int
+	demand vector
+	// wanted is the service's number of wanted tasks, by node, with those that
+	// this plan gave them and without the one that the task replaces.
+	wanted map[int]int
 
 	constraintText []string
 	portText       []string
 	maxText        string
 }
 
-func newJob(r *Request) *job {
-	j := &job{Request: r}
+func (p *plan) newJob(r *Request) *job {
+	j := &job{Request: r, demand: vectorOf(r.Resources), wanted: p.wantedOf(r.Service)}
 	for _, c := range r.Constraints {
-		j.constraintText = append(j.constraintText, fmt.Sprintf("does not match %s", c))
+		j.constraintText = append(j.constraintText, "does not match "+c.String())
 	}
-	for _, p := range r.HostPorts {
-		j.portText = append(j.portText, fmt.Sprintf("port %d/%s is taken", p.Published, p.Protocol))
+	for _, port := range r.HostPorts {
+		j.portText = append(j.portText, fmt.Sprintf("port %d/%s is taken", port.Published, port.Protocol))
 	}
 	if r.MaxPerNode > 0 {
 		j.maxText = fmt.Sprintf("has %d of the service, which is its max_replicas_per_node", r.MaxPerNode)
@@ -59,45 +62,57 @@ func newJob(r *Request) *job {
 	return j
 }
 
-func schedulable(n *node, _ *job) refusal { return refusal{text: n.blocked} }
+func schedulable(p *plan, n int, _ *job) refusal { return refusal{text: p.snap.blocked[n]} }
 
-func constraints(n *node, j *job) refusal {
-	for i := range j.Constraints {
-		if !j.Constraints[i].Matches(n.Node) {
+func narrowSchedulable(p *plan, _ *job, set bitset) { set.keep(p.open) }
+
+func constraints(p *plan, n int, j *job) refusal {
+	for i, c := range j.Constraints {
+		if !p.matching(c).has(n) {
 			return refusal{text: j.constraintText[i]}
 		}
 	}
 	return refusal{}
 }
 
-func maxPerNode(_ *node, j *job) refusal {
-	if j.MaxPerNode > 0 && j.here >= j.MaxPerNode {
+func narrowConstraints(p *plan, j *job, set bitset) {
+	for _, c := range j.Constraints {
+		set.keep(p.matching(c))
+	}
+}
+
+func maxPerNode(_ *plan, n int, j *job) refusal {
+	if j.MaxPerNode > 0 && j.wanted[n] >= j.MaxPerNode {
 		return refusal{text: j.maxText}
 	}
 	return refusal{}
 }
 
-func hostPorts(n *node, j *job) refusal {
-	for i, p := range j.HostPorts {
-		for _, q := range n.ports {
-			if p.Published == q.Published && p.Protocol == q.Protocol &&
-				(p.HostIP == q.HostIP || p.HostIP == "" || q.HostIP == "") {
-				return refusal{text: j.portText[i]}
-			}
+func hostPorts(p *plan, n int, j *job) refusal {
+	for i, port := range j.HostPorts {
+		if taken(port, p.snap.ports[n]) || taken(port, p.ports[n]) {
+			return refusal{text: j.portText[i]}
 		}
 	}
 	return refusal{}
 }
 
-func resources(n *node, j *job) refusal {
-	if j.Resources.Fits(n.free) {
+func taken(p cluster.Port, by []cluster.Port) bool {
+	for _, q := range by {
+		if p.Published == q.Published && p.Protocol == q.Protocol &&
+			(p.HostIP == q.HostIP || p.HostIP == "" || q.HostIP == "") {
+			return true
+		}
+	}
+	return false
+}
+
+func resources(p *plan, n int, j *job) refusal {
+	if j.demand.fits(&p.free[n]) {
 		return refusal{}
 	}
-	short := cluster.Resources{
-		MilliCPU: max(j.Resources.MilliCPU-max(n.free.MilliCPU, 0), 0),
-		Memory:   max(j.Resources.Memory-max(n.free.Memory, 0), 0),
-	}
-	if short == (cluster.Resources{}) {
+	short := j.demand.short(&p.free[n])
+	if short == (vector{}) {
 		return refusal{text: "holds more than its capacity"}
 	}
 	return refusal{short: short}

@@ -186,7 +186,7 @@ func TestPanicSetsTheServiceAside(t *testing.T) {
 	w.task("o/bad")
 	w.task(web)
 	w.task("o/bad")
-	explode := filter{"explosive", false, func(_ *node, j *job) refusal {
+	explode := filter{"explosive", nil, func(_ *plan, _ int, j *job) refusal {
 		if j.Service == "o/bad" {
 			panic("boom")
 		}

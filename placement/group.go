@@ -3,9 +3,6 @@ package placement
 import (
 	"cmp"
 	"slices"
-	"strings"
-
-	"github.com/musterhq/muster/cluster"
 )
 
 // group is a run of requests that differ in nothing but the task. What is the
@@ -14,93 +11,84 @@ import (
 type group struct {
 	plan       *plan
 	job        *job
-	weight     cluster.Resources // of one task
-	candidates []candidate       // by node
-	domains    []int             // wanted tasks in each domain; candidates refer to them
-	domainIDs  map[string]int
+	weight     vector      // of one task
+	candidates []candidate // by node
+	spread     *spread
+	counts     []int // wanted tasks, by domain of the spread
+	// decided is how many requests were answered, and tree the candidates in
+	// order: the first request needs none, one look at each candidate is less
+	// than ordering them.
+	decided int
+	tree    *tree
 	// refused is the explanation once a request found no node: those after it
 	// find none either, because a plan only ever takes room.
 	refused string
 }
 
+// candidate is a node that may take the tasks of a group, and what it is
+// compared by.
+type candidate struct {
+	node    int
+	leaf    int32 // domain
+	service int
+	cost    int
+	tasks   int32
+	tie     uint64
+}
+
 // newGroup finds the candidates for requests like r.
 func (p *plan) newGroup(r *Request) *group {
-	g := &group{plan: p, job: newJob(r), weight: weight(r.Resources), candidates: p.buffer[:0]}
-	lasting := func(i int) bool {
-		for _, f := range p.filters {
-			if f.lasting && f.check(&p.nodes[i], g.job) != (refusal{}) {
-				return false
-			}
-		}
-		return true
+	g := &group{plan: p, job: p.newJob(r), weight: weight(r.Resources), spread: p.spread(r.Preferences)}
+	g.counts = make([]int, len(g.spread.domains))
+	g.candidates = p.candidates[:0]
+	for i := range p.eligible(g.job).all() {
+		g.candidates = append(g.candidates, candidate{node: i, leaf: g.spread.leaf[i], tie: tie(p.seed, p.snap.hashes[i])})
+		g.rate(&g.candidates[len(g.candidates)-1])
 	}
-	before, given := p.snap.wanted[r.Service], p.given[r.Service]
-	add := func(i int) {
-		if lasting(i) {
-			g.candidates = append(g.candidates, candidate{node: i, service: before[i] + given[i]})
-			g.rate(&g.candidates[len(g.candidates)-1])
-		}
+	p.candidates = g.candidates
+	for node, n := range g.job.wanted {
+		g.count(node, n)
 	}
-	if r.Pinned != "" {
-		if i, ok := p.snap.index[r.Pinned]; ok {
-			add(i)
-		}
-	} else {
-		for i := range p.nodes {
-			add(i)
-		}
-	}
-	p.buffer = g.candidates
-	g.findDomains()
 	return g
+}
+
+// eligible are the nodes that no filter with a lasting answer refuses. The set
+// is good until the next call.
+func (p *plan) eligible(j *job) bitset {
+	clear(p.set)
+	if j.Pinned == "" {
+		copy(p.set, p.open)
+	} else if i, ok := p.snap.index[j.Pinned]; ok {
+		p.set.set(i)
+	}
+	for i := range p.filters {
+		if narrow := p.filters[i].narrow; narrow != nil {
+			narrow(p, j, p.set)
+		}
+	}
+	return p.set
 }
 
 // rate brings the parts of the score that depend on the node's load up to date.
 func (g *group) rate(c *candidate) {
-	n := &g.plan.nodes[c.node]
-	c.reserved = reserved(n.load.Add(g.weight), n.capacity)
-	c.tasks = n.tasks
+	p := g.plan
+	load := p.load[c.node]
+	load.add(&g.weight)
+	c.cost = reserved(&load, &p.snap.capacity[c.node])
+	c.tasks = p.tasks[c.node]
 }
 
-// findDomains gives each candidate its domain for every preferred label and
-// counts the service's tasks there, on nodes that are no candidates, too.
-func (g *group) findDomains() {
-	if len(g.job.Preferences) == 0 {
-		return
+// count adds tasks of the service to a node, be it a candidate or not, and to
+// the domains around it. It returns where the node's candidate is.
+func (g *group) count(node, n int) (at int, ok bool) {
+	for d := g.spread.leaf[node]; d > 0; d = g.spread.domains[d].parent {
+		g.counts[d] += n
 	}
-	g.domainIDs = map[string]int{}
-	for i := range g.candidates {
-		g.candidates[i].domains = g.domainsOf(g.candidates[i].node)
+	i, ok := slices.BinarySearchFunc(g.candidates, node, func(c candidate, node int) int { return cmp.Compare(c.node, node) })
+	if ok {
+		g.candidates[i].service += n
 	}
-	for i := range g.plan.nodes {
-		if n := g.plan.wanted(g.job.Service, i); n > 0 {
-			for _, d := range g.domainsOf(i) {
-				g.domains[d] += n
-			}
-		}
-	}
-}
-
-// domainsOf is the node's domain for every preferred label, within the domains
-// of the labels before it.
-func (g *group) domainsOf(node int) []int {
-	if len(g.job.Preferences) == 0 {
-		return nil
-	}
-	out := make([]int, 0, len(g.job.Preferences))
-	var key strings.Builder
-	for _, label := range g.job.Preferences {
-		key.WriteString(labelValue(g.plan.nodes[node].Node, label))
-		key.WriteByte(0)
-		id, ok := g.domainIDs[key.String()]
-		if !ok {
-			id = len(g.domains)
-			g.domainIDs[key.String()] = id
-			g.domains = append(g.domains, 0)
-		}
-		out = append(out, id)
-	}
-	return out
+	return i, ok
 }
 
 // decide answers one request of the group.
@@ -115,13 +103,8 @@ func (g *group) decide(r *Request) {
 		g.addWanted(leaves, -1)
 		defer g.addWanted(leaves, +1)
 	}
-	var best *candidate
-	for i := range g.candidates {
-		c := &g.candidates[i]
-		if (best == nil || g.compare(c, best) < 0) && g.plan.refusal(c.node, g.job, true) == (refusal{}) {
-			best = c
-		}
-	}
+	best := g.best()
+	g.decided++
 	if best == nil {
 		reason := g.plan.explain(g.job)
 		if !replaces {
@@ -130,29 +113,53 @@ func (g *group) decide(r *Request) {
 		g.plan.refuse(r, reason)
 		return
 	}
-	g.plan.assign(r, best.node, g.score(best))
-	g.addWanted(best.node, +1)
+	g.plan.assign(g.job, best.node, &g.weight, g.score(best))
 	g.rate(best)
+	g.addWanted(best.node, +1)
 }
 
-// addWanted counts tasks of the service more or less on a node, be it a
-// candidate or not.
+// best is the first candidate in order that can take a task now.
+func (g *group) best() *candidate {
+	if g.decided == 0 {
+		return g.scan()
+	}
+	if g.tree == nil {
+		g.tree = newTree(g)
+	}
+	for {
+		i, ok := g.tree.best()
+		if !ok {
+			return nil
+		}
+		c := &g.candidates[i]
+		if g.plan.refusal(c.node, g.job, true) == (refusal{}) {
+			return c
+		}
+		g.tree.remove(i)
+	}
+}
+
+// scan looks at every candidate once.
+func (g *group) scan() *candidate {
+	var best *candidate
+	for i := range g.candidates {
+		c := &g.candidates[i]
+		if (best == nil || g.compare(c, best) < 0) && g.plan.refusal(c.node, g.job, true) == (refusal{}) {
+			best = c
+		}
+	}
+	return best
+}
+
+// addWanted counts tasks of the service more or less on a node.
 func (g *group) addWanted(node, n int) {
-	for _, d := range g.domainsOf(node) {
-		g.domains[d] += n
+	g.job.wanted[node] += n
+	i, ok := g.count(node, n)
+	switch {
+	case g.tree == nil:
+	case ok:
+		g.tree.restore(i)
+	default:
+		g.tree.fix(g.spread.leaf[node])
 	}
-	i, ok := slices.BinarySearchFunc(g.candidates, node, func(c candidate, node int) int { return cmp.Compare(c.node, node) })
-	if ok {
-		g.candidates[i].service += n
-	}
-}
-
-// score writes out what candidates are compared by.
-func (g *group) score(c *candidate) Score {
-	s := Score{Service: c.service, Reserved: c.reserved, Tasks: c.tasks}
-	for i, d := range c.domains {
-		label := g.job.Preferences[i]
-		s.Spread = append(s.Spread, Domain{Label: label, Value: labelValue(g.plan.nodes[c.node].Node, label), Tasks: g.domains[d]})
-	}
-	return s
 }

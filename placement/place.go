@@ -2,6 +2,8 @@ package placement
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
@@ -34,13 +36,7 @@ type Refusal struct {
 func Place(snap Snapshot, reqs []Request, seed uint64) Plan { return place(snap, reqs, seed, filters) }
 
 func place(snap Snapshot, reqs []Request, seed uint64, filters []filter) Plan {
-	p := &plan{
-		snap: snap, nodes: snap.working(), filters: filters, ties: make([]uint64, len(snap.nodes)),
-		given: map[cluster.ServiceID]map[int]int{}, aside: map[cluster.ServiceID]bool{},
-	}
-	for i := range p.nodes {
-		p.ties[i] = tie(seed, p.nodes[i].ID)
-	}
+	p := newPlan(snap, seed, filters)
 	for i := range reqs {
 		p.decide(&reqs[i])
 	}
@@ -50,14 +46,44 @@ func place(snap Snapshot, reqs []Request, seed uint64, filters []filter) Plan {
 // plan is one call of Place.
 type plan struct {
 	snap    Snapshot
-	nodes   []node // with what this plan gave them
+	seed    uint64
 	filters []filter
-	ties    []uint64 // by node
-	given   map[cluster.ServiceID]map[int]int
-	aside   map[cluster.ServiceID]bool
-	group   *group // of the last request
-	buffer  []candidate
-	out     Plan
+
+	// The snapshot's with what this plan gave the nodes.
+	free, load []vector
+	tasks      []int32
+	ports      map[int][]cluster.Port // only those that the plan gave
+	wanted     map[cluster.ServiceID]map[int]int
+
+	// What does not change while the plan is made, found once.
+	open    bitset // nodes that take tasks
+	columns map[string]*column
+	matches map[cluster.Constraint]bitset
+	spreads map[string]*spread
+
+	aside      map[cluster.ServiceID]bool
+	group      *group // of the last request
+	set        bitset
+	candidates []candidate
+	domains    []Domain
+	out        Plan
+}
+
+func newPlan(snap Snapshot, seed uint64, filters []filter) *plan {
+	p := &plan{
+		snap: snap, seed: seed, filters: filters,
+		free: slices.Clone(snap.free), load: slices.Clone(snap.load), tasks: slices.Clone(snap.tasks),
+		ports: map[int][]cluster.Port{}, wanted: map[cluster.ServiceID]map[int]int{},
+		open: newBitset(len(snap.nodes)), columns: map[string]*column{},
+		matches: map[cluster.Constraint]bitset{}, spreads: map[string]*spread{},
+		aside: map[cluster.ServiceID]bool{}, set: newBitset(len(snap.nodes)),
+	}
+	for i, why := range snap.blocked {
+		if why == "" {
+			p.open.set(i)
+		}
+	}
+	return p
 }
 
 // decide answers one request. If that panics, its service is set aside and the
@@ -92,26 +118,28 @@ func (p *plan) refuse(r *Request, reason string) {
 	p.out.Pending = append(p.out.Pending, Refusal{Task: r.Task, Reason: reason})
 }
 
-// wanted is how many tasks of the service the node has, with those that this
-// plan gave it.
-func (p *plan) wanted(s cluster.ServiceID, node int) int {
-	return p.snap.wanted[s][node] + p.given[s][node]
+// wantedOf is how many of the service's wanted tasks each node has, with those
+// that this plan gave it.
+func (p *plan) wantedOf(s cluster.ServiceID) map[int]int {
+	on, ok := p.wanted[s]
+	if !ok {
+		if on = maps.Clone(p.snap.wanted[s]); on == nil {
+			on = map[int]int{}
+		}
+		p.wanted[s] = on
+	}
+	return on
 }
 
 // refusal is the first thing in the way of the job on the node. With changing
 // set, filters with lasting answers are left out.
-func (p *plan) refusal(i int, j *job, changing bool) refusal {
-	if j.MaxPerNode > 0 {
-		j.here = p.wanted(j.Service, i)
-		if leaves, ok := p.snap.leaving[j.Replaces]; ok && leaves == i {
-			j.here--
-		}
-	}
-	for _, f := range p.filters {
-		if changing && f.lasting {
+func (p *plan) refusal(n int, j *job, changing bool) refusal {
+	for i := range p.filters {
+		f := &p.filters[i]
+		if changing && f.narrow != nil {
 			continue
 		}
-		if r := f.check(&p.nodes[i], j); r != (refusal{}) {
+		if r := f.check(p, n, j); r != (refusal{}) {
 			return r
 		}
 	}
@@ -119,15 +147,12 @@ func (p *plan) refusal(i int, j *job, changing bool) refusal {
 }
 
 // assign gives the node to the request.
-func (p *plan) assign(r *Request, i int, why Score) {
-	n := &p.nodes[i]
-	n.free = n.free.Sub(r.Resources)
-	n.load = n.load.Add(weight(r.Resources))
-	n.tasks++
-	n.ports = append(n.ports, r.HostPorts...)
-	if p.given[r.Service] == nil {
-		p.given[r.Service] = map[int]int{}
+func (p *plan) assign(j *job, n int, weight *vector, why Score) {
+	p.free[n].sub(&j.demand)
+	p.load[n].add(weight)
+	p.tasks[n]++
+	if len(j.HostPorts) > 0 {
+		p.ports[n] = append(p.ports[n], j.HostPorts...)
 	}
-	p.given[r.Service][i]++
-	p.out.Assign = append(p.out.Assign, Choice{Task: r.Task, Node: n.ID, Why: why})
+	p.out.Assign = append(p.out.Assign, Choice{Task: j.Task, Node: p.snap.nodes[n].ID, Why: why})
 }

@@ -161,15 +161,12 @@ func TestEqualInputEqualPlanInAnyNodeOrder(t *testing.T) {
 func shuffled(rt *rapid.T, s Snapshot) Snapshot {
 	order := rapid.Permutation(s.order()).Draw(rt, "order") // new place -> old
 	place := make([]int, len(order))
-	out := Snapshot{
-		index:   map[cluster.NodeID]int{},
-		wanted:  map[cluster.ServiceID]map[int]int{},
-		leaving: map[cluster.TaskID]int{},
-	}
+	out := newSnapshot(len(order))
 	for to, from := range order {
 		place[from] = to
-		out.nodes = append(out.nodes, s.nodes[from])
-		out.index[s.nodes[from].ID] = to
+		out.addNode(s.nodes[from], s.blocked[from], cluster.Resources{})
+		out.free[to], out.load[to] = s.free[from], s.load[from]
+		out.tasks[to], out.ports[to] = s.tasks[from], s.ports[from]
 	}
 	for id, on := range s.wanted {
 		out.wanted[id] = map[int]int{}
@@ -191,38 +188,17 @@ func (s *Snapshot) order() []int {
 	return slices.Clip(out)
 }
 
-// BenchmarkPlace places a thousand tasks of ten services on ten thousand nodes.
-func BenchmarkPlace(b *testing.B) {
-	snap := Snapshot{index: map[cluster.NodeID]int{}}
-	for i := range 10_000 {
-		n := &cluster.Node{
-			ID: cluster.NodeID(fmt.Sprintf("node-%05d", i)), Labels: map[string]string{"zone": fmt.Sprint(i % 7)},
-			Capacity: cluster.Resources{MilliCPU: 8000, Memory: 32 * gib},
+// TestGroupsAreDecidedAsSingleTasksAre compares the order that a group keeps
+// with a look at every candidate: requests of many generations make no group.
+func TestGroupsAreDecidedAsSingleTasksAre(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := randomWorld(rt)
+		single := w.requests()
+		for i := range single {
+			single[i].Generation = uint64(1000 + i)
 		}
-		snap.index[n.ID] = i
-		snap.nodes = append(snap.nodes, node{Node: n, capacity: n.Capacity, free: n.Capacity})
-	}
-	for _, kind := range []string{"plain", "zones", "full", "services"} {
-		var reqs []Request
-		for i := range 1000 {
-			r := Request{
-				Task: cluster.TaskID(fmt.Sprintf("t%d", i)), Service: cluster.ServiceID(fmt.Sprintf("s/%d", i/100)),
-				Resources: cluster.Resources{MilliCPU: 500, Memory: gib},
-			}
-			switch kind {
-			case "zones":
-				r.Preferences = []string{"node.labels.zone"}
-			case "full":
-				r.Resources.MilliCPU = 9000
-			case "services":
-				r.Service = cluster.ServiceID(fmt.Sprintf("s/%d", i))
-			}
-			reqs = append(reqs, r)
+		if d := cmp.Diff(Place(FromView(w.st.View(), nil), single, 1), w.plan()); d != "" {
+			rt.Fatalf("a group's plan differs from that of its tasks (-single +group):\n%s", d)
 		}
-		b.Run(kind, func(b *testing.B) {
-			for b.Loop() {
-				Place(snap, reqs, 1)
-			}
-		})
-	}
+	})
 }

@@ -3,10 +3,7 @@ package placement
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"strings"
-
-	"github.com/musterhq/muster/cluster"
 )
 
 // Score is why a node was the best of those that could take a task. Its parts
@@ -41,61 +38,89 @@ func (s Score) String() string {
 	return b.String()
 }
 
-// candidate is a node that may take the tasks of a group, and its score.
-type candidate struct {
-	node     int // index
-	domains  []int
-	service  int
-	reserved int
-	tasks    int
-}
-
 // compare orders candidates, better ones first.
 func (g *group) compare(a, b *candidate) int {
-	for i, d := range a.domains {
-		if c := cmp.Compare(g.domains[d], g.domains[b.domains[i]]); c != 0 {
+	if a.leaf != b.leaf {
+		if c := g.compareDomains(a.leaf, b.leaf); c != 0 {
 			return c
 		}
 	}
 	if a.service != b.service {
 		return cmp.Compare(a.service, b.service)
 	}
-	if a.reserved != b.reserved {
-		return cmp.Compare(a.reserved, b.reserved)
+	if a.cost != b.cost {
+		return cmp.Compare(a.cost, b.cost)
 	}
 	if a.tasks != b.tasks {
 		return cmp.Compare(a.tasks, b.tasks)
 	}
-	p := g.plan
-	return cmp.Or(cmp.Compare(p.ties[a.node], p.ties[b.node]), cmp.Compare(p.nodes[a.node].ID, p.nodes[b.node].ID))
+	if a.tie != b.tie {
+		return cmp.Compare(a.tie, b.tie)
+	}
+	nodes := g.plan.snap.nodes
+	return cmp.Compare(nodes[a.node].ID, nodes[b.node].ID)
+}
+
+// compareDomains orders domains of one level by the tasks in them; those of the
+// outer levels come first.
+func (g *group) compareDomains(a, b int32) int {
+	if a == b {
+		return 0
+	}
+	if c := g.compareDomains(g.spread.domains[a].parent, g.spread.domains[b].parent); c != 0 {
+		return c
+	}
+	return cmp.Compare(g.counts[a], g.counts[b])
 }
 
 // reserved is the larger share of a node's capacity that load takes, in
 // hundredths of a percent.
-func reserved(load, capacity cluster.Resources) int {
-	share := func(part, whole int64) int {
-		if whole <= 0 {
-			return 100_00
+func reserved(load, capacity *vector) int {
+	most := 0
+	for d := range load {
+		share := 100_00
+		if capacity[d] > 0 {
+			share = int(float64(load[d]) / float64(capacity[d]) * 100_00)
 		}
-		return int(float64(part) / float64(whole) * 100_00)
+		most = max(most, share)
 	}
-	return max(share(load.MilliCPU, capacity.MilliCPU), share(load.Memory, capacity.Memory))
+	return most
 }
 
-// labelValue is the node's value of a label to spread over.
-func labelValue(n *cluster.Node, key string) string {
-	if name, ok := strings.CutPrefix(key, "engine.labels."); ok {
-		return n.EngineLabels[name]
-	}
-	return n.Labels[strings.TrimPrefix(key, "node.labels.")]
+// score writes out what a candidate is compared by.
+func (g *group) score(c *candidate) Score {
+	return Score{Spread: g.domainsOf(c.leaf), Service: c.service, Reserved: c.cost, Tasks: int(c.tasks)}
 }
 
-// tie gives every node its place among equals.
-func tie(seed uint64, id cluster.NodeID) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(id))
-	// The finaliser of SplitMix64 spreads neighbouring seeds.
-	x := h.Sum64() ^ seed*0x9e3779b97f4a7c15
+// domainsOf writes out a domain and those around it, outer ones first.
+func (g *group) domainsOf(leaf int32) []Domain {
+	levels := len(g.spread.labels)
+	if levels == 0 {
+		return nil
+	}
+	out := g.plan.newDomains(levels)
+	for d, i := leaf, levels-1; i >= 0; i-- {
+		at := &g.spread.domains[d]
+		out[i] = Domain{Label: g.spread.labels[i], Value: at.value, Tasks: g.counts[d]}
+		d = at.parent
+	}
+	return out
+}
+
+// newDomains is room for n domains, made for many scores at once.
+func (p *plan) newDomains(n int) []Domain {
+	if len(p.domains) < n {
+		p.domains = make([]Domain, max(n, 1024))
+	}
+	out := p.domains[:n:n]
+	p.domains = p.domains[n:]
+	return out
+}
+
+// tie gives every node its place among equals: the finaliser of SplitMix64
+// spreads neighbouring seeds.
+func tie(seed, hash uint64) uint64 {
+	x := hash ^ seed*0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31

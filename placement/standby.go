@@ -56,15 +56,3 @@ func (s *Snapshot) standby(v state.View, service *cluster.Service, k int) []clus
 	}
 	return out
 }
-
-// without is the snapshot in which some nodes take no task.
-func (s *Snapshot) without(nodes []cluster.NodeID) Snapshot {
-	out := *s
-	out.nodes = slices.Clone(s.nodes)
-	for _, id := range nodes {
-		if i, ok := s.index[id]; ok {
-			out.nodes[i].blocked = "left out"
-		}
-	}
-	return out
-}

@@ -194,11 +194,11 @@ var placementMutants = []mutant{
 	},
 	{
 		"the room, when a place is chosen", "placement/filter.go",
-		"if j.Resources.Fits(n.free) {", "if true {", test("./placement", "TestReasons|TestPlansHold"), false,
+		"if j.demand.fits(&p.free[n]) {", "if true {", test("./placement", "TestReasons|TestPlansHold"), false,
 	},
 	{
-		"the constraints, when a place is chosen", "placement/filter.go",
-		"if !j.Constraints[i].Matches(n.Node) {", "if false {", sim(40), false,
+		"the constraints, when a place is chosen", "placement/column.go",
+		"ok[id] = c.Allows(value)", "ok[id] = true", sim(40), false,
 	},
 	{
 		"the quarantine, when a place is chosen", "placement/snapshot.go",
