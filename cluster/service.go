@@ -77,7 +77,8 @@ type ServiceSpec struct {
 	Update   Update   `cbor:"4,keyasint" json:"update,omitzero"`
 	// Preferences spread tasks over the values of node labels, most
 	// important first: "node.labels.zone".
-	Preferences []string `cbor:"5,keyasint,omitempty" json:"preferences,omitempty"`
+	Preferences []string  `cbor:"5,keyasint,omitempty" json:"preferences,omitempty"`
+	Placement   Placement `cbor:"20,keyasint,omitzero" json:"placement,omitzero" since:"3"`
 }
 
 // Template is the part of the spec that a task is bound to.

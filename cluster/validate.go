@@ -32,6 +32,7 @@ func (s *ServiceSpec) validate(field string) (size int, err error) {
 		s.Template.Validate(field),
 		s.Update.Validate(at(field, "deploy.update_config")),
 		validatePreferences(at(field, "deploy.placement.preferences"), s.Preferences),
+		s.Placement.Validate(at(field, "x-muster")),
 	)
 	if err != nil {
 		return 0, err

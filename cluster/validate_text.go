@@ -25,6 +25,7 @@ var composeNames = map[string]string{
 	"env":        "environment",
 	"mounts":     "volumes",
 	"stop_grace": "stop_grace_period",
+	"placement":  "x-muster",
 }
 
 func checkText(field string, v reflect.Value) error {

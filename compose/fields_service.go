@@ -130,6 +130,8 @@ var serviceFields = []field{
 	{path: "services.*.use_api_socket", verdict: refused, note: "the engine's socket is not handed out", hint: "bind /var/run/docker.sock", same: []string{"false"}},
 
 	{path: "services.*.x-muster", verdict: group},
+	{path: "services.*.x-muster.policy", verdict: honoured, note: "`hybrid` (the default), `spread`, `binpack`, `least-used`, `fixed`, `realtime` or `optimal`; see [placement](placement.md)"},
+	{path: "services.*.x-muster.partition", verdict: honoured, note: "with `policy: fixed`: the service has the nodes with the label `muster.partition` of this value to itself"},
 	{
 		path: "services.*.x-muster.guarantee", verdict: refused, note: "at-most-one is refused until fencing exists: a node that is cut off could run a second copy",
 		hint: "remove it if a second copy for a short while does no harm",

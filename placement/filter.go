@@ -29,6 +29,7 @@ type refusal struct {
 // are told.
 var filters = []filter{
 	{"schedulable", narrowSchedulable, schedulable},
+	{"partition", narrowPartition, partition},
 	{"constraints", narrowConstraints, constraints},
 	{"max per node", nil, maxPerNode},
 	{"host ports", nil, hostPorts},
@@ -65,6 +66,24 @@ func (p *plan) newJob(r *Request) *job {
 func schedulable(p *plan, n int, _ *job) refusal { return refusal{text: p.snap.blocked[n]} }
 
 func narrowSchedulable(p *plan, _ *job, set bitset) { set.keep(p.open) }
+
+// ofPartition is the constraint that keeps partitions apart.
+func (j *job) ofPartition() cluster.Constraint {
+	return cluster.Constraint{Key: "node.labels." + cluster.PartitionLabel, Value: j.Partition}
+}
+
+func partition(p *plan, n int, j *job) refusal {
+	of := j.ofPartition()
+	switch {
+	case p.matching(of).has(n):
+		return refusal{}
+	case j.Partition != "":
+		return refusal{text: fmt.Sprintf("is not of the partition %s", j.Partition)}
+	}
+	return refusal{text: fmt.Sprintf("belongs to the partition %s", p.snap.nodes[n].Value(of.Key))}
+}
+
+func narrowPartition(p *plan, j *job, set bitset) { set.keep(p.matching(j.ofPartition())) }
 
 func constraints(p *plan, n int, j *job) refusal {
 	for i, c := range j.Constraints {

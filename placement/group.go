@@ -11,7 +11,9 @@ import (
 type group struct {
 	plan       *plan
 	job        *job
+	policy     *policy
 	weight     vector      // of one task
+	prospect   prospect    // what the policy looks at; one for all, as it is asked so often
 	candidates []candidate // by node
 	spread     *spread
 	counts     []int // wanted tasks, by domain of the spread
@@ -30,15 +32,17 @@ type group struct {
 type candidate struct {
 	node    int
 	leaf    int32 // domain
-	service int
-	cost    int
+	service int   // tasks of the service; 0 where the policy does not care
+	cost    int64 // in millionths
 	tasks   int32
 	tie     uint64
 }
 
 // newGroup finds the candidates for requests like r.
 func (p *plan) newGroup(r *Request) *group {
-	g := &group{plan: p, job: p.newJob(r), weight: weight(r.Resources), spread: p.spread(r.Preferences)}
+	g := &group{
+		plan: p, job: p.newJob(r), policy: policyOf(r.Policy), weight: weight(vectorOf(r.Resources)), spread: p.spread(r.Preferences),
+	}
 	g.counts = make([]int, len(g.spread.domains))
 	g.candidates = p.candidates[:0]
 	for i := range p.eligible(g.job).all() {
@@ -71,11 +75,19 @@ func (p *plan) eligible(j *job) bitset {
 
 // rate brings the parts of the score that depend on the node's load up to date.
 func (g *group) rate(c *candidate) {
-	p := g.plan
-	load := p.load[c.node]
-	load.add(&g.weight)
-	c.cost = reserved(&load, &p.snap.capacity[c.node])
-	c.tasks = p.tasks[c.node]
+	cost := g.costs(c.node)
+	c.cost = cost.sum()
+	c.tasks = g.plan.tasks[c.node]
+}
+
+// costs is what the node costs by the policy.
+func (g *group) costs(node int) cost {
+	p, n := g.plan, &g.prospect
+	n.per, n.demand = &p.snap.per[node], &g.job.demand
+	n.load, n.used, n.tasks = p.load[node], p.used[node], float64(p.tasks[node])
+	n.load.add(&g.weight)
+	n.used.add(&g.weight)
+	return g.policy.rate(n)
 }
 
 // count adds tasks of the service to a node, be it a candidate or not, and to
@@ -85,7 +97,7 @@ func (g *group) count(node, n int) (at int, ok bool) {
 		g.counts[d] += n
 	}
 	i, ok := slices.BinarySearchFunc(g.candidates, node, func(c candidate, node int) int { return cmp.Compare(c.node, node) })
-	if ok {
+	if ok && g.policy.apart {
 		g.candidates[i].service += n
 	}
 	return i, ok

@@ -50,10 +50,10 @@ type plan struct {
 	filters []filter
 
 	// The snapshot's with what this plan gave the nodes.
-	free, load []vector
-	tasks      []int32
-	ports      map[int][]cluster.Port // only those that the plan gave
-	wanted     map[cluster.ServiceID]map[int]int
+	free, load, used []vector
+	tasks            []int32
+	ports            map[int][]cluster.Port // only those that the plan gave
+	wanted           map[cluster.ServiceID]map[int]int
 
 	// What does not change while the plan is made, found once.
 	open    bitset // nodes that take tasks
@@ -72,7 +72,7 @@ type plan struct {
 func newPlan(snap Snapshot, seed uint64, filters []filter) *plan {
 	p := &plan{
 		snap: snap, seed: seed, filters: filters,
-		free: slices.Clone(snap.free), load: slices.Clone(snap.load), tasks: slices.Clone(snap.tasks),
+		free: slices.Clone(snap.free), load: slices.Clone(snap.load), used: slices.Clone(snap.used), tasks: slices.Clone(snap.tasks),
 		ports: map[int][]cluster.Port{}, wanted: map[cluster.ServiceID]map[int]int{},
 		open: newBitset(len(snap.nodes)), columns: map[string]*column{},
 		matches: map[cluster.Constraint]bitset{}, spreads: map[string]*spread{},
@@ -81,6 +81,9 @@ func newPlan(snap Snapshot, seed uint64, filters []filter) *plan {
 	for i, why := range snap.blocked {
 		if why == "" {
 			p.open.set(i)
+		}
+		if !snap.measured[i] {
+			p.used[i] = p.load[i] // what its tasks reserve is the best guess
 		}
 	}
 	return p
@@ -150,6 +153,7 @@ func (p *plan) refusal(n int, j *job, changing bool) refusal {
 func (p *plan) assign(j *job, n int, weight *vector, why Score) {
 	p.free[n].sub(&j.demand)
 	p.load[n].add(weight)
+	p.used[n].add(weight)
 	p.tasks[n]++
 	if len(j.HostPorts) > 0 {
 		p.ports[n] = append(p.ports[n], j.HostPorts...)

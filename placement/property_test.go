@@ -23,6 +23,9 @@ func randomWorld(rt *rapid.T) *world {
 			Labels:   map[string]string{"zone": string(rune('a' + draw(3)))},
 			Capacity: cluster.Resources{MilliCPU: int64(1+draw(4)) * 1000, Memory: int64(1+draw(4)) * gib},
 		}
+		if draw(4) == 0 {
+			nodes[i].Labels[cluster.PartitionLabel] = "p"
+		}
 	}
 	w := newWorld(rt, nodes...)
 	for s := range 1 + draw(3) {
@@ -31,6 +34,10 @@ func randomWorld(rt *rapid.T) *world {
 			t := &spec.Template
 			t.Reservations = cluster.Resources{MilliCPU: int64(draw(5)) * 250, Memory: int64(draw(5)) * 256 * mib}
 			t.MaxPerNode = draw(3)
+			spec.Placement.Policy = policies[draw(len(policies))].name
+			if spec.Placement.Policy == cluster.PolicyFixed {
+				spec.Placement.Partition = "p"
+			}
 			if draw(3) == 0 {
 				t.Ports = []cluster.Port{{Target: 80, Published: uint16(80 + draw(2)), Protocol: "tcp", Mode: cluster.HostPort}}
 			}
@@ -97,7 +104,7 @@ func allowed(v state.View, t *cluster.Task, n *cluster.Node, leaving map[cluster
 	if t.Node == n.ID {
 		held = held.Sub(t.Resources)
 	}
-	return n.Unschedulable() == "" && (t.Pinned == "" || t.Pinned == n.ID) &&
+	return n.Unschedulable() == "" && n.Labels[cluster.PartitionLabel] == s.Spec.Placement.Partition && (t.Pinned == "" || t.Pinned == n.ID) &&
 		t.Resources.Fits(n.Capacity.Sub(held)) && (tpl.MaxPerNode == 0 || same < tpl.MaxPerNode)
 }
 

@@ -21,6 +21,9 @@ type Request struct {
 	Constraints []cluster.Constraint
 	MaxPerNode  int      // tasks of the service on one node; 0: any number
 	Preferences []string // labels to spread over, most important first
+	Policy      cluster.Policy
+	// Partition is the only one whose nodes take the task; "": nodes of none.
+	Partition string
 	// Invalid is why the service's spec cannot be read; it is then set aside.
 	Invalid string
 }
@@ -31,6 +34,7 @@ func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Reque
 		Task: task.ID, Service: task.Service, Generation: task.Generation,
 		Pinned: task.Pinned, Replaces: task.Replaces, Resources: task.Resources, HostPorts: task.HostPorts,
 		MaxPerNode: t.MaxPerNode, Preferences: s.Spec.Preferences,
+		Policy: s.Spec.Placement.Policy, Partition: s.Spec.Placement.Partition,
 	}
 	constraints, err := cluster.ParseConstraints(t.Constraints)
 	if err != nil {
@@ -44,6 +48,7 @@ func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Reque
 func (r *Request) alike(o *Request) bool {
 	return r.Service == o.Service && r.Generation == o.Generation && r.Pinned == o.Pinned &&
 		r.Resources == o.Resources && r.MaxPerNode == o.MaxPerNode && r.Invalid == o.Invalid &&
+		r.Policy == o.Policy && r.Partition == o.Partition &&
 		slices.Equal(r.HostPorts, o.HostPorts) && slices.Equal(r.Constraints, o.Constraints) &&
 		slices.Equal(r.Preferences, o.Preferences)
 }

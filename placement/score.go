@@ -3,25 +3,33 @@ package placement
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/musterhq/muster/cluster"
 )
 
 // Score is why a node was the best of those that could take a task. Its parts
 // are compared in order, and less is better; among equals a hash of the node
 // and the plan's seed decides.
 type Score struct {
+	Policy cluster.Policy
 	// Spread is how many of the service's tasks share the node's value of
 	// each preferred label, and of those before it.
 	Spread []Domain
-	// Service is how many of the service's tasks the node has.
+	// Service is how many of the service's tasks the node has; 0 where the
+	// policy does not look at it.
 	Service int
-	// Reserved is the larger of the node's shares of CPU and memory that its
-	// tasks hold with this one, in hundredths of a percent. Tasks that
-	// reserve nothing count as a tenth of a core and 64 MiB.
-	Reserved int
+	// Cost is what the policy's Terms come to, in millionths; their sum is
+	// compared. A task that reserves no CPU counts as a tenth of a core, one
+	// that reserves no memory as 64 MiB.
+	Cost [maxTerms]int64
 	// Tasks is how many tasks the node has, of all services.
 	Tasks int
 }
+
+// Terms names the parts of the cost.
+func (s Score) Terms() []string { return policyOf(s.Policy).terms }
 
 // Domain is a value of a label and the tasks of a service there.
 type Domain struct {
@@ -34,8 +42,19 @@ func (s Score) String() string {
 	for _, d := range s.Spread {
 		fmt.Fprintf(&b, "%d of the service in %s=%s, ", d.Tasks, d.Label, d.Value)
 	}
-	fmt.Fprintf(&b, "%d on the node, %d.%02d%% reserved with this one, %d tasks", s.Service, s.Reserved/100, s.Reserved%100, s.Tasks)
+	if policyOf(s.Policy).apart {
+		fmt.Fprintf(&b, "%d on the node, ", s.Service)
+	}
+	for i, term := range s.Terms() {
+		fmt.Fprintf(&b, "%s %s%%, ", term, percent(s.Cost[i]))
+	}
+	fmt.Fprintf(&b, "%d tasks", s.Tasks)
 	return b.String()
+}
+
+// percent writes millionths.
+func percent(millionths int64) string {
+	return strconv.FormatFloat(float64(millionths)/1e4, 'f', 2, 64)
 }
 
 // compare orders candidates, better ones first.
@@ -73,23 +92,13 @@ func (g *group) compareDomains(a, b int32) int {
 	return cmp.Compare(g.counts[a], g.counts[b])
 }
 
-// reserved is the larger share of a node's capacity that load takes, in
-// hundredths of a percent.
-func reserved(load, capacity *vector) int {
-	most := 0
-	for d := range load {
-		share := 100_00
-		if capacity[d] > 0 {
-			share = int(float64(load[d]) / float64(capacity[d]) * 100_00)
-		}
-		most = max(most, share)
-	}
-	return most
-}
-
 // score writes out what a candidate is compared by.
 func (g *group) score(c *candidate) Score {
-	return Score{Spread: g.domainsOf(c.leaf), Service: c.service, Reserved: c.cost, Tasks: int(c.tasks)}
+	cost := g.costs(c.node)
+	return Score{
+		Policy: g.policy.name, Spread: g.domainsOf(c.leaf), Service: c.service,
+		Cost: cost.parts(), Tasks: int(c.tasks),
+	}
 }
 
 // domainsOf writes out a domain and those around it, outer ones first.

@@ -38,7 +38,10 @@ func TestServicesGoWhereThereIsRoom(t *testing.T) {
 	w.task("o/big", on("n1"))
 	w.service("p/cpu", func(s *cluster.ServiceSpec) { s.Template.Reservations.MilliCPU = 2000 })
 	w.task("p/cpu", on("n3"))
-	w.service(web, memory(256*mib))
+	w.service(web, func(s *cluster.ServiceSpec) {
+		memory(256 * mib)(s)
+		s.Placement.Policy = cluster.PolicySpread
+	})
 	w.task(web)
 	wantNodes(t, w, "n2")
 }
@@ -139,6 +142,7 @@ func TestChoicesSayWhy(t *testing.T) {
 	w.service(web, func(s *cluster.ServiceSpec) {
 		s.Preferences = []string{"node.labels.zone"}
 		s.Template.Reservations = cluster.Resources{MilliCPU: 500, Memory: gib}
+		s.Placement.Policy = cluster.PolicySpread
 	})
 	w.task(web, on("n1"))
 	w.task(web, on("n1"))
@@ -146,12 +150,12 @@ func TestChoicesSayWhy(t *testing.T) {
 	w.task(web)
 	p := w.plan()
 	want := Choice{Task: "t0004", Node: "n2", Why: Score{
-		Spread: []Domain{{"node.labels.zone", "b", 1}}, Service: 1, Reserved: 50_00, Tasks: 1,
+		Policy: cluster.PolicySpread, Spread: []Domain{{"node.labels.zone", "b", 1}}, Service: 1, Cost: [maxTerms]int64{500_000}, Tasks: 1,
 	}}
 	if d := cmp.Diff([]Choice{want}, p.Assign); d != "" {
 		t.Errorf("choices (-want +got):\n%s", d)
 	}
-	if got, want := p.Assign[0].Why.String(), "1 of the service in node.labels.zone=b, 1 on the node, 50.00% reserved with this one, 1 tasks"; got != want {
+	if got, want := p.Assign[0].Why.String(), "1 of the service in node.labels.zone=b, 1 on the node, reserved 50.00%, 1 tasks"; got != want {
 		t.Errorf("why %q, want %q", got, want)
 	}
 }

@@ -13,11 +13,13 @@ import (
 type Snapshot struct {
 	// By node, and by nothing else: a scan reads them from end to end.
 	nodes    []*cluster.Node
-	blocked  []string // why it takes no new task, or ""
-	hashes   []uint64 // of the IDs, for ties
-	capacity []vector
-	free     []vector // negative where it holds more than its capacity
-	load     []vector // for scores: what is held, at least nominal a task
+	blocked  []string        // why it takes no new task, or ""
+	hashes   []uint64        // of the IDs, for ties
+	per      [][dims]float64 // the inverse of the capacity: products are faster
+	free     []vector        // negative where it holds more than its capacity
+	load     []vector        // for scores: what is held, at least nominal a task
+	used     []vector        // measured; only of nodes that are
+	measured []bool
 	tasks    []int32
 	ports    [][]cluster.Port
 
@@ -32,16 +34,15 @@ type Snapshot struct {
 
 // nominal is what a task counts for in scores where it reserves nothing, so
 // that such tasks are spread, too.
-var nominal = cluster.Resources{MilliCPU: 100, Memory: 64 << 20}
+var nominal = vector{dimCPU: 100, dimMemory: 64 << 20}
 
-func weight(r cluster.Resources) vector {
-	if r.MilliCPU == 0 {
-		r.MilliCPU = nominal.MilliCPU
+func weight(v vector) vector {
+	for d := range v {
+		if v[d] == 0 {
+			v[d] = nominal[d]
+		}
 	}
-	if r.Memory == 0 {
-		r.Memory = nominal.Memory
-	}
-	return vectorOf(r)
+	return v
 }
 
 // newSnapshot has room for n nodes.
@@ -50,9 +51,11 @@ func newSnapshot(n int) Snapshot {
 		nodes:    make([]*cluster.Node, 0, n),
 		blocked:  make([]string, 0, n),
 		hashes:   make([]uint64, 0, n),
-		capacity: make([]vector, 0, n),
+		per:      make([][dims]float64, 0, n),
 		free:     make([]vector, 0, n),
 		load:     make([]vector, n),
+		used:     make([]vector, n),
+		measured: make([]bool, n),
 		tasks:    make([]int32, n),
 		ports:    make([][]cluster.Port, n),
 		index:    make(map[cluster.NodeID]int, n),
@@ -84,7 +87,7 @@ func (s *Snapshot) addNode(n *cluster.Node, blocked string, held cluster.Resourc
 	h := fnv.New64a()
 	h.Write([]byte(n.ID))
 	s.hashes = append(s.hashes, h.Sum64())
-	s.capacity = append(s.capacity, vectorOf(n.Capacity))
+	s.per = append(s.per, inverse(vectorOf(n.Capacity)))
 	s.free = append(s.free, vectorOf(n.Capacity.Sub(held)))
 }
 
@@ -98,7 +101,7 @@ func (s *Snapshot) add(v state.View, t *cluster.Task) {
 		return
 	}
 	if i, ok := s.index[t.Node]; ok && t.Holds() {
-		held := weight(t.Resources)
+		held := weight(vectorOf(t.Resources))
 		s.load[i].add(&held)
 		s.tasks[i]++
 		s.ports[i] = append(s.ports[i], t.HostPorts...)
@@ -118,6 +121,40 @@ func (s *Snapshot) add(v state.View, t *cluster.Task) {
 func (s *Snapshot) counts(t *cluster.Task) (node int, ok bool) {
 	i, ok := s.index[t.Node]
 	return i, ok && t.Holds() && t.Desired == cluster.Running && s.nodes[i].Condition != cluster.Down
+}
+
+// cpuOvercommit is how much of a host's CPU, in hundredths, reservations and
+// measured use together may take before it counts as full: what waits for a
+// processor goes on later, what finds no memory dies.
+const cpuOvercommit = 150
+
+// Usage is what was measured of a node.
+type Usage struct {
+	// Used is what the whole host uses now.
+	Used cluster.Resources
+	// Expected is what it is likely to need: for every task the larger of what
+	// it reserves and what it uses, and what is not ours.
+	Expected cluster.Resources
+}
+
+// Measured is the snapshot with what was measured of some of the nodes. It can
+// only make less of what is free, never more.
+func (s *Snapshot) Measured(usage map[cluster.NodeID]Usage) Snapshot {
+	out := *s
+	out.free, out.used, out.measured = slices.Clone(s.free), slices.Clone(s.used), slices.Clone(s.measured)
+	for i, n := range s.nodes {
+		u, ok := usage[n.ID]
+		if !ok {
+			continue
+		}
+		left := vectorOf(n.Capacity.Sub(u.Expected))
+		left[dimCPU] += n.Capacity.MilliCPU * (cpuOvercommit - 100) / 100
+		for d := range left {
+			out.free[i][d] = min(out.free[i][d], left[d])
+		}
+		out.used[i], out.measured[i] = vectorOf(u.Used), true
+	}
+	return out
 }
 
 // without is the snapshot in which some nodes take no task.

@@ -30,6 +30,14 @@ func (v *vector) sub(o *vector) {
 	}
 }
 
+// inverse is one by each amount. A share of what is not there is all of it.
+func inverse(v vector) (out [dims]float64) {
+	for d := range v {
+		out[d] = 1 / float64(max(v[d], 1))
+	}
+	return out
+}
+
 // fits reports whether v is at most free in every dimension.
 func (v *vector) fits(free *vector) bool {
 	for d := range v {

@@ -12,7 +12,7 @@ import (
 // once a release, when that release is the first to bring a kind of command or
 // a field of one. A command is proposed only when every voter knows what it
 // needs (Needs, View.Commands).
-const Version = 2
+const Version = 3
 
 // Since is the version that brought the kind.
 func (k Kind) Since() int {

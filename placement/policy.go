@@ -1,0 +1,148 @@
+package placement
+
+import (
+	"math"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+// policy says which of the nodes that may take a task is the best.
+type policy struct {
+	name cluster.Policy
+	// apart: nodes with fewer of the service's tasks come first, whatever the
+	// cost.
+	apart bool
+	// terms names the parts of the cost, which is their sum; less is better.
+	terms []string
+	rate  func(*prospect) cost
+}
+
+// cost is what a node costs as a place for a task, by the policy's terms. A
+// full node's share is 1.
+type cost [maxTerms]float64
+
+const maxTerms = 3
+
+// prospect is a node with one more task on it.
+type prospect struct {
+	per    *[dims]float64 // the inverse of its capacity
+	demand *vector        // what the task asks
+	// load is what is held with the task, at least nominal a task, and used
+	// what the host was measured to use, raised by what it was given since.
+	load, used vector
+	tasks      float64 // without the task
+}
+
+// policies is every policy, the default first; docs/placement.md says where each
+// comes from and when to choose it.
+var policies = []policy{
+	{name: cluster.PolicyHybrid, apart: true, terms: []string{"room left", "imbalance", "hot"}, rate: hybrid},
+	{name: cluster.PolicySpread, apart: true, terms: []string{"reserved"}, rate: spreadOut},
+	{name: cluster.PolicyBinpack, terms: []string{"room left", "imbalance", "overfull"}, rate: binpack},
+	{name: cluster.PolicyLeastUsed, terms: []string{"used or reserved"}, rate: leastUsed},
+	{name: cluster.PolicyFixed, apart: true, terms: []string{"reserved"}, rate: spreadOut},
+	{name: cluster.PolicyRealtime, terms: []string{"used now"}, rate: realtime},
+	{name: cluster.PolicyOptimal, terms: []string{"its own time", "others' time"}, rate: optimal},
+}
+
+// policyOf is the policy of that name, or the default.
+func policyOf(name cluster.Policy) *policy {
+	for i := range policies {
+		if policies[i].name == name {
+			return &policies[i]
+		}
+	}
+	return &policies[0]
+}
+
+// Costs are compared and shown in millionths: finer differences are none. A
+// term that is more than worst is as bad as that.
+const (
+	millionths = 1e6
+	worst      = 1e12
+)
+
+func (c *cost) sum() int64 {
+	total := 0.0
+	for _, term := range c {
+		total += term
+	}
+	return int64(min(total, worst) * millionths)
+}
+
+func (c *cost) parts() (out [maxTerms]int64) {
+	for i, term := range c {
+		out[i] = int64(min(term, worst) * millionths)
+	}
+	return out
+}
+
+// spreadOut is the node's fullest dimension.
+func spreadOut(n *prospect) cost { return cost{most(&n.load, n.per)} }
+
+// binpack is Kubernetes' MostAllocated with its BalancedAllocation: the mean
+// share that stays free, and how far apart the shares are. What holds more than
+// it has, which tasks without reservations can bring about, comes last.
+func binpack(n *prospect) cost {
+	mean, deviation := shares(&n.load, n.per)
+	return cost{1 - mean, deviation, overfull(n)}
+}
+
+// leastUsed is the larger of what is reserved and what is measured, in the
+// node's fullest dimension.
+func leastUsed(n *prospect) cost {
+	return cost{max(most(&n.load, n.per), most(&n.used, n.per))}
+}
+
+// realtime is the measured load alone.
+func realtime(n *prospect) cost { return cost{most(&n.used, n.per)} }
+
+// optimal is by how much the sum of the completion times grows, in units of a
+// service time: on a host that shares its processors, a task takes 1/(1-load)
+// times as long as alone (Kleinrock, Queueing Systems II, 1976).
+func optimal(n *prospect) cost {
+	busy := func(load *vector) float64 { return min(most(load, n.per), 0.999) }
+	before, held := n.load, weight(*n.demand)
+	before.sub(&held)
+	with, without := 1/(1-busy(&n.load)), 1/(1-busy(&before))
+	return cost{with, n.tasks * (with - without)}
+}
+
+// hot is the measured share of a host above which hybrid avoids it.
+const hot = 0.8
+
+// hybrid fills one node after the other, evenly in all dimensions, and leaves
+// out hosts that are busy already. Tasks that reserve nothing are spread, as no
+// one knows what they take.
+func hybrid(n *prospect) cost {
+	heat := max(most(&n.used, n.per)-hot, 0) / (1 - hot)
+	if *n.demand == (vector{}) {
+		return cost{most(&n.load, n.per), 0, heat}
+	}
+	mean, deviation := shares(&n.load, n.per)
+	return cost{1 - mean, deviation, heat + overfull(n)}
+}
+
+// most is the share of the fullest dimension.
+func most(load *vector, per *[dims]float64) float64 {
+	out := 0.0
+	for d := range load {
+		out = max(out, float64(load[d])*per[d])
+	}
+	return out
+}
+
+// shares is the mean of all dimensions' shares, and their standard deviation.
+func shares(load *vector, per *[dims]float64) (mean, deviation float64) {
+	squares := 0.0
+	for d := range load {
+		s := float64(load[d]) * per[d]
+		mean += s
+		squares += s * s
+	}
+	mean /= dims
+	return mean, math.Sqrt(max(squares/dims-mean*mean, 0))
+}
+
+// overfull is by how much a node's tasks hold more than it has.
+func overfull(n *prospect) float64 { return 10 * max(most(&n.load, n.per)-1, 0) }

@@ -1,0 +1,189 @@
+package placement
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+func policed(policy cluster.Policy, cpu, memory int64) func(*cluster.ServiceSpec) {
+	return func(s *cluster.ServiceSpec) {
+		s.Placement.Policy = policy
+		s.Template.Reservations = cluster.Resources{MilliCPU: cpu, Memory: memory}
+	}
+}
+
+// measure says what hosts use now and are likely to need, by node.
+func measure(used map[string]cluster.Resources) map[cluster.NodeID]Usage {
+	out := map[cluster.NodeID]Usage{}
+	for n, r := range used {
+		out[cluster.NodeID(n)] = Usage{Used: r, Expected: r}
+	}
+	return out
+}
+
+// TestPoliciesChoose has four hosts of the default size: n1 holds half in tasks
+// of others, n2 much CPU and little memory, n3 one task of the service and n4
+// nothing of ours, but it is busy with something else.
+func TestPoliciesChoose(t *testing.T) {
+	for policy, want := range map[cluster.Policy]string{
+		cluster.PolicyHybrid:    "n1", // the fullest that is even, not the busy one, none of its own there
+		cluster.PolicySpread:    "n4", // nothing is reserved there
+		cluster.PolicyBinpack:   "n1",
+		cluster.PolicyLeastUsed: "n3",
+		cluster.PolicyRealtime:  "n3",
+		cluster.PolicyOptimal:   "n4", // by what is reserved
+	} {
+		t.Run(string(policy), func(t *testing.T) {
+			w := newWorld(t, named("n1", "n2", "n3", "n4")...)
+			w.service("o/even", policed("", 2000, 2*gib))
+			w.task("o/even", on("n1"))
+			w.service("o/cpu", policed("", 3000, 128*mib))
+			w.task("o/cpu", on("n2"))
+			w.service(web, policed(policy, 400, 400*mib))
+			w.task(web, on("n3"))
+			w.task(web)
+			snap := FromView(w.st.View(), nil)
+			snap = snap.Measured(measure(map[string]cluster.Resources{
+				"n1": {MilliCPU: 2000, Memory: 2 * gib}, "n2": {MilliCPU: 3000, Memory: 128 * mib},
+				"n3": {MilliCPU: 200, Memory: 200 * mib}, "n4": {MilliCPU: 3900, Memory: 3 * gib},
+			}))
+			p := Place(snap, w.requests(), 1)
+			if len(p.Assign) != 1 || string(p.Assign[0].Node) != want {
+				t.Errorf("plan %+v, want %s", p, want)
+			}
+		})
+	}
+}
+
+func TestHybridFillsOneNodeAfterTheOther(t *testing.T) {
+	w := newWorld(t, named("n1", "n2", "n3")...)
+	for _, id := range []cluster.ServiceID{"a/web", "b/web", "c/web", "d/web"} {
+		w.service(id, policed("", 900, 900*mib))
+		w.task(id)
+	}
+	if got := counts(w.plan()); len(got) != 1 {
+		t.Errorf("tasks a node %v, want all four on one", got)
+	}
+}
+
+func TestHybridStillSpreadsAService(t *testing.T) {
+	w := newWorld(t, zoned("n1", "a", "n2", "a", "n3", "b")...)
+	w.service(web, func(s *cluster.ServiceSpec) {
+		policed("", 900, 900*mib)(s)
+		s.Preferences = []string{"node.labels.zone"}
+	})
+	for range 4 {
+		w.task(web)
+	}
+	if got := counts(w.plan()); got["n3"] != 2 || got["n1"] != 1 {
+		t.Errorf("tasks a node %v, want two in each zone, and apart within it", got)
+	}
+}
+
+func TestMemoryIsNeverPlacedAboveWhatIsReallyFree(t *testing.T) {
+	w := newWorld(t, named("n1", "n2")...)
+	w.service(web, memory(gib))
+	for range 4 {
+		w.task(web)
+	}
+	snap := FromView(w.st.View(), nil)
+	p := Place(snap.Measured(measure(map[string]cluster.Resources{"n1": {Memory: 3*gib + 1}, "n2": {Memory: 2 * gib}})), w.requests(), 1)
+	if got := counts(p); got["n1"] != 0 || got["n2"] != 2 {
+		t.Errorf("tasks a node %v, want none on n1, where less than 1 GiB is free, and two on n2", got)
+	}
+	if len(p.Pending) != 2 {
+		t.Errorf("pending %+v, want two", p.Pending)
+	}
+}
+
+func TestCPUMayBeUsedTwiceToAPoint(t *testing.T) {
+	w := newWorld(t, named("n1")...)
+	w.service(web, policed("", 1000, 0))
+	w.task(web)
+	for used, fits := range map[int64]bool{4000: true, 5000: true, 5001: false} {
+		snap := FromView(w.st.View(), nil)
+		p := Place(snap.Measured(measure(map[string]cluster.Resources{"n1": {MilliCPU: used}})), w.requests(), 1)
+		if got := len(p.Assign) == 1; got != fits {
+			t.Errorf("%d of 4000 used: placed %t, want %t", used, got, fits)
+		}
+	}
+}
+
+func TestMeasurementOnlyRaises(t *testing.T) {
+	w := newWorld(t, named("n1")...)
+	w.service("o/big", memory(4*gib))
+	w.task("o/big", on("n1"))
+	w.service(web, memory(gib))
+	w.task(web)
+	snap := FromView(w.st.View(), nil)
+	p := Place(snap.Measured(measure(map[string]cluster.Resources{"n1": {}})), w.requests(), 1)
+	wantReason(t, p, "1 node: 1 GiB short")
+}
+
+func TestPartitions(t *testing.T) {
+	nodes := named("n1", "n2")
+	nodes[1].Labels = map[string]string{cluster.PartitionLabel: "db"}
+	w := newWorld(t, nodes...)
+	w.service(web, memory(4*gib))
+	w.task(web)
+	w.task(web)
+	w.service("o/db", func(s *cluster.ServiceSpec) {
+		memory(4 * gib)(s)
+		s.Placement = cluster.Placement{Policy: cluster.PolicyFixed, Partition: "db"}
+	})
+	w.task("o/db")
+	w.task("o/db")
+	p := w.plan()
+	if len(p.Pending) != 2 || len(p.Assign) != 2 {
+		t.Fatalf("plan %+v, want one of each placed", p)
+	}
+	for i, want := range []string{
+		"1 node: 4 GiB short; 1 node: belongs to the partition db",
+		"1 node: 4 GiB short; 1 node: is not of the partition db",
+	} {
+		if got := p.Pending[i].Reason; got != want {
+			t.Errorf("reason %q, want %q", got, want)
+		}
+	}
+}
+
+func TestCostsAreNumbers(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		amount := func(name string, most int64) int64 {
+			return rapid.OneOf(rapid.Just(int64(0)), rapid.Just(most), rapid.Int64Range(0, most)).Draw(rt, name)
+		}
+		res := func() cluster.Resources {
+			return cluster.Resources{MilliCPU: amount("cpu", cluster.MaxMilliCPU), Memory: amount("memory", cluster.MaxMemory)}
+		}
+		s := newSnapshot(1)
+		s.addNode(&cluster.Node{ID: "n1", Capacity: res()}, "", res())
+		s.load[0], s.tasks[0] = vectorOf(res()), int32(amount("tasks", 1<<20))
+		s = s.Measured(map[cluster.NodeID]Usage{"n1": {Used: res(), Expected: res()}})
+		for _, policy := range policies {
+			p := newPlan(s, 1, filters)
+			g := p.newGroup(&Request{Policy: policy.name, Resources: res(), Partition: ""})
+			for i, term := range g.costs(0) {
+				if term != term || term < -1e16 {
+					rt.Fatalf("%s: the term %d is %v", policy.name, i, term)
+				}
+			}
+			if c := g.candidates[0].cost; c > worst*millionths || c < -1e15 {
+				rt.Fatalf("%s: cost %d", policy.name, c)
+			}
+		}
+	})
+}
+
+func TestEveryPolicyHasItsTerms(t *testing.T) {
+	for _, p := range policies {
+		if len(p.terms) == 0 || len(p.terms) > maxTerms {
+			t.Errorf("%s has %d terms", p.name, len(p.terms))
+		}
+		if err := (&cluster.Placement{Policy: p.name, Partition: map[bool]string{true: "x"}[p.name == cluster.PolicyFixed]}).Validate(""); err != nil {
+			t.Errorf("%s is refused: %v", p.name, err)
+		}
+	}
+}
