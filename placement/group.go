@@ -96,25 +96,27 @@ func (g *group) count(node, n int) (at int, ok bool) {
 	for d := g.spread.leaf[node]; d > 0; d = g.spread.domains[d].parent {
 		g.counts[d] += n
 	}
-	i, ok := slices.BinarySearchFunc(g.candidates, node, func(c candidate, node int) int { return cmp.Compare(c.node, node) })
+	i, ok := g.candidate(node)
 	if ok && g.policy.apart {
 		g.candidates[i].service += n
 	}
 	return i, ok
 }
 
+// candidate finds a node's candidate.
+func (g *group) candidate(node int) (at int, ok bool) {
+	return slices.BinarySearchFunc(g.candidates, node, func(c candidate, node int) int { return cmp.Compare(c.node, node) })
+}
+
 // decide answers one request of the group.
 func (g *group) decide(r *Request) {
 	g.job.Request = r
-	leaves, replaces := g.plan.snap.leaving[r.Replaces]
+	_, replaces := g.plan.snap.leaving[r.Replaces]
 	if g.refused != "" && !replaces {
 		g.plan.refuse(r, g.refused)
 		return
 	}
-	if replaces {
-		g.addWanted(leaves, -1)
-		defer g.addWanted(leaves, +1)
-	}
+	defer g.leave(r)()
 	best := g.best()
 	g.decided++
 	if best == nil {
@@ -125,9 +127,27 @@ func (g *group) decide(r *Request) {
 		g.plan.refuse(r, reason)
 		return
 	}
-	g.plan.assign(g.job, best.node, &g.weight, g.score(best))
-	g.rate(best)
-	g.addWanted(best.node, +1)
+	g.plan.choose(r, g.policy, g.take(best))
+}
+
+// leave has the task that r replaces not count as one of the service's, until
+// the returned function is called.
+func (g *group) leave(r *Request) (back func()) {
+	node, replaces := g.plan.snap.leaving[r.Replaces]
+	if !replaces {
+		return func() {}
+	}
+	g.addWanted(node, -1)
+	return func() { g.addWanted(node, +1) }
+}
+
+// take gives the candidate's node to the group's request.
+func (g *group) take(c *candidate) Choice {
+	choice := Choice{Task: g.job.Task, Node: g.plan.snap.nodes[c.node].ID, Why: g.score(c)}
+	g.plan.give(g.job, c.node, &g.weight)
+	g.rate(c)
+	g.addWanted(c.node, +1)
+	return choice
 }
 
 // best is the first candidate in order that can take a task now.

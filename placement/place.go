@@ -40,6 +40,7 @@ func place(snap Snapshot, reqs []Request, seed uint64, filters []filter) Plan {
 	for i := range reqs {
 		p.decide(&reqs[i])
 	}
+	p.improve()
 	return p.out
 }
 
@@ -66,6 +67,7 @@ type plan struct {
 	set        bitset
 	candidates []candidate
 	domains    []Domain
+	batch      []placed
 	out        Plan
 }
 
@@ -149,8 +151,16 @@ func (p *plan) refusal(n int, j *job, changing bool) refusal {
 	return refusal{}
 }
 
-// assign gives the node to the request.
-func (p *plan) assign(j *job, n int, weight *vector, why Score) {
+// choose writes a choice down.
+func (p *plan) choose(r *Request, policy *policy, c Choice) {
+	if policy.batch {
+		p.batch = append(p.batch, placed{r, len(p.out.Assign)})
+	}
+	p.out.Assign = append(p.out.Assign, c)
+}
+
+// give takes what the job asks from a node.
+func (p *plan) give(j *job, n int, weight *vector) {
 	p.free[n].sub(&j.demand)
 	p.load[n].add(weight)
 	p.used[n].add(weight)
@@ -158,5 +168,4 @@ func (p *plan) assign(j *job, n int, weight *vector, why Score) {
 	if len(j.HostPorts) > 0 {
 		p.ports[n] = append(p.ports[n], j.HostPorts...)
 	}
-	p.out.Assign = append(p.out.Assign, Choice{Task: j.Task, Node: p.snap.nodes[n].ID, Why: why})
 }

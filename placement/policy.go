@@ -15,6 +15,8 @@ type policy struct {
 	// terms names the parts of the cost, which is their sum; less is better.
 	terms []string
 	rate  func(*prospect) cost
+	// batch: the plan is improved once all of it is there.
+	batch bool
 }
 
 // cost is what a node costs as a place for a task, by the policy's terms. A
@@ -42,7 +44,7 @@ var policies = []policy{
 	{name: cluster.PolicyLeastUsed, terms: []string{"used or reserved"}, rate: leastUsed},
 	{name: cluster.PolicyFixed, apart: true, terms: []string{"reserved"}, rate: spreadOut},
 	{name: cluster.PolicyRealtime, terms: []string{"used now"}, rate: realtime},
-	{name: cluster.PolicyOptimal, terms: []string{"its own time", "others' time"}, rate: optimal},
+	{name: cluster.PolicyOptimal, terms: []string{"its own time", "others' time"}, rate: optimal, batch: true},
 }
 
 // policyOf is the policy of that name, or the default.

@@ -187,3 +187,60 @@ func TestEveryPolicyHasItsTerms(t *testing.T) {
 		}
 	}
 }
+
+// completion is what optimal makes small: the sum of the tasks' completion
+// times, in service times.
+func completion(w *world, p Plan) float64 {
+	w.apply(p)
+	total, v := 0.0, w.st.View()
+	for n := range v.Nodes() {
+		a := v.Allocated(n.ID)
+		total += float64(a.Tasks) / (1 - min(float64(a.Resources.MilliCPU)/float64(n.Capacity.MilliCPU), 0.999))
+	}
+	return total
+}
+
+func TestOptimalLooksAtTheWholeBatch(t *testing.T) {
+	w := newWorld(t, named("n1", "n2")...)
+	for i, cpu := range []int64{1000, 1000, 2000} { // one by one: 1 and 2 on one node
+		id := cluster.ServiceID(string(rune('a'+i)) + "/web")
+		w.service(id, policed(cluster.PolicyOptimal, cpu, mib))
+		w.task(id)
+	}
+	got := w.nodesOf(w.plan())
+	if got[0] != got[1] || got[1] == got[2] {
+		t.Errorf("nodes %v, want the small ones together", got)
+	}
+}
+
+func TestImprovingNeverMakesABatchWorse(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		sizes := rapid.SliceOfN(rapid.Int64Range(1, 20), 1, 12).Draw(rt, "sizes")
+		nodes := rapid.SliceOfN(rapid.Int64Range(10, 40), 1, 4).Draw(rt, "nodes")
+		sum := func(change func(*plan)) float64 {
+			var hosts []cluster.Node
+			for i, cores := range nodes {
+				hosts = append(hosts, cluster.Node{
+					Name: string(rune('a' + i)), Capacity: cluster.Resources{MilliCPU: cores * 1000, Memory: gib << 10},
+				})
+			}
+			w := newWorld(rt, hosts...)
+			for i, cores := range sizes {
+				id := cluster.ServiceID(string(rune('a'+i)) + "/web")
+				w.service(id, policed(cluster.PolicyOptimal, cores*1000, mib))
+				w.task(id)
+			}
+			p := newPlan(FromView(w.st.View(), nil), 1, filters)
+			reqs := w.requests()
+			for i := range reqs {
+				p.decide(&reqs[i])
+			}
+			change(p)
+			return completion(w, p.out)
+		}
+		greedy, improved := sum(func(*plan) {}), sum((*plan).improve)
+		if improved > greedy*(1+1e-9) {
+			rt.Fatalf("improved from %v to %v", greedy, improved)
+		}
+	})
+}
