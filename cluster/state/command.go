@@ -189,11 +189,11 @@ type StopTask struct {
 	// that has changed since may want the task, or another first. Zero: any time.
 	Seen time.Time `cbor:"3,keyasint,omitzero" since:"2"`
 	// Idle: the task was not ready, so that nothing was lost with it.
-	Idle bool `cbor:"4,keyasint,omitempty" since:"2"`
+	Idle bool `cbor:"4,keyasint,omitempty" since:"3"`
 	// For is the task that is ready to take over.
-	For cluster.TaskID `cbor:"5,keyasint,omitempty" since:"2"`
+	For cluster.TaskID `cbor:"5,keyasint,omitempty" since:"3"`
 	// Drained: the task's node was drained.
-	Drained bool `cbor:"6,keyasint,omitempty" since:"2"`
+	Drained bool `cbor:"6,keyasint,omitempty" since:"3"`
 }
 
 // Explain tells people why a task is pending.
