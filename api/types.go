@@ -141,6 +141,22 @@ type Service struct {
 	Ports      []string `json:"ports"`
 	Problem    string   `json:"problem,omitempty"`
 	Removing   bool     `json:"removing,omitempty"`
+	Rollout    Rollout  `json:"rollout,omitzero"`
+}
+
+// States of a Rollout besides the outcomes of a generation (good, paused). An
+// empty one is that of a first generation that has not proved itself yet.
+const (
+	Updating    = "updating"
+	RollingBack = "rolling-back"
+	RolledBack  = "rolled-back"
+)
+
+// Rollout is how far a service is with its present generation.
+type Rollout struct {
+	State  string `json:"state,omitempty"`
+	From   uint64 `json:"from,omitempty"`   // the generation that it returned from
+	Reason string `json:"reason,omitempty"` // of a pause or a return
 }
 
 // ServiceDetail is everything about a service.

@@ -94,6 +94,7 @@ func (c *CLI) deploy(ctx context.Context, cl *client.Client, stack *compose.Stac
 	if err != nil {
 		return fmt.Errorf("deploy %s: %w", stack.Name, err)
 	}
+	w.expect(done)
 	if changed := c.reportChanges(done); changed {
 		for _, limit := range stack.Limits() {
 			c.notef("note: %s", limit)

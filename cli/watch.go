@@ -25,6 +25,7 @@ type watch struct {
 	status    api.StackStatus   // as last seen
 	steady    int               // looks in a row that found the stack settled
 	ended     int               // looks in a row that found nothing that can still change
+	expected  map[string]uint64 // the generations that the write made, by service
 }
 
 // newWatch remembers the stack as it is before a write, so that only what the
@@ -53,9 +54,11 @@ func (w *watch) settle(ctx context.Context, timeout time.Duration) error {
 			return false, err
 		}
 		w.reportFailures(ctx)
-		return w.settled() || w.final(), nil
+		return w.settled() || w.final() || w.refuted() != nil, nil
 	})
 	switch failing := w.lacking(); {
+	case err == nil && w.refuted() != nil:
+		return &exitStatus{exitUnhealthy, w.refuted()}
 	case errors.Is(err, errTimedOut):
 		return w.unhealthy(ctx, fmt.Sprintf("after %s", timeout))
 	case err != nil:
@@ -120,6 +123,31 @@ func taskLine(t api.Task) string {
 		line += "  " + why
 	}
 	return line
+}
+
+// expect has the watch look for what becomes of the generations that a write made.
+func (w *watch) expect(done api.Deployed) {
+	w.expected = map[string]uint64{}
+	for _, s := range done.Services {
+		if s.Action != "removed" {
+			w.expected[qualified(done.Stack, s.Service)] = s.Generation
+		}
+	}
+}
+
+// refuted says which update was paused, or had been rolled back and is over.
+func (w *watch) refuted() error {
+	for _, s := range w.status.Services {
+		made, ok := w.expected[s.Service]
+		switch {
+		case !ok:
+		case s.Rollout.State == "paused":
+			return fmt.Errorf("the update of %s to generation %d is paused: %s; deploy again or see: muster ps %s", s.Service, made, s.Rollout.Reason, s.Service)
+		case s.Generation < made && s.Rollout.State == api.RolledBack && s.Rollout.From == made:
+			return fmt.Errorf("%s was rolled back from generation %d to %d: %s; see: muster ps -a %s", s.Service, made, s.Generation, s.Rollout.Reason, s.Service)
+		}
+	}
+	return nil
 }
 
 // steadyLooks is how many more looks must find the stack settled where that

@@ -19,8 +19,8 @@ type Service struct {
 	ID         ServiceID   `cbor:"1,keyasint" json:"id"`
 	Generation uint64      `cbor:"2,keyasint" json:"generation"` // of Spec.Template
 	Spec       ServiceSpec `cbor:"3,keyasint" json:"spec"`
-	// History holds earlier generations that are kept or still have tasks,
-	// oldest first.
+	// History holds other generations that are kept or still have tasks, the one
+	// that was current last at the end.
 	History []Generation `cbor:"4,keyasint,omitempty" json:"history,omitempty"`
 	// Removing is set when the user removed the service; it goes when its
 	// last task has ended.
@@ -30,13 +30,19 @@ type Service struct {
 	// SetAside is why the leader stopped deciding for this service (its spec
 	// makes the decider fail); a new deploy clears it.
 	SetAside string `cbor:"8,keyasint,omitempty" json:"set_aside,omitempty"`
+	// Release is of the current generation.
+	Release Release `cbor:"9,keyasint,omitzero" json:"release,omitzero" since:"3"`
+	// Returned is set while the current generation is one that the service came
+	// back to.
+	Returned *Return `cbor:"10,keyasint,omitempty" json:"returned,omitempty" since:"3"`
 }
 
-// Generation is an earlier version of a service's template.
+// Generation is another version of a service's template.
 type Generation struct {
 	Number   uint64    `cbor:"1,keyasint" json:"number"`
 	Template Template  `cbor:"2,keyasint" json:"template"`
 	Created  time.Time `cbor:"3,keyasint" json:"created"`
+	Release  Release   `cbor:"4,keyasint,omitzero" json:"release,omitzero" since:"3"`
 }
 
 // Template returns what tasks of the given generation run; ok is false when
@@ -77,7 +83,10 @@ type ServiceSpec struct {
 	Update   Update   `cbor:"4,keyasint" json:"update,omitzero"`
 	// Preferences spread tasks over the values of node labels, most
 	// important first: "node.labels.zone".
-	Preferences []string  `cbor:"5,keyasint,omitempty" json:"preferences,omitempty"`
+	Preferences []string `cbor:"5,keyasint,omitempty" json:"preferences,omitempty"`
+	// Rollback is how the tasks return to an earlier generation; nil: as Update,
+	// without its delay.
+	Rollback *Update `cbor:"6,keyasint,omitempty" json:"rollback,omitempty" since:"3"`
 	Placement   Placement `cbor:"20,keyasint,omitzero" json:"placement,omitzero" since:"3"`
 }
 
@@ -115,23 +124,6 @@ type RestartPolicy struct {
 	Window time.Duration `cbor:"4,keyasint,omitempty" json:"window,omitempty"`
 }
 
-// Order says which of the two tasks of an update comes first.
-type Order string
-
-// Update orders. The empty one is start-first unless a host port or a
-// single-writer volume forbids it.
-const (
-	StartFirst Order = "start-first"
-	StopFirst  Order = "stop-first"
-)
-
-// Update is how a new generation replaces the old one.
-type Update struct {
-	Parallelism int           `cbor:"1,keyasint,omitempty" json:"parallelism,omitempty"` // 0: one
-	Delay       time.Duration `cbor:"2,keyasint,omitempty" json:"delay,omitempty"`
-	Order       Order         `cbor:"3,keyasint,omitempty" json:"order,omitempty"`
-}
-
 // PortMode is where a published port answers.
 type PortMode string
 
@@ -159,22 +151,4 @@ func (t *Template) HostPorts() []Port {
 		}
 	}
 	return out
-}
-
-// EffectiveOrder resolves the empty order: stop-first when two tasks of t
-// cannot run side by side on one node, because they share a host port or write
-// to the same volume.
-func (s *ServiceSpec) EffectiveOrder() Order {
-	if s.Update.Order != "" {
-		return s.Update.Order
-	}
-	if len(s.Template.HostPorts()) > 0 {
-		return StopFirst
-	}
-	for _, m := range s.Template.Container.Mounts {
-		if m.Type == MountVolume && m.Source != "" && !m.ReadOnly {
-			return StopFirst
-		}
-	}
-	return StartFirst
 }

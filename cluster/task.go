@@ -40,6 +40,11 @@ type Task struct {
 
 	Created time.Time `cbor:"13,keyasint" json:"created"`
 	Updated time.Time `cbor:"14,keyasint" json:"updated"`
+
+	// ReadyAt is when the task was ready for the first time, and FailedAt when it
+	// failed before it had been so for as long as its service monitors new tasks.
+	ReadyAt  time.Time `cbor:"15,keyasint,omitzero" json:"ready_at,omitzero" since:"3"`
+	FailedAt time.Time `cbor:"16,keyasint,omitzero" json:"failed_at,omitzero" since:"3"`
 }
 
 // Phase is how far the node's agent got with a task.
@@ -155,6 +160,11 @@ func TaskState(t *Task, node Condition) State {
 func (t *Task) Ready() bool {
 	return t.Observed.Phase == PhaseRunning &&
 		(t.Observed.Health == HealthNone || t.Observed.Health == HealthHealthy)
+}
+
+// Completed reports whether the task ended for good, and well.
+func (t *Task) Completed() bool {
+	return t.Observed.Phase == PhaseExited && t.Observed.Final && t.Observed.ExitCode == 0 && t.Observed.Error == ""
 }
 
 // Ended reports whether the task is over: nothing of it runs or will run.

@@ -85,7 +85,7 @@ func TestEffectiveOrder(t *testing.T) {
 		"anonymous volume":    {ServiceSpec{Template: Template{Container: ContainerSpec{Mounts: []Mount{{Type: MountVolume}}}}}, StartFirst},
 		"the user's own word": {ServiceSpec{Update: Update{Order: StartFirst}, Template: Template{Ports: []Port{{Published: 80, Mode: HostPort}}}}, StartFirst},
 	} {
-		if got := tc.spec.EffectiveOrder(); got != tc.want {
+		if got := (&Service{Spec: tc.spec}).Policy().Order; got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
 		}
 	}

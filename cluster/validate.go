@@ -31,6 +31,7 @@ func (s *ServiceSpec) validate(field string) (size int, err error) {
 		s.validateScale(at(field, "deploy")),
 		s.Template.Validate(field),
 		s.Update.Validate(at(field, "deploy.update_config")),
+		s.validateRollback(at(field, "deploy.rollback_config")),
 		validatePreferences(at(field, "deploy.placement.preferences"), s.Preferences),
 		s.Placement.Validate(at(field, "x-muster")),
 	)
@@ -54,6 +55,16 @@ func (s *ServiceSpec) validateScale(field string) error {
 	return Invalid(at(field, "mode"), fmt.Sprintf("%q is not a mode", clip(string(s.Mode))), "use replicated or global")
 }
 
+func (s *ServiceSpec) validateRollback(field string) error {
+	switch {
+	case s.Rollback == nil:
+		return nil
+	case s.Rollback.FailureAction == ActionRollback:
+		return Invalid(at(field, "failure_action"), "is rollback, and this is the rollback", "use pause or continue")
+	}
+	return s.Rollback.Validate(field)
+}
+
 // Validate reports the first rule that u breaks as a *FieldError; field is the
 // place of u.
 func (u Update) Validate(field string) error {
@@ -62,9 +73,19 @@ func (u Update) Validate(field string) error {
 	default:
 		return Invalid(at(field, "order"), fmt.Sprintf("%q is not an order", clip(string(u.Order))), "use start-first or stop-first")
 	}
+	switch u.FailureAction {
+	case "", ActionPause, ActionContinue, ActionRollback:
+	default:
+		return Invalid(at(field, "failure_action"), fmt.Sprintf("%q is not an action", clip(string(u.FailureAction))), "use pause, continue or rollback")
+	}
+	if !(u.MaxFailureRatio >= 0 && u.MaxFailureRatio <= 1) { // NaN is neither
+		return Invalid(at(field, "max_failure_ratio"), fmt.Sprintf("%g is not between 0 and 1", u.MaxFailureRatio), "give the part of the tasks that may fail, such as 0.1")
+	}
 	return first(
 		validateCount(at(field, "parallelism"), u.Parallelism, MaxReplicas, "give a number of tasks such as 1"),
 		validateDuration(at(field, "delay"), u.Delay),
+		validateDuration(at(field, "monitor"), u.Monitor),
+		validateDuration(at(field, "progress_deadline"), u.ProgressDeadline),
 	)
 }
 

@@ -153,15 +153,3 @@ func (c *converter) placement(spec *cluster.ServiceSpec) error {
 	}
 	return nil
 }
-
-func (c *converter) update() cluster.Update {
-	if c.config.Deploy == nil || c.config.Deploy.UpdateConfig == nil {
-		return cluster.Update{}
-	}
-	u := c.config.Deploy.UpdateConfig
-	out := cluster.Update{Parallelism: count(u.Parallelism), Delay: duration(&u.Delay), Order: cluster.Order(u.Order)}
-	if u.Parallelism != nil && *u.Parallelism == 0 {
-		out.Parallelism = cluster.MaxReplicas // Compose's 0 is all at once
-	}
-	return out
-}

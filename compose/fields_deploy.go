@@ -1,8 +1,7 @@
 package compose
 
 const (
-	noRollback = "has no effect: an update is not rolled back by itself yet"
-	noBuild    = "has no effect on the build"
+	noBuild = "has no effect on the build"
 )
 
 // storageFields are the mounts of a service.
@@ -58,10 +57,16 @@ var deployFields = []field{
 	{path: "services.*.deploy.update_config.order", verdict: honoured, note: "without one: start-first, except where two tasks cannot share a host port or a writable volume"},
 	{path: "services.*.deploy.update_config.parallelism", verdict: honoured, note: "1 without one; 0 is all at once"},
 	{path: "services.*.deploy.update_config.delay", verdict: honoured},
-	{path: "services.*.deploy.update_config.failure_action", verdict: warned, note: noRollback, same: []string{"pause"}},
-	{path: "services.*.deploy.update_config.monitor", verdict: warned, note: noEffect},
-	{path: "services.*.deploy.update_config.max_failure_ratio", verdict: warned, note: noEffect},
-	{path: "services.*.deploy.rollback_config", verdict: warned, note: noRollback},
+	{path: "services.*.deploy.update_config.failure_action", verdict: honoured, note: "without one: `rollback`, of all tasks to the last good generation; `pause` and `continue`"},
+	{path: "services.*.deploy.update_config.monitor", verdict: honoured, note: "5s without one"},
+	{path: "services.*.deploy.update_config.max_failure_ratio", verdict: honoured, note: "0 without one: the first failure counts"},
+	{path: "services.*.deploy.rollback_config", verdict: group, note: "without one: as `update_config`, without its delay"},
+	{path: "services.*.deploy.rollback_config.order", verdict: honoured},
+	{path: "services.*.deploy.rollback_config.parallelism", verdict: honoured, note: "1 without one; 0 is all at once"},
+	{path: "services.*.deploy.rollback_config.delay", verdict: honoured},
+	{path: "services.*.deploy.rollback_config.failure_action", verdict: honoured, note: "`pause` and `continue`; without one it waits until the failing tasks are well"},
+	{path: "services.*.deploy.rollback_config.monitor", verdict: honoured, note: "5s without one"},
+	{path: "services.*.deploy.rollback_config.max_failure_ratio", verdict: honoured},
 }
 
 // buildFields are the fields of a service's build.

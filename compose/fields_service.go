@@ -132,6 +132,7 @@ var serviceFields = []field{
 	{path: "services.*.x-muster", verdict: group},
 	{path: "services.*.x-muster.policy", verdict: honoured, note: "`hybrid` (the default), `spread`, `binpack`, `least-used`, `fixed`, `realtime` or `optimal`; see [placement](placement.md)"},
 	{path: "services.*.x-muster.partition", verdict: honoured, note: "with `policy: fixed`: the service has the nodes with the label `muster.partition` of this value to itself"},
+	{path: "services.*.x-muster.progress_deadline", verdict: honoured, note: "how long a new task may take to become ready before its update counts as failed; 10m without one"},
 	{
 		path: "services.*.x-muster.guarantee", verdict: refused, note: "at-most-one is refused until fencing exists: a node that is cut off could run a second copy",
 		hint: "remove it if a second copy for a short while does no harm",

@@ -56,7 +56,7 @@ func nodeObserve(c *call) (any, error) {
 	if err := c.ownNode(in.Node); err != nil {
 		return nil, err
 	}
-	o := state.Observe{Node: in.Node}
+	o := state.Observe{Node: in.Node, Marks: true}
 	for _, t := range in.Tasks {
 		o.Tasks = append(o.Tasks, state.TaskObserved(t))
 		o.Repeats = o.Repeats || t.Observed.Restarts > 0

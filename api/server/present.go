@@ -108,7 +108,10 @@ func (p presenter) service(s *cluster.Service) api.Service {
 	out := api.Service{
 		Service: string(s.ID), Stack: s.ID.Stack(), Mode: string(s.Spec.Mode), Desired: s.Spec.Replicas,
 		Image: s.Spec.Template.Container.Image.Ref, Generation: s.Generation, Ports: portsOf(s), Removing: s.Removing,
-		Problem: s.SetAside,
+		Problem: s.SetAside, Rollout: rolloutOf(s),
+	}
+	if out.Problem == "" && s.Outcome() == cluster.OutcomePaused {
+		out.Problem = "the update is paused: " + out.Rollout.Reason
 	}
 	wanted := map[int]bool{}
 	running, healthy := map[int]bool{}, map[int]bool{}
@@ -134,6 +137,25 @@ func (p presenter) service(s *cluster.Service) api.Service {
 		out.Desired = 0
 	}
 	out.Running, out.Healthy = len(running), len(healthy)
+	return out
+}
+
+// rolloutOf is how far the service is with its generation.
+func rolloutOf(s *cluster.Service) api.Rollout {
+	out := api.Rollout{State: string(s.Release.Outcome), Reason: s.Release.Reason}
+	switch back := s.Returned; {
+	case back != nil:
+		out = api.Rollout{State: api.RolledBack, From: back.From, Reason: back.Reason}
+		switch back.Outcome {
+		case "":
+			out.State = api.RollingBack
+		case cluster.OutcomePaused:
+			out.State = string(back.Outcome)
+		}
+	case out.State != "":
+	case s.Updating():
+		out.State = api.Updating
+	}
 	return out
 }
 
@@ -181,10 +203,10 @@ func (p presenter) over(t *cluster.Task) bool {
 }
 
 // settled reports whether a service is as its spec wants it: every slot of the
-// current generation ready or complete, and nothing else left running. A global
-// service has nothing to run on a node that is down.
+// current generation ready or complete, nothing else left running, and its update
+// found good. A global service has nothing to run on a node that is down.
 func (p presenter) settled(s *cluster.Service) bool {
-	if s.Removing {
+	if s.Removing || s.Updating() || s.Outcome() == cluster.OutcomePaused {
 		return false
 	}
 	ready := map[int]bool{}

@@ -146,11 +146,11 @@ func (c *chaos) checkTurn(before state.View) {
 			continue
 		}
 		stopped++
-		if svc.Spec.EffectiveOrder() == cluster.StartFirst && !readyIn(after, t.Slot) {
+		if svc.Policy().Order == cluster.StartFirst && !readyIn(after, t.Slot) {
 			c.t.Fatalf("%s was healthy and stopped (%s) before its successor was ready", t.ID, now.Reason)
 		}
 	}
-	if svc.Spec.EffectiveOrder() == cluster.StopFirst && stopped > max(svc.Spec.Update.Parallelism, 1)+handedOver(before, after) {
+	if svc.Policy().Order == cluster.StopFirst && stopped > max(svc.Spec.Update.Parallelism, 1)+handedOver(before, after) {
 		c.t.Fatalf("%d healthy tasks stopped at once, parallelism is %d", stopped, svc.Spec.Update.Parallelism)
 	}
 }

@@ -17,7 +17,7 @@ const (
 // completed reports whether the task is of the current generation and ended
 // well under a policy that does not restart such: its seat needs no other.
 func (w *work) completed(t *cluster.Task) bool {
-	if t.Generation != w.svc.Generation || !finished(t) || t.Observed.ExitCode != 0 || t.Observed.Error != "" {
+	if !w.current(t) || !t.Completed() {
 		return false
 	}
 	c := w.svc.Spec.Template.Restart.Condition
@@ -36,7 +36,7 @@ func (w *work) failures(s *seat) []*cluster.Task {
 		switch {
 		case t == s.holder:
 			out = nil
-		case t.Generation == w.svc.Generation && finished(t) && !w.completed(t):
+		case w.current(t) && finished(t) && !w.completed(t):
 			out = append(out, t)
 		}
 	}
@@ -64,7 +64,7 @@ func (w *work) givenUp(s *seat) bool {
 // updates reports whether the task has to go for the update alone. One on a
 // drained node has to leave that as well, whatever became of the update.
 func (w *work) updates(t *cluster.Task) bool {
-	return t.Generation != w.svc.Generation && !w.drained(t)
+	return !w.current(t) && !w.drained(t)
 }
 
 // rest counts a seat that waits after a failure. One that is given up holds up

@@ -83,7 +83,7 @@ func (w *work) handOver(s *seat) {
 		return
 	}
 	if s.successor != nil {
-		if w.ready(s.successor) {
+		if w.ready(s.successor) && (w.current(s.successor) || !w.current(s.holder) || !w.ready(s.holder)) {
 			w.stop(s.holder, w.whyStopped(s.holder)).For = s.successor.ID
 			s.holder, s.successor = s.successor, nil
 		}
@@ -102,11 +102,19 @@ func (w *work) handOver(s *seat) {
 // holder is well again, and replaced when it cannot become ready.
 func (w *work) tend(s *seat) {
 	why := w.whyMove(s.holder)
+	unfit := w.whyMove(s.successor)
 	if why == "" && w.ready(s.holder) {
-		w.stopIdle(s.successor, fmt.Sprintf("withdrawn: node %s is back", w.nodeName(s.holder.Node)))
+		switch {
+		case unfit != "":
+		case w.svc.Outcome() == cluster.OutcomePaused:
+			unfit = "withdrawn: the update is paused"
+		default:
+			unfit = fmt.Sprintf("withdrawn: node %s is back", w.nodeName(s.holder.Node))
+		}
+		w.stopIdle(s.successor, unfit)
 		return
 	}
-	if unfit := w.whyMove(s.successor); unfit != "" {
+	if unfit != "" {
 		w.stopIdle(s.successor, unfit)
 		if why != "" {
 			w.count(w.create(s, s.holder.ID))
@@ -174,7 +182,7 @@ func (w *work) refill(s *seat, stopped *cluster.Task) {
 		if live(t) && t != stopped {
 			continue
 		}
-		if w.order == cluster.StopFirst && !w.over(t) {
+		if w.policy.Order == cluster.StopFirst && !w.over(t) {
 			w.moving++
 			return
 		}
@@ -197,21 +205,37 @@ func (w *work) count(t *cluster.Task) {
 	switch {
 	case w.ready(t):
 		w.noteMove(t)
+		if w.probation(t) {
+			w.moving++
+		}
 	case t.Node != "":
 		if !w.lost(t) {
 			w.moving++
 		}
-	default:
-		if prev, ok := w.view.Task(t.Replaces); t.Reason == "" || ok && prev.Node != "" && !w.lost(prev) {
-			w.moving++
-		}
+	case !w.roomless(t):
+		w.moving++
 	}
+}
+
+// probation reports whether the update waits until the new task has done well for
+// a while, because nothing else vouches for it.
+func (w *work) probation(t *cluster.Task) bool {
+	wait := w.policy.Monitor
+	if wait == 0 && w.svc.Spec.Template.Container.Healthcheck == nil {
+		wait = cluster.DefaultMonitor
+	}
+	if t.Replaces == "" || wait == 0 || w.svc.Outcome() != "" {
+		return false
+	}
+	until := readySince(t).Add(wait)
+	w.wakeAt(until)
+	return until.After(w.now)
 }
 
 // noteMove remembers when the newest handover was complete.
 func (w *work) noteMove(t *cluster.Task) {
-	if t.Replaces != "" && t.Updated.After(w.lastMove) {
-		w.lastMove = t.Updated
+	if at := readySince(t); t.Replaces != "" && at.After(w.lastMove) {
+		w.lastMove = at
 	}
 }
 
@@ -222,7 +246,10 @@ func (w *work) whyMove(t *cluster.Task) string {
 		return "its node was removed"
 	case w.lost(t):
 		return fmt.Sprintf("node %s is down", w.nodeName(t.Node))
-	case t.Generation != w.svc.Generation:
+	case !w.current(t):
+		if w.svc.Returned != nil {
+			return fmt.Sprintf("rolled back to generation %d", w.svc.Generation)
+		}
 		return fmt.Sprintf("updated to generation %d", w.svc.Generation)
 	case (t.Pinned != "") != (w.svc.Spec.Mode == cluster.Global):
 		return fmt.Sprintf("the service became %s", w.svc.Spec.Mode)

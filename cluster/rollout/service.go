@@ -13,9 +13,10 @@ import (
 // work is the decision about one service.
 type work struct {
 	*pass
-	svc   *cluster.Service
-	order cluster.Order
-	tasks []*cluster.Task // by slot, then by age
+	svc    *cluster.Service
+	policy cluster.Update
+	held   bool            // no task is replaced for its generation
+	tasks  []*cluster.Task // by slot, then by age
 
 	moving   int       // seats in transition
 	failing  int       // seats that are given up
@@ -24,7 +25,10 @@ type work struct {
 }
 
 func newWork(p *pass, s *cluster.Service) *work {
-	return &work{pass: p, svc: s, order: s.Spec.EffectiveOrder(), tasks: slices.Collect(p.view.TasksOf(s.ID))}
+	return &work{
+		pass: p, svc: s, policy: s.Policy(), held: s.Outcome() == cluster.OutcomePaused,
+		tasks: slices.Collect(p.view.TasksOf(s.ID)),
+	}
 }
 
 // remove stops all tasks and forgets the service once they are over.
@@ -48,11 +52,30 @@ func (w *work) decide() error {
 	if err != nil {
 		return err
 	}
+	tolerant := w.tolerant(seats)
 	for _, s := range seats {
+		moving, failing := w.moving, w.failing
 		w.settle(s)
+		if tolerant && w.flunked(s) != nil {
+			w.moving, w.failing = moving, failing // it holds up nothing
+		}
 	}
 	w.startMoves()
 	return nil
+}
+
+// tolerant reports whether the update goes on in spite of the seats that failed.
+func (w *work) tolerant(seats []*seat) bool {
+	if w.policy.FailureAction != cluster.ActionContinue && w.policy.MaxFailureRatio == 0 {
+		return false
+	}
+	failing := 0
+	for _, s := range seats {
+		if w.flunked(s) != nil {
+			failing++
+		}
+	}
+	return failing > 0 && w.policy.Allows(failing, len(seats))
 }
 
 func (w *work) seats() ([]*seat, error) {
@@ -94,7 +117,7 @@ func (w *work) startMoves() {
 		}
 		return cmp.Compare(a.slot, b.slot)
 	})
-	if next := w.lastMove.Add(w.svc.Spec.Update.Delay); next.After(w.now) && len(w.waiting) > 0 {
+	if next := w.lastMove.Add(w.policy.Delay); next.After(w.now) && len(w.waiting) > 0 {
 		w.wakeAt(next)
 		return
 	}
@@ -103,11 +126,11 @@ func (w *work) startMoves() {
 		if w.updates(s.holder) {
 			busy += w.failing
 		}
-		if busy >= max(w.svc.Spec.Update.Parallelism, 1) {
+		if busy >= max(w.policy.Parallelism, 1) {
 			continue
 		}
 		w.moving++
-		if w.order == cluster.StopFirst {
+		if w.policy.Order == cluster.StopFirst {
 			w.stop(s.holder, w.whyMove(s.holder)).Drained = w.drained(s.holder)
 		} else {
 			w.create(s, s.holder.ID)
@@ -115,8 +138,7 @@ func (w *work) startMoves() {
 	}
 }
 
-// create makes a task of the current generation in the seat. placement gives
-// it a node. Finished tasks that it follows are stopped, so that the state need
+// create makes a task in the seat. placement gives it a node. Finished tasks that it follows are stopped, so that the state need
 // not keep them all.
 func (w *work) create(s *seat, replaces cluster.TaskID) *cluster.Task {
 	for _, t := range s.tasks {
@@ -124,14 +146,34 @@ func (w *work) create(s *seat, replaces cluster.TaskID) *cluster.Task {
 			w.stop(t, "another task follows")
 		}
 	}
-	t := &w.svc.Spec.Template
+	generation, t := w.generationFor(replaces)
 	w.out.Create = append(w.out.Create, cluster.Task{
-		ID: w.newID(), Service: w.svc.ID, Slot: s.slot, Generation: w.svc.Generation,
+		ID: w.newID(), Service: w.svc.ID, Slot: s.slot, Generation: generation,
 		Pinned: s.pin, Replaces: replaces, Desired: cluster.Running,
 		Resources: t.Reservations, HostPorts: t.HostPorts(), Created: w.now, Updated: w.now,
 	})
 	return &w.out.Create[len(w.out.Create)-1]
 }
+
+// generationFor is the generation and the template of a task that follows another:
+// the current one, or the other's where that is not to be replaced for it. Where
+// nothing was before, it is then the last good one.
+func (w *work) generationFor(replaces cluster.TaskID) (uint64, *cluster.Template) {
+	if w.held {
+		last, _ := w.svc.LastGood()
+		generation := last.Number
+		if prev, ok := w.view.Task(replaces); ok {
+			generation = prev.Generation
+		}
+		if t, kept := w.svc.Template(generation); kept {
+			return generation, &t
+		}
+	}
+	return w.svc.Generation, &w.svc.Spec.Template
+}
+
+// current reports whether nothing asks for another generation of the task.
+func (w *work) current(t *cluster.Task) bool { return w.held || t.Generation == w.svc.Generation }
 
 // stop ends a task, provided that its service does not change meanwhile. The
 // caller adds what else it rests on.

@@ -18,13 +18,14 @@ type Options struct {
 	LossRate int
 }
 
-// Step compares what exists with what the services ask for and returns the
-// tasks to create, unplaced, and to stop. wake is when to step again if nothing
+// Step judges the updates that are under way, compares what exists with what the
+// services ask for, and returns the tasks to create, unplaced, and to stop. wake is when to step again if nothing
 // changes before; zero means never. newID must give IDs that grow.
 func Step(view state.View, now time.Time, newID func() cluster.TaskID, opts Options) (out state.Reconcile, wake time.Time) {
 	p := newPass(view, now, newID, opts)
+	p.judge()
 	p.countLosses()
-	for s := range view.Services() {
+	for s := range p.view.Services() {
 		p.decide(s, (*work).decide)
 	}
 	return p.out, p.wake

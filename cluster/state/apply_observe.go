@@ -12,6 +12,9 @@ func (c Observe) apply(tx *tx) error {
 		}
 		t := *old
 		t.Observed = o.Observed
+		if c.Marks {
+			tx.mark(old, &t)
+		}
 		before, after := cluster.TaskState(old, cluster.Ready), cluster.TaskState(&t, cluster.Ready)
 		tx.putTask(&t)
 		if before != after || old.Observed.Restarts != t.Observed.Restarts {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/musterhq/muster/cluster"
 )
@@ -10,7 +11,11 @@ func (c Reconcile) apply(tx *tx) error {
 	for _, nc := range c.Conditions {
 		tx.setCondition(nc)
 	}
-	// Stops come first: they free ports and room that the same decision uses.
+	// Verdicts come first: the rest was decided as if they held.
+	for _, v := range c.Verdicts {
+		tx.judge(v)
+	}
+	// Stops come before what is created: they free ports and room that the same decision uses.
 	for _, s := range c.Stop {
 		tx.stop(s)
 	}
@@ -82,7 +87,7 @@ func (tx *tx) create(t cluster.Task) {
 		tx.refuse(t.ID, "service %s is gone", t.Service)
 		return
 	case t.Generation != s.Generation:
-		if _, kept := s.Template(t.Generation); !kept || t.Generation > s.Generation {
+		if _, kept := s.Template(t.Generation); !kept {
 			tx.refuse(t.ID, "generation %d of %s is gone", t.Generation, t.Service)
 			return
 		}
@@ -95,6 +100,7 @@ func (tx *tx) create(t cluster.Task) {
 	}
 	node := t.Node
 	t.Node, t.Created, t.Desired, t.Observed = "", tx.now, cluster.Running, cluster.Observed{}
+	t.ReadyAt, t.FailedAt = time.Time{}, time.Time{}
 	if node != "" {
 		if why := tx.fits(&t, node); why != "" {
 			tx.refuse(t.ID, "%s", why)

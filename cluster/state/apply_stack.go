@@ -69,7 +69,7 @@ func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec) {
 		// A service that is on its way out keeps its tasks' generations apart.
 		s := &cluster.Service{ID: id, Generation: 1, Spec: spec, Created: tx.now}
 		if ok {
-			s.Generation, s.History = old.Generation+1, history(tx, old)
+			s.Generation, s.History = old.Newest()+1, history(tx, old)
 		}
 		tx.putService(s)
 		tx.outcome = append(tx.outcome, ServiceChange{id, "created", s.Generation})
@@ -84,8 +84,7 @@ func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec) {
 	switch {
 	case !equal(old.Spec.Template, spec.Template):
 		action = "updated"
-		s.History = history(tx, old)
-		s.Generation++
+		tx.advance(&s, old)
 	case old.Spec.Replicas != spec.Replicas || old.Spec.Mode != spec.Mode:
 		action = "scaled"
 	case !equal(old.Spec, spec):
@@ -99,16 +98,28 @@ func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec) {
 	tx.outcome = append(tx.outcome, ServiceChange{id, action, s.Generation})
 }
 
+// advance makes s a new generation after old.
+func (tx *tx) advance(s, old *cluster.Service) {
+	s.History, s.Generation = history(tx, old), old.Newest()+1
+	s.Release, s.Returned = cluster.Release{}, nil
+}
+
 // history is old's history with its current generation added, without what is
 // past the limit and has no task left. A task on a node that is down counts: back
 // again, the node has to be told to stop it, for which it needs its template.
 func history(tx *tx, old *cluster.Service) []cluster.Generation {
-	h := append(slices.Clone(old.History), cluster.Generation{Number: old.Generation, Template: old.Spec.Template, Created: old.Updated})
+	h := append(slices.Clone(old.History), cluster.Generation{Number: old.Generation, Template: old.Spec.Template, Created: old.Updated, Release: old.Release})
 	excess := len(h) - (KeepGenerations - 1)
 	if excess <= 0 {
 		return h
 	}
-	used := map[uint64]bool{}
+	used, good := map[uint64]bool{}, uint64(0)
+	for i := range h {
+		if h[i].Release.Outcome == cluster.OutcomeGood {
+			good = h[i].Number // the last one of them is where a failed update goes
+		}
+	}
+	used[good] = true
 	for _, t := range tx.tasksOf(old.ID) {
 		if !tx.over(t) || !t.Ended() && tx.condition(t.Node) == cluster.Down {
 			used[t.Generation] = true
@@ -199,8 +210,7 @@ func (c Restart) apply(tx *tx) error {
 		return err
 	}
 	s := *old
-	s.History = history(tx, old)
-	s.Generation++
+	tx.advance(&s, old)
 	s.Spec.Template.Force++
 	s.SetAside = ""
 	tx.putService(&s)

@@ -159,11 +159,21 @@ type Reconcile struct {
 	Explain    []Explain           `cbor:"5,keyasint,omitempty"`
 	SetAside   []SetAside          `cbor:"6,keyasint,omitempty"`
 	Forget     []cluster.ServiceID `cbor:"7,keyasint,omitempty"` // removed services whose tasks are over
+	Verdicts   []Verdict           `cbor:"8,keyasint,omitempty" since:"3"`
 }
 
 // Empty reports whether r decides nothing.
 func (r *Reconcile) Empty() bool {
-	return len(r.Conditions)+len(r.Create)+len(r.Assign)+len(r.Stop)+len(r.Explain)+len(r.SetAside)+len(r.Forget) == 0
+	return len(r.Conditions)+len(r.Create)+len(r.Assign)+len(r.Stop)+len(r.Explain)+len(r.SetAside)+len(r.Forget)+len(r.Verdicts) == 0
+}
+
+// Verdict is how the update of a service to a generation, or its return to one,
+// went. OutcomeFailed takes the service back to its last good generation.
+type Verdict struct {
+	Service    cluster.ServiceID `cbor:"1,keyasint"`
+	Generation uint64            `cbor:"2,keyasint"` // that it is about
+	Outcome    cluster.Outcome   `cbor:"3,keyasint"`
+	Reason     string            `cbor:"4,keyasint,omitempty"`
 }
 
 // NodeCondition is the leader's verdict on a node.
@@ -215,6 +225,9 @@ type Observe struct {
 	// Repeats has the events of restarted containers take the place of earlier
 	// ones, so that one that crashes in a loop does not fill the history.
 	Repeats bool `cbor:"3,keyasint,omitempty" since:"2"`
+	// Marks has the tasks remember when they were ready first, and whether they
+	// failed soon after.
+	Marks bool `cbor:"4,keyasint,omitempty" since:"3"`
 }
 
 // TaskObserved is one task of a batch.

@@ -34,7 +34,7 @@ func (p *Promises) Kept(s State) []Violation {
 		switch svc, ok := s.Service(id); {
 		case !ok || svc.Removing:
 			out = append(out, violation(LostWork, "service %s was acknowledged at generation %d and is gone", id, generation))
-		case svc.Generation < generation:
+		case svc.Newest() < generation || svc.Generation < generation && svc.Returned == nil:
 			out = append(out, violation(LostWork, "service %s was acknowledged at generation %d and is at %d", id, generation, svc.Generation))
 		}
 	}

@@ -71,7 +71,7 @@ func stoppedSoon(before, after State, t *cluster.Task) string {
 	switch {
 	case !mustMove:
 		return "nothing asked for it"
-	case svc.Spec.EffectiveOrder() == cluster.StopFirst:
+	case svc.Policy().Order == cluster.StopFirst:
 		return ""
 	}
 	return "no successor is ready"

@@ -87,7 +87,7 @@ func (r *reporter) flush() {
 	if len(batch) == 0 {
 		return
 	}
-	body := state.Observe{Node: r.a.h.id}
+	body := state.Observe{Node: r.a.h.id, Marks: true}
 	for _, o := range batch {
 		body.Tasks = append(body.Tasks, state.TaskObserved(o))
 		body.Repeats = body.Repeats || o.Observed.Restarts > 0

@@ -49,6 +49,13 @@ func (u *users) spec() cluster.ServiceSpec {
 	s.Template.Ports = u.ports()
 	s.Template.Restart = u.restart()
 	s.Update = u.update()
+	if w.chance(0.2) {
+		back := u.update()
+		if back.FailureAction == cluster.ActionRollback {
+			back.FailureAction = cluster.ActionPause
+		}
+		s.Rollback = &back
+	}
 	return s
 }
 
@@ -89,6 +96,18 @@ func (u *users) update() cluster.Update {
 	}
 	if w.chance(0.2) {
 		p.Delay = w.between(time.Second, 5*time.Second)
+	}
+	if w.chance(0.3) {
+		p.FailureAction = pick(w, []cluster.FailureAction{cluster.ActionPause, cluster.ActionContinue, cluster.ActionRollback})
+	}
+	if w.chance(0.2) {
+		p.MaxFailureRatio = float64(w.rand.IntN(5)) / 8
+	}
+	if w.chance(0.2) {
+		p.Monitor = w.between(time.Second, 10*time.Second)
+	}
+	if w.chance(0.3) {
+		p.ProgressDeadline = w.between(20*time.Second, time.Minute)
 	}
 	return p
 }

@@ -89,7 +89,11 @@ func (u *users) changed(old []state.NamedSpec) []state.NamedSpec {
 		s.Spec = u.spec()
 		return out
 	}
-	s.Spec.Template.Container.Image = image(natureOf(s.Spec.Template.Container.Image), u.w.rand.IntN(6))
+	n := natureOf(s.Spec.Template.Container.Image)
+	if u.w.chance(0.2) {
+		n = pick(u.w, []nature{good, crash, broken, sick}) // a new image may not work, or work again
+	}
+	s.Spec.Template.Container.Image = image(n, u.w.rand.IntN(6))
 	return out
 }
 

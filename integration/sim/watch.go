@@ -222,5 +222,25 @@ func (c *watch) unsettled() []invariants.Violation {
 	if lost, spare, ok := w.raft.spareFor(); ok {
 		out = append(out, invariants.Violation{Rule: invariants.NotSettled, Detail: fmt.Sprintf("voter %s is down, and node %s could have its seat", lost, spare)})
 	}
+	for s := range v.Services() {
+		if fails := natureOf(s.Spec.Template.Container.Image); (fails == crash || fails == broken) && rollsBack(v, s) {
+			out = append(out, invariants.Violation{Rule: invariants.NotSettled, Detail: fmt.Sprintf("generation %d of %s cannot work and is not rolled back", s.Generation, s.ID)})
+		}
+	}
 	return append(out, invariants.Safety(v)...)
+}
+
+// rollsBack reports whether the service has a good generation and has to return
+// to it once a task of its new one fails.
+func rollsBack(v state.View, s *cluster.Service) bool {
+	u := s.Spec.Update
+	if !s.Updating() || s.Returned != nil || u.MaxFailureRatio > 0 || u.FailureAction != "" && u.FailureAction != cluster.ActionRollback {
+		return false
+	}
+	for t := range v.TasksOf(s.ID) {
+		if t.Generation == s.Generation && t.Node != "" && !t.Ended() {
+			return true
+		}
+	}
+	return false
 }
