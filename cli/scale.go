@@ -77,6 +77,7 @@ func (c *CLI) change(ctx context.Context, cl *client.Client, names []string, wai
 			return err
 		}
 		c.reportChanges(done)
+		watches[id.Stack()].expect(done)
 	}
 	if wait.detach {
 		return nil

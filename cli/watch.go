@@ -33,7 +33,7 @@ type watch struct {
 func (c *CLI) newWatch(ctx context.Context, cl *client.Client, stack string) (*watch, error) {
 	w := &watch{
 		c: c, cl: cl, stack: stack, started: c.Now(),
-		seen: map[string]string{}, before: map[string]bool{}, explained: map[string]bool{},
+		seen: map[string]string{}, before: map[string]bool{}, explained: map[string]bool{}, expected: map[string]uint64{},
 	}
 	before, err := cl.Stack(ctx, stack)
 	if err != nil && !client.NotFound(err) {
@@ -127,7 +127,6 @@ func taskLine(t api.Task) string {
 
 // expect has the watch look for what becomes of the generations that a write made.
 func (w *watch) expect(done api.Deployed) {
-	w.expected = map[string]uint64{}
 	for _, s := range done.Services {
 		if s.Action != "removed" {
 			w.expected[qualified(done.Stack, s.Service)] = s.Generation

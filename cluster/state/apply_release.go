@@ -82,8 +82,10 @@ func (tx *tx) giveUp(s *cluster.Service, reason string) {
 	}
 	s.Release.Outcome, s.Release.Reason = cluster.OutcomeFailed, reason
 	tx.returnTo(s, good, reason)
-	tx.event(Event{Type: "service", Action: "rolled-back", Object: string(s.ID), Service: string(s.ID),
-		Message: fmt.Sprintf("from generation %d to %d: %s", s.Returned.From, s.Generation, reason)})
+	tx.event(Event{
+		Type: "service", Action: "rolled-back", Object: string(s.ID), Service: string(s.ID),
+		Message: fmt.Sprintf("from generation %d to %d: %s", s.Returned.From, s.Generation, reason),
+	})
 }
 
 // returnTo makes an earlier generation the current one. Its tasks that are left

@@ -162,7 +162,9 @@ func spec(n int, version string, replicas int) cluster.ServiceSpec {
 			Reservations: cluster.Resources{MilliCPU: 400, Memory: 32 << 20},
 			Ports:        []cluster.Port{{Target: 80, Published: port(n), Protocol: "tcp", Mode: mode}},
 		},
-		Update: cluster.Update{Parallelism: maxReplicas},
+		// A fault that befalls a new task is no reason to take back what a user was
+		// promised.
+		Update: cluster.Update{Parallelism: maxReplicas, FailureAction: cluster.ActionContinue},
 	}
 }
 
