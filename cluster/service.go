@@ -86,8 +86,8 @@ type ServiceSpec struct {
 	Preferences []string `cbor:"5,keyasint,omitempty" json:"preferences,omitempty"`
 	// Rollback is how the tasks return to an earlier generation; nil: as Update,
 	// without its delay.
-	Rollback *Update `cbor:"6,keyasint,omitempty" json:"rollback,omitempty" since:"3"`
-	Placement   Placement `cbor:"20,keyasint,omitzero" json:"placement,omitzero" since:"3"`
+	Rollback  *Update   `cbor:"6,keyasint,omitempty" json:"rollback,omitempty" since:"3"`
+	Placement Placement `cbor:"20,keyasint,omitzero" json:"placement,omitzero" since:"3"`
 }
 
 // Template is the part of the spec that a task is bound to.
