@@ -66,7 +66,8 @@ func TestStopHoldsAsLongAsItsGroundsDo(t *testing.T) {
 		"another is forgotten": {StopTask{For: "3"}, nil, "since its task was to stop, 3, which takes over, has failed"},
 		"drained still":        {StopTask{Drained: true}, []Body{SetAvailability{"n1", cluster.Drained}}, ""},
 		"drained no more": {
-			StopTask{Drained: true}, []Body{SetAvailability{"n1", cluster.Drained}, SetAvailability{"n1", cluster.Active}},
+			StopTask{Drained: true},
+			[]Body{SetAvailability{"n1", cluster.Drained}, SetAvailability{"n1", cluster.Active}},
 			"since its task was to stop, node n1 has become active",
 		},
 		"its node has left": {StopTask{Drained: true}, []Body{RemoveNode{ID: "n1"}}, ""},
