@@ -175,13 +175,7 @@ func TestDrainThatIsLiftedJustInTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w.t = t
 			w.available("n1", cluster.Drained)
-			r, _ := Step(w.st.View(), w.now, w.newID, w.opts)
-			if len(r.Stop) != 1 {
-				t.Fatalf("decided %q", w.lines(r))
-			}
-			w.available("n1", cluster.Active)
-			w.index++
-			w.st.Apply(w.index, state.Command{At: w.now, Body: r})
+			w.crossed(1, func() { w.available("n1", cluster.Active) })
 			w.has("1 t001 g1 n1", "2 t002 g1 n2", "3 t003 g1 n3")
 			w.decides()
 		})

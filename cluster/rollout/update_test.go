@@ -25,6 +25,39 @@ func TestUpdateStartFirst(t *testing.T) {
 	w.has("1 t004 g2 n2", "2 t005 g2 n1", "3 t006 g2 n2")
 }
 
+func TestUpdateWhoseSuccessorFailsAtTheHandover(t *testing.T) {
+	w := newWorld(t, "n1", "n2")
+	w.deploy("1", replicas(1))
+	w.run()
+	w.deploy("2", replicas(1))
+	w.decides("create 1 t002 g2 for t001")
+	w.observe("t002", running)
+	w.crossed(1, func() { w.observe("t002", backoff) })
+	w.has("1 t001 g1 n1", "1 t002 g2 n2 backoff")
+}
+
+func TestUpdateOfATaskThatBecomesReady(t *testing.T) {
+	w := newWorld(t, "n1", "n2")
+	w.deploy("1", replicas(1))
+	w.decides("create 1 t001 g1")
+	w.deploy("2", replicas(1))
+	w.crossed(1, func() { w.observe("t001", running) })
+	w.has("1 t001 g1 n1", "1 t002 g2 n2 assigned")
+	w.run()
+	w.has("1 t002 g2 n2")
+}
+
+func TestUpdateOfASuccessorThatBecomesReady(t *testing.T) {
+	w := newWorld(t, "n1", "n2", "n3")
+	w.deploy("1", replicas(1))
+	w.run()
+	w.condition("n1", cluster.Down)
+	w.decides("create 1 t002 g1 for t001")
+	w.deploy("2", replicas(1))
+	w.crossed(1, func() { w.observe("t002", running) })
+	w.has("1 t001 g1 n1 lost", "1 t002 g1 n2")
+}
+
 func TestUpdateStopFirst(t *testing.T) {
 	w := newWorld(t, "n1", "n2")
 	w.deploy("1", stopFirst)

@@ -124,6 +124,20 @@ func (w *world) step() []string {
 	return lines
 }
 
+// crossed decides to stop so many tasks, and applies the decision behind news
+// that it did not know.
+func (w *world) crossed(stops int, news func()) {
+	w.t.Helper()
+	r, _ := Step(w.st.View(), w.now, w.newID, w.opts)
+	if len(r.Stop) != stops {
+		w.t.Fatalf("decided %q, want %d stops", w.lines(r), stops)
+	}
+	news()
+	w.index++
+	w.st.Apply(w.index, state.Command{At: w.now, Body: r})
+	w.place()
+}
+
 // lines writes decisions as "create 1 t004 g2 for t001" and "stop t001: why".
 func (w *world) lines(r state.Reconcile) []string {
 	var out []string

@@ -122,11 +122,11 @@ var stateMutants = []mutant{
 	},
 	{
 		"the news that cross a stop: the task has become ready", "cluster/state/apply_reconcile.go",
-		"if c.Idle && t.Ready() {", "if false {", test("./cluster/rollout", "TestWhateverHappens"), false,
+		"if c.Idle && t.Ready() {", "if false {", test("./cluster/state", "TestStop"), false,
 	},
 	{
 		"the news that cross a stop: the successor has failed", "cluster/state/apply_reconcile.go",
-		"(!ok || !by.Ready())", "(!ok || by == nil)", test("./cluster/rollout", "TestWhateverHappens"), false,
+		"(!ok || !by.Ready())", "(!ok || by == nil)", test("./cluster/state", "TestStop"), false,
 	},
 	{
 		"the drain that was lifted while a stop was on its way", "cluster/state/apply_reconcile.go",
@@ -179,6 +179,14 @@ var placementMutants = []mutant{
 	{
 		"the handover: a holder stops before its successor is ready", "cluster/rollout/seat.go",
 		"if w.ready(s.successor) {", "if true {", sim(40), false,
+	},
+	{
+		"that a handover rests on the successor", "cluster/rollout/seat.go",
+		"w.whyStopped(s.holder)).For = s.successor.ID", "w.whyStopped(s.holder))", test("./cluster/rollout", "TestUpdate"), false,
+	},
+	{
+		"that what does not work is stopped for that", "cluster/rollout/service.go",
+		"w.stop(t, reason).Idle = !t.Ready()", "w.stop(t, reason)", test("./cluster/rollout", "TestUpdate"), false,
 	},
 	{
 		"the successor of a lost task", "cluster/rollout/seat.go",
