@@ -20,12 +20,16 @@ import (
 
 // Inspect returns one container by ID or name.
 func (d *Driver) Inspect(ctx context.Context, id string) (runtime.Container, error) {
-	var out runtime.Container
-	err := d.call(ctx, classRead, "inspect container "+id, func(ctx context.Context, cl *client.Client) error {
-		c, err := cl.ContainerInspect(ctx, id)
-		if err == nil {
-			out = newContainer(c)
-		}
+	c, err := d.inspect(ctx, id)
+	if err != nil {
+		return runtime.Container{}, err
+	}
+	return newContainer(c), nil
+}
+
+func (d *Driver) inspect(ctx context.Context, id string) (out container.InspectResponse, err error) {
+	err = d.call(ctx, classRead, "inspect container "+id, func(ctx context.Context, cl *client.Client) error {
+		out, err = cl.ContainerInspect(ctx, id)
 		return err
 	})
 	return out, err
@@ -34,13 +38,25 @@ func (d *Driver) Inspect(ctx context.Context, id string) (runtime.Container, err
 // Start starts a container. When its network is gone the error is ErrNotFound,
 // as if the container were: it must be made anew to get one.
 func (d *Driver) Start(ctx context.Context, id string) error {
-	return d.call(ctx, classWrite, "start container "+id, func(ctx context.Context, cl *client.Client) error {
+	what := "start container " + id
+	c, err := d.inspect(ctx, id)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if err := d.policy.checkStart(c); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	err = d.call(ctx, classWrite, what, func(ctx context.Context, cl *client.Client) error {
 		err := cl.ContainerStart(ctx, id, container.StartOptions{})
 		if cerrdefs.IsNotFound(err) {
 			d.networks.forget()
 		}
 		return err
 	})
+	if err != nil || len(c.Mounts) == 0 {
+		return err
+	}
+	return d.checkStarted(ctx, id)
 }
 
 // Stop stops a container; its deadline is the grace and 30 seconds.
