@@ -149,10 +149,10 @@ func (m Model) newsLines() []string {
 
 var helpLines = []string{
 	"",
-	"Tab, left, right        next or previous list; 1-4 and F2-F5 go to one",
+	"Tab, left, right        next or previous list; 1-4 go to one",
 	"up, down, PgUp, PgDn    move; Home and End go to the ends",
 	"Enter                   on a node or service: its tasks",
-	"/                       filter by words, =word by a whole field; Esc drops it",
+	"F3, F4, /               filter by words, =word by a whole field; Esc drops it",
 	"F6, < and >             sort by another column; I turns the order round",
 	"P M T N S               sort by CPU, memory, age, name, state",
 	"F10, q                  quit",

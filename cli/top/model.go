@@ -124,7 +124,6 @@ func (m Model) filterKey(key, text string) Model {
 
 var paneKeys = map[string]pane{
 	"1": nodesPane, "2": servicesPane, "3": tasksPane, "4": eventsPane,
-	"f2": nodesPane, "f3": servicesPane, "f4": tasksPane, "f5": eventsPane,
 }
 
 func (m Model) paneKey(key string) bool {
@@ -151,7 +150,7 @@ func (m Model) listKey(key string) Model {
 		m.quit = true
 	case "?", "h", "f1":
 		m.help = true
-	case "/", "\\":
+	case "/", "\\", "f3", "f4": // htop's keys for search and filter
 		m.typing = true
 	case "esc":
 		m.filter = ""

@@ -104,7 +104,7 @@ func TestView(t *testing.T) {
 	for name, m := range map[string]Model{
 		"nodes_80x24":       plain(small(), 80, 24),
 		"services_80x24":    plain(small(), 80, 24, "2"),
-		"tasks_80x24":       plain(small(), 80, 24, "f4", "down"),
+		"tasks_80x24":       plain(small(), 80, 24, "3", "down"),
 		"events_80x24":      plain(small(), 80, 24, "4"),
 		"nodes_120x40":      plain(small(), 120, 40),
 		"tasks_120x40":      plain(small(), 120, 40, "3", "P"),
@@ -117,7 +117,7 @@ func TestView(t *testing.T) {
 		"wide_tasks_80x24":  plain(wide(), 80, 24, "3"),
 		"lost_80x24":        plain(small(), 80, 24).Failed(noon.Add(time.Second), "connect to unix:///run/muster.sock: no agent is running there").Failed(noon.Add(6*time.Second), "the same"),
 		"help_80x24":        plain(small(), 80, 24, "?"),
-		"filter_80x24":      plain(small(), 80, 24, "3", "/", "p", "e", "n", "d"),
+		"filter_80x24":      plain(small(), 80, 24, "3", "f3", "p", "e", "n", "d"),
 		"opened_80x24":      plain(small(), 80, 24, "N", "I", "end", "enter"),
 		"tiny_20x5":         plain(small(), 20, 5),
 		"first_80x24":       New(false).Resized(80, 24),
