@@ -49,7 +49,8 @@ func (s *streams) call(method, path string, whole, ended bool) (id uint32) {
 	for _, f := range [][2]string{{":method", method}, {":scheme", "https"}, {":authority", "x"}, {":path", path}} {
 		s.must(enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
 	}
-	s.must(s.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndStream: whole, EndHeaders: ended}))
+	// An error is of a connection that was given up already: see over.
+	_ = s.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndStream: whole, EndHeaders: ended})
 	return id
 }
 
@@ -86,7 +87,7 @@ func (s *streams) over(what string, n int) {
 // else notices.
 func TestHostileHTTP2(t *testing.T) {
 	t.Parallel()
-	const conns, each = 40, 250
+	const conns, each = 16, 250
 	for what, misbehave := range map[string]func(p *port) (ended func()){
 		"answers that are not read": func(p *port) func() {
 			s := p.speakHTTP2(0)
@@ -132,7 +133,10 @@ func TestHostileHTTP2(t *testing.T) {
 		"pings whose answers are not read": func(p *port) func() {
 			s := p.speakHTTP2(0)
 			go func() {
-				for s.framer.WritePing(false, [8]byte{}) == nil {
+				for range 20_000 { // twice what net/http has wait for its writer
+					if s.framer.WritePing(false, [8]byte{}) != nil {
+						return
+					}
 				}
 			}()
 			return func() { _ = s.conn.Close() }
@@ -148,7 +152,7 @@ func TestHostileHTTP2(t *testing.T) {
 			p.answers()
 			grown := held() - before
 			t.Logf("%d connections hold %d KiB", conns, grown>>10)
-			if grown > 64<<20 {
+			if grown > 32<<20 {
 				t.Errorf("%d connections hold %d MiB", conns, grown>>20)
 			}
 			for _, ended := range ends {

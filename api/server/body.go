@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/musterhq/muster/crowd"
 	"github.com/musterhq/muster/security"
 )
 
@@ -87,14 +86,9 @@ func (b *pacedBody) done() {
 	}
 }
 
-// maxReading is how many strangers may be in the middle of their bodies.
+// maxReading is how many strangers may be in the middle of their bodies. When there
+// are too many, the one that takes longest reads no more.
 const maxReading = 256
-
-// newReading bounds the strangers in the middle of their bodies. When there are
-// too many, the one that takes longest reads no more.
-func newReading() *crowd.Crowd[*http.ResponseController] {
-	return crowd.New(maxReading, func(conn *http.ResponseController) { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
-}
 
 // readStranger reads a stranger's whole body before it takes the place of a call
 // that can be served.
@@ -103,8 +97,7 @@ func (c *call) readStranger(rt route) error {
 		return nil
 	}
 	conn := http.NewResponseController(c.w)
-	c.s.reading.Enter(conn)
-	defer c.s.reading.Leave(conn)
+	defer enter(c.s.reading, func() { _ = conn.SetReadDeadline(longAgo) })()
 	all, err := io.ReadAll(c.r.Body)
 	if err != nil {
 		return decoded(err)

@@ -32,15 +32,15 @@ type Server struct {
 	doors   admission
 	held    holds
 	bounds  bounds
-	reading *crowd.Crowd[*http.ResponseController]
-	sending *crowd.Crowd[*http.ResponseController]
+	reading *crowd.Crowd[*ending] // strangers in the middle of their bodies
+	sending *crowd.Crowd[*ending] // strangers that are being answered
 
 	authorities authorityHash
 }
 
 // New makes a server for an idle agent.
 func New(version api.Version, agent Lifecycle, log *slog.Logger) *Server {
-	return &Server{version: version, agent: agent, log: log, doors: newAdmission(), reading: newReading(), sending: newSending(), bounds: usualBounds}
+	return &Server{version: version, agent: agent, log: log, doors: newAdmission(), reading: newEndings(maxReading), sending: newEndings(maxSending), bounds: usualBounds}
 }
 
 // Attach makes the server answer as a member; nil makes it idle again.

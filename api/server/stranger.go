@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/musterhq/muster/crowd"
@@ -14,11 +15,40 @@ const (
 	takenIn    = 10 * time.Second // each part of one
 )
 
-// newSending bounds the answers that strangers are being sent. When there are too
-// many, the one that takes longest is given up.
-func newSending() *crowd.Crowd[*http.ResponseController] {
-	return crowd.New(maxSending, func(conn *http.ResponseController) { _ = conn.SetWriteDeadline(time.Unix(1, 0)) })
+// ending is a part of a call that may be given up, while it lasts: what the call
+// answers on belongs to another one as soon as it is served.
+type ending struct {
+	mu   sync.Mutex
+	over bool
+	cut  func()
 }
+
+// newEndings is a crowd of those. When there are too many, the one that takes
+// longest is given up.
+func newEndings(limit int) *crowd.Crowd[*ending] {
+	return crowd.New(limit, func(e *ending) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if !e.over {
+			e.cut()
+		}
+	})
+}
+
+// enter takes a part in; leave is to be called at its end.
+func enter(all *crowd.Crowd[*ending], cut func()) (leave func()) {
+	e := &ending{cut: cut}
+	all.Enter(e)
+	return func() {
+		all.Leave(e)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.over = true
+	}
+}
+
+// longAgo is the deadline of what is to end now.
+var longAgo = time.Unix(1, 0)
 
 // strangersApart bounds what h answers to callers without a certificate.
 func (s *Server) strangersApart(h http.Handler) http.Handler {
@@ -37,7 +67,7 @@ func (s *Server) strangersApart(h http.Handler) http.Handler {
 type strangerWriter struct {
 	http.ResponseWriter
 	rc      *http.ResponseController
-	sending *crowd.Crowd[*http.ResponseController]
+	sending *crowd.Crowd[*ending]
 }
 
 // Unwrap is for http.ResponseController.
@@ -56,9 +86,9 @@ func (w *strangerWriter) FlushError() error {
 
 func (w *strangerWriter) limit() (lift func()) {
 	_ = w.rc.SetWriteDeadline(time.Now().Add(takenIn)) // a writer in memory has none
-	w.sending.Enter(w.rc)
+	leave := enter(w.sending, func() { _ = w.rc.SetWriteDeadline(longAgo) })
 	return func() {
-		w.sending.Leave(w.rc)
+		leave()
 		_ = w.rc.SetWriteDeadline(time.Time{})
 	}
 }
