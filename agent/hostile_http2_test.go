@@ -152,7 +152,7 @@ func TestHostileHTTP2(t *testing.T) {
 			p.answers()
 			grown := held() - before
 			t.Logf("%d connections hold %d KiB", conns, grown>>10)
-			if grown > 32<<20 {
+			if grown > 128<<20 {
 				t.Errorf("%d connections hold %d MiB", conns, grown>>20)
 			}
 			for _, ended := range ends {

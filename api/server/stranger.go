@@ -11,7 +11,9 @@ import (
 // What a caller without a certificate may leave unread. Over HTTP/2 that costs it
 // nothing: it offers no window, on hundreds of streams of one connection.
 const (
-	maxSending = 256              // answers at once
+	// maxSending is how many answers they may be taking at once: many, so that one
+	// that is taken at once is through before it is the oldest.
+	maxSending = 4096
 	takenIn    = 10 * time.Second // each part of one
 )
 
