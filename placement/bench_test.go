@@ -34,7 +34,7 @@ func benchRequests(tasks, perService int) []Request {
 			Task:        cluster.TaskID(fmt.Sprintf("01K1000000000000000%07d", i)),
 			Service:     cluster.ServiceID(fmt.Sprintf("stack/service-%d", s)),
 			Resources:   cluster.Resources{MilliCPU: int64(100 + s%7*50), Memory: int64(128+s%11*64) * mib},
-			Constraints: []cluster.Constraint{{Key: "node.labels.pool", Value: fmt.Sprint(s % 10)}},
+			Constraints: []cluster.Constraint{{Key: "node.labels.pool", Op: cluster.Equal, Value: fmt.Sprint(s % 10)}},
 			Preferences: []string{"node.labels.zone"},
 		}
 	}

@@ -40,9 +40,9 @@ func (p *plan) matching(c cluster.Constraint) bitset {
 		return b
 	}
 	col := p.column(c.Key)
-	ok := make([]bool, len(col.values))
+	ok, matches := make([]bool, len(col.values)), c.Matcher()
 	for id, value := range col.values {
-		ok[id] = c.Allows(value)
+		ok[id] = matches(value)
 	}
 	b := newBitset(len(col.ids))
 	for i, id := range col.ids {

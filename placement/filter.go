@@ -69,7 +69,7 @@ func narrowSchedulable(p *plan, _ *job, set bitset) { set.keep(p.open) }
 
 // ofPartition is the constraint that keeps partitions apart.
 func (j *job) ofPartition() cluster.Constraint {
-	return cluster.Constraint{Key: "node.labels." + cluster.PartitionLabel, Value: j.Partition}
+	return cluster.Constraint{Key: "node.labels." + cluster.PartitionLabel, Op: cluster.Equal, Value: j.Partition}
 }
 
 func partition(p *plan, n int, j *job) refusal {

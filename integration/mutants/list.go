@@ -206,7 +206,7 @@ var placementMutants = []mutant{
 	},
 	{
 		"the constraints, when a place is chosen", "placement/column.go",
-		"ok[id] = c.Allows(value)", "ok[id] = true", sim(40), false,
+		"ok[id] = matches(value)", "ok[id] = true", sim(40), false,
 	},
 	{
 		"the quarantine, when a place is chosen", "placement/snapshot.go",
