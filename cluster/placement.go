@@ -1,6 +1,10 @@
 package cluster
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Policy is how a node is chosen among those that may take a task; what each
 // means is in docs/placement.md.
@@ -17,9 +21,25 @@ const (
 	PolicyOptimal   Policy = "optimal"
 )
 
-// PartitionLabel is the node label that gives a node to a partition: only
-// services of that partition use it, and they use no other node.
-const PartitionLabel = "muster.partition"
+// Node labels that placement reads.
+const (
+	// PartitionLabel gives a node to a partition: only services of that
+	// partition use it, and they use no other node.
+	PartitionLabel = "muster.partition"
+	// TaintPrefix begins labels that keep services off a node which do not
+	// tolerate what follows: "muster.taint.gpu".
+	TaintPrefix = "muster.taint."
+	// PoolLabel is a name that several nodes share.
+	PoolLabel = "pool"
+)
+
+// Bounds of the lists of a Placement.
+const (
+	MaxTolerations = 100
+	MaxAffinities  = 20
+	MaxApart       = 100
+	MaxWeight      = 100 // of an affinity, either way
+)
 
 // Placement is what the user wants of the nodes of a service's tasks beyond
 // what its template asks for. A change of it moves no task.
@@ -27,6 +47,70 @@ type Placement struct {
 	Policy Policy `cbor:"1,keyasint,omitempty" json:"policy,omitempty"` // "": the cluster's
 	// Partition is the value of PartitionLabel that the service's nodes have.
 	Partition string `cbor:"2,keyasint,omitempty" json:"partition,omitempty"`
+	// Pool is the value of PoolLabel that the service's nodes have; "": any.
+	Pool string `cbor:"3,keyasint,omitempty" json:"pool,omitempty"`
+	// Tolerations are the taints that the service bears: "gpu" or "gpu=a100".
+	Tolerations []string `cbor:"4,keyasint,omitempty" json:"tolerations,omitempty"`
+	// Affinities are nodes that the service likes or dislikes.
+	Affinities []Affinity `cbor:"5,keyasint,omitempty" json:"affinities,omitempty"`
+	// ApartFrom are services that none of its tasks shares a node with, by
+	// name, or by stack/name in another stack.
+	ApartFrom []string `cbor:"6,keyasint,omitempty" json:"apart_from,omitempty"`
+}
+
+// Affinity makes the nodes that match a constraint better places, or with a
+// negative weight worse ones; 100 counts as much as a whole empty node.
+type Affinity struct {
+	Constraint string `cbor:"1,keyasint" json:"constraint"` // see ParseConstraint
+	Weight     int    `cbor:"2,keyasint" json:"weight"`
+}
+
+// Tolerates reports whether tasks may be on a node with that taint.
+func (p *Placement) Tolerates(taint Taint) bool {
+	return slices.Contains(p.Tolerations, taint.Name) || slices.Contains(p.Tolerations, taint.String())
+}
+
+// Bars says why the node's labels keep the service off it, or "" where they do
+// not.
+func (p *Placement) Bars(n *Node) string {
+	switch partition := n.Labels[PartitionLabel]; {
+	case strings.EqualFold(partition, p.Partition): // as all values of labels are compared
+	case p.Partition != "":
+		return "is not of the partition " + p.Partition
+	default:
+		return "belongs to the partition " + partition
+	}
+	if p.Pool != "" && !strings.EqualFold(n.Labels[PoolLabel], p.Pool) {
+		return "is not of the pool " + p.Pool
+	}
+	for _, taint := range n.Taints() {
+		if !p.Tolerates(taint) {
+			return "has the taint " + taint.String()
+		}
+	}
+	return ""
+}
+
+// Taint is what a service has to tolerate to be on a node.
+type Taint struct{ Name, Value string }
+
+func (t Taint) String() string {
+	if t.Value == "" {
+		return t.Name
+	}
+	return t.Name + "=" + t.Value
+}
+
+// Taints are the node's, by name.
+func (n *Node) Taints() []Taint {
+	var out []Taint
+	for key, value := range n.Labels {
+		if name, ok := strings.CutPrefix(key, TaintPrefix); ok {
+			out = append(out, Taint{name, value})
+		}
+	}
+	slices.SortFunc(out, func(a, b Taint) int { return strings.Compare(a.Name, b.Name) })
+	return out
 }
 
 // Validate reports the first rule that p breaks as a *FieldError; field is the
@@ -38,13 +122,61 @@ func (p *Placement) Validate(field string) error {
 		return Invalid(at(field, "policy"), fmt.Sprintf("%q is not a policy", clip(string(p.Policy))),
 			"use hybrid, spread, binpack, least-used, fixed, realtime or optimal")
 	}
+	return first(
+		p.validatePartition(at(field, "partition")),
+		p.validateLists(field),
+	)
+}
+
+func (p *Placement) validatePartition(field string) error {
 	switch fixed := p.Policy == PolicyFixed; {
 	case fixed && p.Partition == "":
-		return Invalid(at(field, "partition"), "is missing for the policy fixed", "name the partition, and give its nodes the label "+PartitionLabel)
+		return Invalid(field, "is missing for the policy fixed", "name the partition, and give its nodes the label "+PartitionLabel)
 	case p.Partition != "" && !fixed:
-		return Invalid(at(field, "partition"), "is set for a policy other than fixed", "add policy: fixed, or remove it")
+		return Invalid(field, "is set for a policy other than fixed", "add policy: fixed, or remove it")
 	case fixed:
-		return ValidateName(at(field, "partition"), p.Partition)
+		return ValidateName(field, p.Partition)
+	}
+	return nil
+}
+
+func (p *Placement) validateLists(field string) error {
+	for _, list := range []struct {
+		name       string
+		size, most int
+	}{
+		{"tolerations", len(p.Tolerations), MaxTolerations},
+		{"affinities", len(p.Affinities), MaxAffinities},
+		{"apart_from", len(p.ApartFrom), MaxApart},
+	} {
+		if list.size > list.most {
+			return Invalid(at(field, list.name), fmt.Sprintf("has %d entries, at most %d are allowed", list.size, list.most), "")
+		}
+	}
+	for i, s := range p.Tolerations {
+		if name, _, _ := strings.Cut(s, "="); name == "" {
+			return Invalid(fmt.Sprintf("%s[%d]", at(field, "tolerations"), i), fmt.Sprintf("%q names no taint", clip(s)), "write it as gpu or gpu=a100")
+		}
+	}
+	for i, a := range p.Affinities {
+		where := fmt.Sprintf("%s[%d]", at(field, "affinities"), i)
+		if _, err := ParseConstraint(a.Constraint); err != nil {
+			return renamed(where+".constraint", err)
+		}
+		if a.Weight == 0 || a.Weight < -MaxWeight || a.Weight > MaxWeight {
+			return Invalid(where+".weight", fmt.Sprintf("%d is not between 1 and %d, or below 0", a.Weight, MaxWeight), "give a number such as 50, or -50 for nodes to avoid")
+		}
+	}
+	for i, s := range p.ApartFrom {
+		where := fmt.Sprintf("%s[%d]", at(field, "apart_from"), i)
+		for part := range strings.SplitSeq(s, "/") {
+			if err := ValidateName(where, part); err != nil {
+				return err
+			}
+		}
+		if strings.Count(s, "/") > 1 {
+			return Invalid(where, fmt.Sprintf("%q is not a service", clip(s)), "write it as db, or shop/db in another stack")
+		}
 	}
 	return nil
 }

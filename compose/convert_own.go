@@ -1,31 +1,31 @@
 package compose
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/musterhq/muster/cluster"
 )
 
-// own takes what x-muster says of placement.
+// own takes what x-muster says of placement. Its fields are those of
+// cluster.Placement.
 func (c *converter) own(spec *cluster.ServiceSpec) error {
-	policy, err := c.ownText("policy")
-	if err != nil {
-		return err
+	fields, ok := c.config.Extensions[ourExtension].(map[string]any)
+	if !ok {
+		return nil
 	}
-	spec.Placement.Policy = cluster.Policy(policy)
-	spec.Placement.Partition, err = c.ownText("partition")
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return c.invalid(ourExtension, "cannot be read: "+err.Error(), "use words, numbers and lists")
+	}
+	err = json.Unmarshal(data, &spec.Placement)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return c.invalid(join(ourExtension, wrong.Field), fmt.Sprintf("is a %s where %s is expected", wrong.Value, expected[wrong.Type.Kind().String()]), "see docs/placement.md")
+	}
 	return err
 }
 
-// ownText reads a word from x-muster; "" when it is not there.
-func (c *converter) ownText(name string) (string, error) {
-	own, _ := c.config.Extensions[ourExtension].(map[string]any)
-	switch value := own[name].(type) {
-	case nil:
-		return "", nil
-	case string:
-		return value, nil
-	default:
-		return "", c.invalid(ourExtension+"."+name, fmt.Sprintf("%v is not a word", value), "put it in quotes")
-	}
-}
+// expected is what people call a type.
+var expected = map[string]string{"string": "a word", "int": "a whole number", "slice": "a list", "struct": "a mapping"}

@@ -49,7 +49,7 @@ var deployFields = []field{
 	{path: "services.*.deploy.placement", verdict: group},
 	{
 		path: "services.*.deploy.placement.constraints", verdict: honoured,
-		note: "`KEY==VALUE` and `KEY!=VALUE`; keys are node.id, node.name, node.hostname, node.role, node.platform.os, node.platform.arch, node.labels.NAME, engine.labels.NAME",
+		note: "`KEY==VALUE`, `!=`, `in A,B`, `notin A,B`, `=~REGEX`, `<`, `<=`, `>`, `>=`; keys are node.id, node.name, node.hostname, node.role, node.platform.os, node.platform.arch, engine.version, node.labels.NAME, engine.labels.NAME",
 	},
 	{path: "services.*.deploy.placement.preferences", verdict: honoured, note: "`spread: node.labels.NAME`"},
 	{path: "services.*.deploy.placement.max_replicas_per_node", verdict: honoured},

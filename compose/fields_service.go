@@ -133,6 +133,13 @@ var serviceFields = []field{
 	{path: "services.*.x-muster.policy", verdict: honoured, note: "`hybrid` (the default), `spread`, `binpack`, `least-used`, `fixed`, `realtime` or `optimal`; see [placement](placement.md)"},
 	{path: "services.*.x-muster.partition", verdict: honoured, note: "with `policy: fixed`: the service has the nodes with the label `muster.partition` of this value to itself"},
 	{path: "services.*.x-muster.progress_deadline", verdict: honoured, note: "how long a new task may take to become ready before its update counts as failed; 10m without one"},
+	{path: "services.*.x-muster.pool", verdict: honoured, note: "only nodes with the label `pool` of this value"},
+	{path: "services.*.x-muster.tolerations", verdict: honoured, note: "taints that the service bears: `gpu` or `gpu=a100` for a node with the label `muster.taint.gpu`"},
+	{path: "services.*.x-muster.affinities", verdict: group},
+	{path: "services.*.x-muster.affinities.[]", verdict: group},
+	{path: "services.*.x-muster.affinities.[].constraint", verdict: honoured, note: "as in `deploy.placement.constraints`, but a wish"},
+	{path: "services.*.x-muster.affinities.[].weight", verdict: honoured, note: "-100 to 100"},
+	{path: "services.*.x-muster.apart_from", verdict: honoured, note: "services that this one shares no node with: `db`, or `shop/db` in another stack"},
 	{
 		path: "services.*.x-muster.guarantee", verdict: refused, note: "at-most-one is refused until fencing exists: a node that is cut off could run a second copy",
 		hint: "remove it if a second copy for a short while does no harm",

@@ -90,7 +90,7 @@ func (j *judgement) children(place, pattern string, value any) error {
 // got after the table was written is named.
 func (j *judgement) unlisted(place, parent, name string) error {
 	switch {
-	case name == ourExtension || strings.HasSuffix(parent, ourExtension):
+	case name == ourExtension || strings.HasSuffix(parent, ourExtension) || strings.Contains(parent, ourExtension+"."):
 		return cluster.Invalid(place, "is not a field of Muster", "remove it")
 	case !strings.HasPrefix(name, extension):
 		j.warn(place, "is not known to this version of Muster and has no effect")

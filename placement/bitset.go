@@ -14,6 +14,8 @@ func (b bitset) has(i int) bool { return b[i/64]>>(i%64)&1 != 0 }
 
 func (b bitset) set(i int) { b[i/64] |= 1 << (i % 64) }
 
+func (b bitset) drop(i int) { b[i/64] &^= 1 << (i % 64) }
+
 // keep leaves what is in o, too.
 func (b bitset) keep(o bitset) {
 	for i := range b {

@@ -29,8 +29,9 @@ type refusal struct {
 // are told.
 var filters = []filter{
 	{"schedulable", narrowSchedulable, schedulable},
-	{"partition", narrowPartition, partition},
+	{"labels", narrowLabels, labels},
 	{"constraints", narrowConstraints, constraints},
+	{"apart", nil, apart},
 	{"max per node", nil, maxPerNode},
 	{"host ports", nil, hostPorts},
 	{"resources", nil, resources},
@@ -67,23 +68,26 @@ func schedulable(p *plan, n int, _ *job) refusal { return refusal{text: p.snap.b
 
 func narrowSchedulable(p *plan, _ *job, set bitset) { set.keep(p.open) }
 
-// ofPartition is the constraint that keeps partitions apart.
-func (j *job) ofPartition() cluster.Constraint {
-	return cluster.Constraint{Key: "node.labels." + cluster.PartitionLabel, Op: cluster.Equal, Value: j.Partition}
+// labels are those that a node's owner reserves it with: partition, pool and
+// taints.
+func labels(p *plan, n int, j *job) refusal {
+	return refusal{text: j.placement().Bars(p.snap.nodes[n])}
 }
 
-func partition(p *plan, n int, j *job) refusal {
-	of := j.ofPartition()
-	switch {
-	case p.matching(of).has(n):
-		return refusal{}
-	case j.Partition != "":
-		return refusal{text: fmt.Sprintf("is not of the partition %s", j.Partition)}
+func narrowLabels(p *plan, j *job, set bitset) {
+	keep := func(label, value string) {
+		if value != "" {
+			set.keep(p.matching(cluster.Constraint{Key: "node.labels." + label, Op: cluster.Equal, Value: value}))
+		}
 	}
-	return refusal{text: fmt.Sprintf("belongs to the partition %s", p.snap.nodes[n].Value(of.Key))}
+	keep(cluster.PartitionLabel, j.placement().Partition)
+	keep(cluster.PoolLabel, j.placement().Pool)
+	for _, n := range p.snap.reserved {
+		if set.has(n) && j.placement().Bars(p.snap.nodes[n]) != "" {
+			set.drop(n)
+		}
+	}
 }
-
-func narrowPartition(p *plan, j *job, set bitset) { set.keep(p.matching(j.ofPartition())) }
 
 func constraints(p *plan, n int, j *job) refusal {
 	for i, c := range j.Constraints {
@@ -98,6 +102,16 @@ func narrowConstraints(p *plan, j *job, set bitset) {
 	for _, c := range j.Constraints {
 		set.keep(p.matching(c))
 	}
+}
+
+// apart keeps services from each other's nodes, whichever of them asked for it.
+func apart(p *plan, n int, j *job) refusal {
+	for _, other := range p.snap.apart[j.Service] {
+		if p.wantedOf(other)[n] > 0 {
+			return refusal{text: fmt.Sprintf("runs %s, which it is to be apart from", other)}
+		}
+	}
+	return refusal{}
 }
 
 func maxPerNode(_ *plan, n int, j *job) refusal {

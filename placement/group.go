@@ -3,6 +3,8 @@ package placement
 import (
 	"cmp"
 	"slices"
+
+	"github.com/musterhq/muster/cluster"
 )
 
 // group is a run of requests that differ in nothing but the task. What is the
@@ -32,6 +34,8 @@ type group struct {
 type candidate struct {
 	node    int
 	leaf    int32 // domain
+	failed  int   // times that the service failed there, if often
+	liked   int   // weights of the affinities that the node matches
 	service int   // tasks of the service; 0 where the policy does not care
 	cost    int64 // in millionths
 	tasks   int32
@@ -40,18 +44,25 @@ type candidate struct {
 
 // newGroup finds the candidates for requests like r.
 func (p *plan) newGroup(r *Request) *group {
+	j := p.newJob(r)
 	g := &group{
-		plan: p, job: p.newJob(r), policy: policyOf(r.Policy), weight: weight(vectorOf(r.Resources)), spread: p.spread(r.Preferences),
+		plan: p, job: j, policy: policyOf(r.placement().Policy), weight: weight(vectorOf(r.Resources)), spread: p.spread(r.Preferences),
 	}
 	g.counts = make([]int, len(g.spread.domains))
 	g.candidates = p.candidates[:0]
-	for i := range p.eligible(g.job).all() {
-		g.candidates = append(g.candidates, candidate{node: i, leaf: g.spread.leaf[i], tie: tie(p.seed, p.snap.hashes[i])})
-		g.rate(&g.candidates[len(g.candidates)-1])
+	for i := range p.eligible(j).all() {
+		c := candidate{node: i, leaf: g.spread.leaf[i], liked: p.liked(j, i), tie: tie(p.seed, p.snap.hashes[i])}
+		g.rate(&c)
+		g.candidates = append(g.candidates, c)
 	}
 	p.candidates = g.candidates
-	for node, n := range g.job.wanted {
+	for node, n := range j.wanted {
 		g.count(node, n)
+	}
+	for node, n := range p.snap.failing[r.Service] {
+		if i, ok := g.candidate(node); ok {
+			g.candidates[i].failed = n
+		}
 	}
 	return g
 }
@@ -76,8 +87,19 @@ func (p *plan) eligible(j *job) bitset {
 // rate brings the parts of the score that depend on the node's load up to date.
 func (g *group) rate(c *candidate) {
 	cost := g.costs(c.node)
-	c.cost = cost.sum()
+	c.cost = cost.sum() - int64(c.liked)*(millionths/cluster.MaxWeight)
 	c.tasks = g.plan.tasks[c.node]
+}
+
+// liked is the sum of the weights of the job's affinities that the node matches.
+func (p *plan) liked(j *job, node int) int {
+	sum := 0
+	for _, a := range j.Affinities {
+		if p.matching(a.Constraint).has(node) {
+			sum += a.Weight
+		}
+	}
+	return sum
 }
 
 // costs is what the node costs by the policy.

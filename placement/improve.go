@@ -54,8 +54,9 @@ func (p *plan) again(one placed) (moved bool) {
 	if !ok || best == nil {
 		panic("the place that a task had is none")
 	}
-	if g.compareDomains(best.leaf, g.candidates[old].leaf) >= 0 && best.cost >= g.candidates[old].cost {
-		best = &g.candidates[old]
+	stay := &g.candidates[old]
+	if best.failed >= stay.failed && g.compareDomains(best.leaf, stay.leaf) >= 0 && best.cost >= stay.cost {
+		best = stay
 	}
 	*choice = g.take(best)
 	return best.node != at

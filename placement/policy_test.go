@@ -164,7 +164,7 @@ func TestCostsAreNumbers(t *testing.T) {
 		s = s.Measured(map[cluster.NodeID]Usage{"n1": {Used: res(), Expected: res()}})
 		for _, policy := range policies {
 			p := newPlan(s, 1, filters)
-			g := p.newGroup(&Request{Policy: policy.name, Resources: res(), Partition: ""})
+			g := p.newGroup(&Request{Placement: &cluster.Placement{Policy: policy.name}, Resources: res()})
 			for i, term := range g.costs(0) {
 				if term != term || term < -1e16 {
 					rt.Fatalf("%s: the term %d is %v", policy.name, i, term)

@@ -26,6 +26,9 @@ func randomWorld(rt *rapid.T) *world {
 		if draw(4) == 0 {
 			nodes[i].Labels[cluster.PartitionLabel] = "p"
 		}
+		if draw(4) == 0 {
+			nodes[i].Labels[cluster.TaintPrefix+"t"] = ""
+		}
 	}
 	w := newWorld(rt, nodes...)
 	for s := range 1 + draw(3) {
@@ -37,6 +40,15 @@ func randomWorld(rt *rapid.T) *world {
 			spec.Placement.Policy = policies[draw(len(policies))].name
 			if spec.Placement.Policy == cluster.PolicyFixed {
 				spec.Placement.Partition = "p"
+			}
+			if draw(3) == 0 {
+				spec.Placement.Tolerations = []string{"t"}
+			}
+			if draw(4) == 0 {
+				spec.Placement.ApartFrom = []string{fmt.Sprintf("s%d/web", (s+1)%3)}
+			}
+			if draw(3) == 0 {
+				spec.Placement.Affinities = []cluster.Affinity{{Constraint: "node.labels.zone in a,b", Weight: 1 + draw(100)}}
 			}
 			if draw(3) == 0 {
 				t.Ports = []cluster.Port{{Target: 80, Published: uint16(80 + draw(2)), Protocol: "tcp", Mode: cluster.HostPort}}
@@ -89,6 +101,9 @@ func allowed(v state.View, t *cluster.Task, n *cluster.Node, leaving map[cluster
 		if o.ID == t.ID || !o.Holds() {
 			continue
 		}
+		if strangers(v, s, o.Service) && o.Desired == cluster.Running && n.Condition != cluster.Down {
+			return false
+		}
 		if o.Service == t.Service && o.ID != t.Replaces && !leaving[o.ID] && o.Desired == cluster.Running && n.Condition != cluster.Down {
 			same++
 		}
@@ -104,8 +119,19 @@ func allowed(v state.View, t *cluster.Task, n *cluster.Node, leaving map[cluster
 	if t.Node == n.ID {
 		held = held.Sub(t.Resources)
 	}
+	_, tainted := n.Labels[cluster.TaintPrefix+"t"]
+	if tainted && len(s.Spec.Placement.Tolerations) == 0 {
+		return false
+	}
 	return n.Unschedulable() == "" && n.Labels[cluster.PartitionLabel] == s.Spec.Placement.Partition && (t.Pinned == "" || t.Pinned == n.ID) &&
 		t.Resources.Fits(n.Capacity.Sub(held)) && (tpl.MaxPerNode == 0 || same < tpl.MaxPerNode)
+}
+
+// strangers reports whether one of the two services is to be apart from the
+// other.
+func strangers(v state.View, s *cluster.Service, other cluster.ServiceID) bool {
+	o, _ := v.Service(other)
+	return slices.Contains(s.Spec.Placement.ApartFrom, string(other)) || slices.Contains(o.Spec.Placement.ApartFrom, string(s.ID))
 }
 
 // replaced are the tasks whose successors have a node.
@@ -169,6 +195,7 @@ func shuffled(rt *rapid.T, s Snapshot) Snapshot {
 	order := rapid.Permutation(s.order()).Draw(rt, "order") // new place -> old
 	place := make([]int, len(order))
 	out := newSnapshot(len(order))
+	out.apart = s.apart
 	for to, from := range order {
 		place[from] = to
 		out.addNode(s.nodes[from], s.blocked[from], cluster.Resources{})

@@ -19,13 +19,28 @@ type Request struct {
 	Resources   cluster.Resources
 	HostPorts   []cluster.Port
 	Constraints []cluster.Constraint
-	MaxPerNode  int      // tasks of the service on one node; 0: any number
-	Preferences []string // labels to spread over, most important first
-	Policy      cluster.Policy
-	// Partition is the only one whose nodes take the task; "": nodes of none.
-	Partition string
+	MaxPerNode  int                // tasks of the service on one node; 0: any number
+	Preferences []string           // labels to spread over, most important first
+	Placement   *cluster.Placement // the service's; nil: it says nothing
+	Affinities  []Affinity         // those of the placement, as they are asked
 	// Invalid is why the service's spec cannot be read; it is then set aside.
 	Invalid string
+}
+
+// Affinity is a constraint that a service would like its nodes to match.
+type Affinity struct {
+	Constraint cluster.Constraint
+	Weight     int
+}
+
+// anywhere is the placement of a service that says nothing.
+var anywhere = &cluster.Placement{}
+
+func (r *Request) placement() *cluster.Placement {
+	if r.Placement == nil {
+		return anywhere
+	}
+	return r.Placement
 }
 
 // RequestOf asks for a node for the task, whose generation's template is t.
@@ -33,14 +48,19 @@ func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Reque
 	r := Request{
 		Task: task.ID, Service: task.Service, Generation: task.Generation,
 		Pinned: task.Pinned, Replaces: task.Replaces, Resources: task.Resources, HostPorts: task.HostPorts,
-		MaxPerNode: t.MaxPerNode, Preferences: s.Spec.Preferences,
-		Policy: s.Spec.Placement.Policy, Partition: s.Spec.Placement.Partition,
+		MaxPerNode: t.MaxPerNode, Preferences: s.Spec.Preferences, Placement: &s.Spec.Placement,
 	}
-	constraints, err := cluster.ParseConstraints(t.Constraints)
-	if err != nil {
+	var err error
+	if r.Constraints, err = cluster.ParseConstraints(t.Constraints); err != nil {
 		r.Invalid = err.Error()
 	}
-	r.Constraints = constraints
+	for _, a := range s.Spec.Placement.Affinities {
+		c, err := cluster.ParseConstraint(a.Constraint)
+		if err != nil {
+			r.Invalid = err.Error()
+		}
+		r.Affinities = append(r.Affinities, Affinity{c, a.Weight})
+	}
 	return r
 }
 
@@ -48,7 +68,7 @@ func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Reque
 func (r *Request) alike(o *Request) bool {
 	return r.Service == o.Service && r.Generation == o.Generation && r.Pinned == o.Pinned &&
 		r.Resources == o.Resources && r.MaxPerNode == o.MaxPerNode && r.Invalid == o.Invalid &&
-		r.Policy == o.Policy && r.Partition == o.Partition &&
+		r.placement() == o.placement() && slices.Equal(r.Affinities, o.Affinities) &&
 		slices.Equal(r.HostPorts, o.HostPorts) && slices.Equal(r.Constraints, o.Constraints) &&
 		slices.Equal(r.Preferences, o.Preferences)
 }

@@ -14,6 +14,9 @@ import (
 // and the plan's seed decides.
 type Score struct {
 	Policy cluster.Policy
+	// Failed is how often tasks of the service failed there lately; 0 where
+	// that was not often.
+	Failed int
 	// Spread is how many of the service's tasks share the node's value of
 	// each preferred label, and of those before it.
 	Spread []Domain
@@ -24,6 +27,9 @@ type Score struct {
 	// compared. A task that reserves no CPU counts as a tenth of a core, one
 	// that reserves no memory as 64 MiB.
 	Cost [maxTerms]int64
+	// Affinity is the sum of the weights of what the service likes about the
+	// node, in hundredths of a full node's cost; it is taken off the cost.
+	Affinity int
 	// Tasks is how many tasks the node has, of all services.
 	Tasks int
 }
@@ -39,6 +45,9 @@ type Domain struct {
 
 func (s Score) String() string {
 	var b strings.Builder
+	if s.Failed > 0 {
+		fmt.Fprintf(&b, "failed there %d times lately, ", s.Failed)
+	}
 	for _, d := range s.Spread {
 		fmt.Fprintf(&b, "%d of the service in %s=%s, ", d.Tasks, d.Label, d.Value)
 	}
@@ -47,6 +56,9 @@ func (s Score) String() string {
 	}
 	for i, term := range s.Terms() {
 		fmt.Fprintf(&b, "%s %s%%, ", term, percent(s.Cost[i]))
+	}
+	if s.Affinity != 0 {
+		fmt.Fprintf(&b, "affinity %d%%, ", s.Affinity)
 	}
 	fmt.Fprintf(&b, "%d tasks", s.Tasks)
 	return b.String()
@@ -59,6 +71,9 @@ func percent(millionths int64) string {
 
 // compare orders candidates, better ones first.
 func (g *group) compare(a, b *candidate) int {
+	if a.failed != b.failed {
+		return cmp.Compare(a.failed, b.failed)
+	}
 	if a.leaf != b.leaf {
 		if c := g.compareDomains(a.leaf, b.leaf); c != 0 {
 			return c
@@ -97,7 +112,7 @@ func (g *group) score(c *candidate) Score {
 	cost := g.costs(c.node)
 	return Score{
 		Policy: g.policy.name, Spread: g.domainsOf(c.leaf), Service: c.service,
-		Cost: cost.parts(), Tasks: int(c.tasks),
+		Cost: cost.parts(), Affinity: c.liked, Failed: c.failed, Tasks: int(c.tasks),
 	}
 }
 

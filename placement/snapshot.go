@@ -3,6 +3,7 @@ package placement
 import (
 	"hash/fnv"
 	"slices"
+	"strings"
 
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
@@ -30,6 +31,14 @@ type Snapshot struct {
 	// leaving says where the tasks run that pending ones replace, if they
 	// count as wanted.
 	leaving map[cluster.TaskID]int
+	// reserved are the nodes that labels may keep a service off which says
+	// nothing of them.
+	reserved []int
+	// apart are the services that each shares no node with, in order.
+	apart map[cluster.ServiceID][]cluster.ServiceID
+	// failing counts how often each service failed lately, by node, where that
+	// was often.
+	failing map[cluster.ServiceID]map[int]int
 }
 
 // nominal is what a task counts for in scores where it reserves nothing, so
@@ -61,6 +70,7 @@ func newSnapshot(n int) Snapshot {
 		index:    make(map[cluster.NodeID]int, n),
 		wanted:   map[cluster.ServiceID]map[int]int{},
 		leaving:  map[cluster.TaskID]int{},
+		apart:    map[cluster.ServiceID][]cluster.ServiceID{},
 	}
 }
 
@@ -77,10 +87,16 @@ func FromView(v state.View, quarantined map[cluster.NodeID]bool) Snapshot {
 	for t := range v.Tasks() {
 		s.add(v, t)
 	}
+	for service := range v.Services() {
+		s.keepApart(service)
+	}
 	return s
 }
 
 func (s *Snapshot) addNode(n *cluster.Node, blocked string, held cluster.Resources) {
+	if n.Labels[cluster.PartitionLabel] != "" || len(n.Taints()) > 0 {
+		s.reserved = append(s.reserved, len(s.nodes))
+	}
 	s.index[n.ID] = len(s.nodes)
 	s.nodes = append(s.nodes, n)
 	s.blocked = append(s.blocked, blocked)
@@ -89,6 +105,23 @@ func (s *Snapshot) addNode(n *cluster.Node, blocked string, held cluster.Resourc
 	s.hashes = append(s.hashes, h.Sum64())
 	s.per = append(s.per, inverse(vectorOf(n.Capacity)))
 	s.free = append(s.free, vectorOf(n.Capacity.Sub(held)))
+}
+
+// keepApart notes whom the service is to be apart from, for both sides.
+func (s *Snapshot) keepApart(service *cluster.Service) {
+	note := func(one, other cluster.ServiceID) {
+		if i, known := slices.BinarySearch(s.apart[one], other); !known {
+			s.apart[one] = slices.Insert(s.apart[one], i, other)
+		}
+	}
+	for _, name := range service.Spec.Placement.ApartFrom {
+		other := cluster.ServiceID(name)
+		if !strings.Contains(name, "/") {
+			other = cluster.ServiceID(service.ID.Stack() + "/" + name)
+		}
+		note(service.ID, other)
+		note(other, service.ID)
+	}
 }
 
 func (s *Snapshot) add(v state.View, t *cluster.Task) {
@@ -153,6 +186,27 @@ func (s *Snapshot) Measured(usage map[cluster.NodeID]Usage) Snapshot {
 			out.free[i][d] = min(out.free[i][d], left[d])
 		}
 		out.used[i], out.measured[i] = vectorOf(u.Used), true
+	}
+	return out
+}
+
+// backOff is how often tasks of a service have failed on a node, in the window
+// that the caller counts, before its other nodes come first.
+const backOff = 5
+
+// Failed is the snapshot with how often tasks of each service failed on each
+// node lately: within five minutes, say.
+func (s *Snapshot) Failed(times map[cluster.ServiceID]map[cluster.NodeID]int) Snapshot {
+	out := *s
+	out.failing = make(map[cluster.ServiceID]map[int]int, len(times))
+	for service, on := range times {
+		often := map[int]int{}
+		for id, n := range on {
+			if i, ok := s.index[id]; ok && n >= backOff {
+				often[i] = n
+			}
+		}
+		out.failing[service] = often
 	}
 	return out
 }

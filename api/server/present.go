@@ -234,7 +234,7 @@ func (p presenter) eligible(s *cluster.Service) int {
 	}
 	n := 0
 	for node := range p.view.Nodes() {
-		if node.Unschedulable() == "" && !slices.ContainsFunc(constraints, func(c cluster.Constraint) bool { return !c.Matches(node) }) {
+		if node.Unschedulable() == "" && s.Spec.Placement.Bars(node) == "" && !slices.ContainsFunc(constraints, func(c cluster.Constraint) bool { return !c.Matches(node) }) {
 			n++
 		}
 	}

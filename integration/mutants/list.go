@@ -209,6 +209,18 @@ var placementMutants = []mutant{
 		"ok[id] = matches(value)", "ok[id] = true", sim(40), false,
 	},
 	{
+		"the taints, when a place is chosen", "placement/filter.go",
+		"set.drop(n)", "_ = n", test("./placement", "TestTaints|TestPartitions|TestPlansHold"), false,
+	},
+	{
+		"services that are to be apart, when a place is chosen", "placement/filter.go",
+		"if p.wantedOf(other)[n] > 0 {", "if false {", test("./placement", "TestServices|TestPlansHold"), false,
+	},
+	{
+		"memory that is really free, when a place is chosen", "placement/snapshot.go",
+		"out.free[i][d] = min(out.free[i][d], left[d])", "_ = left", test("./placement", "TestMemoryIs|TestCPUMay"), false,
+	},
+	{
 		"the quarantine, when a place is chosen", "placement/snapshot.go",
 		"if blocked == \"\" && quarantined[n.ID] {", "if blocked == \"\" && quarantined[\"-\"] {", test("./placement", "TestQuarantine"), false,
 	},
