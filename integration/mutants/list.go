@@ -206,7 +206,7 @@ var placementMutants = []mutant{
 	},
 	{
 		"the constraints, when a place is chosen", "placement/column.go",
-		"ok[id] = matches(value)", "ok[id] = true", sim(40), false,
+		"ok[id] = matches(value)", "ok[id] = matches(value) || true", sim(40), false,
 	},
 	{
 		"the taints, when a place is chosen", "placement/filter.go",
@@ -218,7 +218,7 @@ var placementMutants = []mutant{
 	},
 	{
 		"memory that is really free, when a place is chosen", "placement/snapshot.go",
-		"out.free[i][d] = min(out.free[i][d], left[d])", "_ = left", test("./placement", "TestMemoryIs|TestCPUMay"), false,
+		"out.free[i][d] = min(out.free[i][d], left[d])", "_ = d", test("./placement", "TestMemoryIs|TestCPUMay"), false,
 	},
 	{
 		"the quarantine, when a place is chosen", "placement/snapshot.go",
