@@ -1,0 +1,92 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+)
+
+func rng(seed, s uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, s)) }
+
+func main() {
+	dir := flag.String("traces", "../shared/traces", "")
+	exp := flag.String("x", "A", "")
+	only := flag.String("p", "", "")
+	seeds := flag.Int("n", 5, "")
+	flag.Parse()
+	t, err := loadTraces(*dir)
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	nodes, pods, kind := t.nodes, t.pods, cpu
+	if *exp == "B" {
+		nodes, kind = nil, gpu
+		for _, n := range t.nodes {
+			if n.devices > 0 {
+				nodes = append(nodes, n)
+			}
+		}
+	}
+	if *exp == "A" {
+		pods = nil
+		for _, p := range t.pods {
+			pods = append(pods, newDemand(p.need[cpu], p.need[memory], 0, 0))
+		}
+	}
+	ps := []struct {
+		name string
+		mk   func(seed uint64) policy
+	}{
+		{"k8s default", func(s uint64) policy { return scorer{leastAllocated, rng(s, 9)} }},
+		{"k8s most", func(s uint64) policy { return scorer{mostAllocated, rng(s, 9)} }},
+		{"spread", func(s uint64) policy { return scorer{fewestTasks, rng(s, 9)} }},
+		{"nomad", func(s uint64) policy { return scorer{nomadBinpack, nil} }},
+		{"nomad log", func(s uint64) policy { return sampler{nomadBinpack, rng(s, 9)} }},
+		{"first", func(s uint64) policy { return scorer{anyNode, nil} }},
+		{"fgd", func(s uint64) policy { return &fgd{kind: kind} }},
+		{"slots0", func(s uint64) policy { return &slotter{w: 0} }},
+		{"slots1", func(s uint64) policy { return &slotter{w: 1} }},
+		{"slots2", func(s uint64) policy { return &slotter{w: 2} }},
+		{"r w=0 z=2 lam=1 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 1, z: 2, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
+		{"r w=0 z=2 lam=1 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 1, z: 2, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
+		{"r w=0 z=2 lam=1 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 1, z: 2, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
+		{"r w=0 z=2 lam=10 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 10, z: 2, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
+		{"r w=0 z=2 lam=10 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 10, z: 2, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
+		{"r w=0 z=2 lam=10 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 10, z: 2, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
+		{"r w=0 z=3 lam=1 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 1, z: 3, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
+		{"r w=0 z=3 lam=1 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 1, z: 3, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
+		{"r w=0 z=3 lam=1 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 1, z: 3, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
+		{"r w=0 z=3 lam=10 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 10, z: 3, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
+		{"r w=0 z=3 lam=10 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 10, z: 3, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
+		{"r w=0 z=3 lam=10 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 10, z: 3, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
+		{"r w=0 z=4 lam=1 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 1, z: 4, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
+		{"r w=0 z=4 lam=1 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 1, z: 4, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
+		{"r w=0 z=4 lam=1 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 1, z: 4, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
+		{"r w=0 z=4 lam=10 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 10, z: 4, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
+		{"r w=0 z=4 lam=10 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 10, z: 4, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
+		{"r w=0 z=4 lam=10 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 10, z: 4, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
+		{"random", func(s uint64) policy { return scorer{anyNode, rng(s, 9)} }},
+	}
+	for _, p := range ps {
+		if *only != "" && !strings.Contains(p.name, *only) {
+			continue
+		}
+		out := make([]packed, *seeds)
+		var wg sync.WaitGroup
+		for s := range uint64(*seeds) {
+			wg.Go(func() { out[s] = pack(newFleet(nodes), pods, kind, 1.3, p.mk(s), rng(s, 1)) })
+		}
+		wg.Wait()
+		var m packed
+		for _, o := range out {
+			m.tasks += o.tasks
+			m.before += o.before * 100/float64(*seeds)
+			m.end += o.end * 100/float64(*seeds)
+		}
+		fmt.Printf("%-30s %7d %6.2f %6.2f\n", p.name, m.tasks / *seeds, m.before, m.end)
+	}
+}
