@@ -40,6 +40,7 @@ type fleet struct {
 	free    []vector
 	devices [][]float64 // what is free of each device
 	tasks   []int
+	dead    []bool
 }
 
 func newFleet(nodes []shape) *fleet {

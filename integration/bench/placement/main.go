@@ -22,6 +22,10 @@ func main() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+	if *exp == "C" {
+		runC(t, *only)
+		return
+	}
 	nodes, pods, kind := t.nodes, t.pods, cpu
 	if *exp == "B" {
 		nodes, kind = nil, gpu
@@ -47,28 +51,8 @@ func main() {
 		{"nomad", func(s uint64) policy { return scorer{nomadBinpack, nil} }},
 		{"nomad log", func(s uint64) policy { return sampler{nomadBinpack, rng(s, 9)} }},
 		{"first", func(s uint64) policy { return scorer{anyNode, nil} }},
-		{"fgd", func(s uint64) policy { return &fgd{kind: kind} }},
-		{"slots0", func(s uint64) policy { return &slotter{w: 0} }},
-		{"slots1", func(s uint64) policy { return &slotter{w: 1} }},
-		{"slots2", func(s uint64) policy { return &slotter{w: 2} }},
-		{"r w=0 z=2 lam=1 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 1, z: 2, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
-		{"r w=0 z=2 lam=1 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 1, z: 2, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
-		{"r w=0 z=2 lam=1 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 1, z: 2, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
-		{"r w=0 z=2 lam=10 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 10, z: 2, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
-		{"r w=0 z=2 lam=10 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 10, z: 2, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
-		{"r w=0 z=2 lam=10 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 10, z: 2, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
-		{"r w=0 z=3 lam=1 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 1, z: 3, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
-		{"r w=0 z=3 lam=1 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 1, z: 3, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
-		{"r w=0 z=3 lam=1 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 1, z: 3, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
-		{"r w=0 z=3 lam=10 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 10, z: 3, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
-		{"r w=0 z=3 lam=10 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 10, z: 3, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
-		{"r w=0 z=3 lam=10 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 10, z: 3, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
-		{"r w=0 z=4 lam=1 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 1, z: 4, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
-		{"r w=0 z=4 lam=1 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 1, z: 4, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
-		{"r w=0 z=4 lam=1 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 1, z: 4, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
-		{"r w=0 z=4 lam=10 s=0.06 s2=0.06", func(s uint64) policy { return &resv{lambda: 10, z: 4, weigh: 0, fvar: fvar{slack: 0.06,slack2:0.06}}}},
-		{"r w=0 z=4 lam=10 s=0.05 s2=0.05", func(s uint64) policy { return &resv{lambda: 10, z: 4, weigh: 0, fvar: fvar{slack: 0.05,slack2:0.05}}}},
-		{"r w=0 z=4 lam=10 s=0.08 s2=0.04", func(s uint64) policy { return &resv{lambda: 10, z: 4, weigh: 0, fvar: fvar{slack: 0.08,slack2:0.04}}}},
+		{"fgd", func(s uint64) policy { return &hybrid{fgd: true} }},
+		{"hybrid", func(s uint64) policy { return &hybrid{} }},
 		{"random", func(s uint64) policy { return scorer{anyNode, rng(s, 9)} }},
 	}
 	for _, p := range ps {
@@ -84,8 +68,8 @@ func main() {
 		var m packed
 		for _, o := range out {
 			m.tasks += o.tasks
-			m.before += o.before * 100/float64(*seeds)
-			m.end += o.end * 100/float64(*seeds)
+			m.before += o.before * 100 / float64(*seeds)
+			m.end += o.end * 100 / float64(*seeds)
 		}
 		fmt.Printf("%-30s %7d %6.2f %6.2f\n", p.name, m.tasks / *seeds, m.before, m.end)
 	}

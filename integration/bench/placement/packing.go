@@ -1,6 +1,10 @@
 package main
 
-import ("fmt";"slices";"math/rand/v2")
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
 
 // packed is what a policy achieved in filling a fleet, as shares of capacity.
 type packed struct {
@@ -46,6 +50,9 @@ func pack(f *fleet, tasks []demand, kind int, load float64, p policy, rng *rand.
 			continue
 		}
 		f.put(n, d, named)
+		if h, ok := p.(*hybrid); ok {
+			h.changed(f, n, &d.need)
+		}
 		placed += d.need[kind]
 		if !failed {
 			r.tasks++
@@ -71,7 +78,7 @@ func pack(f *fleet, tasks []demand, kind int, load float64, p policy, rng *rand.
 		ks = append(ks, fmt.Sprintf("%s=%.2f", k, h[k]))
 	}
 	slices.Sort(ks)
-//	fmt.Println(ks)
+	//	fmt.Println(ks)
 	r.end = placed / total
 	if !failed {
 		r.before = r.end
