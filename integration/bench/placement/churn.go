@@ -48,13 +48,18 @@ type world struct {
 	seen     int
 	active   int
 	oneShape shape
+	hook     func(n int, d *demand, sign float64)
 }
 
 func (w *world) assign(t, n int) {
 	if w.f.tasks[n] == 0 {
 		w.active++
+		w.f.dead[n] = false
 	}
 	w.f.put(n, &w.vms[t].need, -1)
+	if w.hook != nil {
+		w.hook(n, &w.vms[t].need, 1)
+	}
 	w.host[t] = n
 	w.on[n] = append(w.on[n], t)
 }
@@ -62,6 +67,9 @@ func (w *world) assign(t, n int) {
 func (w *world) remove(t int) {
 	n := w.host[t]
 	w.f.take(n, &w.vms[t].need)
+	if w.hook != nil {
+		w.hook(n, &w.vms[t].need, -1)
+	}
 	w.host[t] = -1
 	l := w.on[n]
 	for i := range l {
@@ -73,6 +81,7 @@ func (w *world) remove(t int) {
 	}
 	if w.f.tasks[n] == 0 {
 		w.active--
+		w.f.dead[n] = true
 	}
 }
 
@@ -90,6 +99,7 @@ func (w *world) fresh() int {
 	}
 	w.f.add(w.oneShape)
 	w.on = append(w.on, nil)
+	w.f.dead = append(w.f.dead, true)
 	return len(w.f.tasks) - 1
 }
 
@@ -169,16 +179,30 @@ func (p plain) place(w *world, t int) int {
 	return n
 }
 
-// inUse restricts a scorer to hosts in use
-func inUse(s func(f *fleet, n int, d *demand) float64) func(f *fleet, n int, d *demand) float64 {
-	return func(f *fleet, n int, d *demand) float64 {
-		if f.tasks[n] == 0 {
-			return math.Inf(1)
-		}
-		return s(f, n, d)
-	}
+type hyC struct {
+	h      *hybrid
+	budget float64
 }
 
-type usedSampler struct{ s sampler }
-
-func (u usedSampler) choose(f *fleet, d *demand) (int, int) { return u.s.choose(f, d) }
+func (c *hyC) tick(w *world) {
+	if c.budget > 0 {
+		(&mover{budget: c.budget}).tick(w)
+	}
+}
+func (c *hyC) ended(w *world, t int) { c.h.ended++ }
+func (c *hyC) place(w *world, t int) int {
+	if w.hook == nil {
+		w.hook = func(n int, d *demand, sign float64) {
+			for len(c.h.slots) <= n {
+				c.h.add(w.f)
+			}
+			v := d.need
+			for k := range v {
+				v[k] *= sign
+			}
+			c.h.changed(w.f, n, &v)
+		}
+	}
+	n, _ := c.h.choose(w.f, &w.vms[t].need)
+	return n
+}

@@ -12,13 +12,13 @@ func runC(t *traces, only string) {
 		name string
 		mk   func() chooser
 	}{
-		{"k8s default", func() chooser { return plain{scorer{inUse(leastAllocated), rng(0, 9)}} }},
-		{"k8s most", func() chooser { return plain{scorer{inUse(mostAllocated), rng(0, 9)}} }},
-		{"spread", func() chooser { return plain{scorer{inUse(fewestTasks), rng(0, 9)}} }},
-		{"nomad", func() chooser { return plain{scorer{inUse(nomadBinpack), nil}} }},
-		{"nomad log", func() chooser { return plain{sampler{inUse(nomadBinpack), rng(0, 9)}} }},
-		{"first", func() chooser { return plain{scorer{inUse(anyNode), nil}} }},
-		{"random", func() chooser { return plain{scorer{inUse(anyNode), rng(0, 9)}} }},
+		{"k8s default", func() chooser { return plain{scorer{(leastAllocated), rng(0, 9)}} }},
+		{"k8s most", func() chooser { return plain{scorer{(mostAllocated), rng(0, 9)}} }},
+		{"spread", func() chooser { return plain{scorer{(fewestTasks), rng(0, 9)}} }},
+		{"nomad", func() chooser { return plain{scorer{(nomadBinpack), nil}} }},
+		{"nomad log", func() chooser { return plain{sampler{(nomadBinpack), rng(0, 9)}} }},
+		{"first", func() chooser { return plain{scorer{(anyNode), nil}} }},
+		{"random", func() chooser { return plain{scorer{(anyNode), rng(0, 9)}} }},
 	}
 	cs = append(cs, moreC()...)
 	out := make([]string, len(cs))
@@ -47,12 +47,13 @@ func moreC() []struct {
 	name string
 	mk   func() chooser
 } {
-	return nil
-}
-
-var extraC []struct {
-	name string
-	mk   func() chooser
+	return []struct {
+		name string
+		mk   func() chooser
+	}{
+		{"hybrid", func() chooser { return &hyC{h: &hybrid{}} }},
+		{"hybrid moves", func() chooser { return &hyC{h: &hybrid{}, budget: 0.045} }},
+	}
 }
 
 func ftoa(x float64) string { return fmt.Sprintf("%g", x) }

@@ -63,6 +63,9 @@ func (f *fleet) add(s shape) {
 // fits reports whether node n can take the task.
 func (f *fleet) fits(n int, d *demand) bool {
 	free := &f.free[n]
+	if f.dead != nil && f.dead[n] {
+		return false
+	}
 	if d.need[cpu] > free[cpu] || d.need[memory] > free[memory] {
 		return false
 	}

@@ -10,13 +10,13 @@ import (
 const (
 	// tightness weighs what stays free, as a share of the node and as a share
 	// of the largest node, against the room that becomes useless.
-	tightness = 1.0 / 16
+	tightness0 = 1.0 / 16
 	// keep weighs a slot that is taken from a kind of task whose slots run
 	// short: more than everything else together.
 	keep = 1.0
 	// deviations is how many standard deviations above the expected number of
 	// a kind's tasks are kept room for.
-	deviations = 3
+	deviations0 = 3
 )
 
 // room is what is free on a node.
@@ -77,11 +77,34 @@ func (m *demands) waste(r *room) float64 {
 	for i := range m.classes {
 		c := &m.classes[i]
 		if c.tasks > 0 && c.need[m.scarce] > 0 {
-			sum += c.tasks * r.useless(&c.demand, m.scarce)
+			u := r.useless(&c.demand, m.scarce)
+			if imb == 1 {
+				u = max(u, r.imbalance(&c.need, m.scarce))
+			}
+			sum += c.tasks * u
 		}
 	}
-	return sum / m.tasks
+	sum /= m.tasks
+	if imb == 2 {
+		sum = max(sum, r.imbalance(&m.asked, m.scarce))
+	}
+	if imb == 3 {
+		sum += r.imbalance(&m.asked, m.scarce)
+	}
+	return sum
 }
+
+func (r *room) imbalance(mix *vector, kind int) float64 {
+	tasks := math.Inf(1)
+	for k, amount := range mix {
+		if amount > 0 {
+			tasks = min(tasks, r.free[k]/amount)
+		}
+	}
+	return r.free[kind] - tasks*mix[kind]
+}
+
+var imb = 0
 
 // demands is a summary of the tasks seen so far.
 type demands struct {
@@ -121,7 +144,7 @@ func (m *demands) price(before, after *room, wasteBefore float64, total *vector,
 	if total[k] > 0 {
 		share = after.free[k] / total[k]
 	}
-	return m.lasting()*lost + tightness*(share+after.free[k]/largest)
+	return m.lasting()*lost + (tA*share + tB*after.free[k]/largest)
 }
 
 // hybrid is the policy over a fleet.
@@ -142,15 +165,8 @@ func (h *hybrid) learn(f *fleet, d *demand) {
 	if h.index == nil {
 		h.index = map[demand]int{}
 	}
-	for n := len(h.slots); n < len(f.free); n++ {
-		h.slots = append(h.slots, make([]int, len(h.classes)))
-		h.wastes = append(h.wastes, math.NaN())
-		for k := range kinds {
-			h.total[k] += f.total[n][k]
-			h.left[k] += f.total[n][k]
-			h.largest[k] = max(h.largest[k], f.total[n][k])
-		}
-		h.changed(f, n, &vector{})
+	for len(h.slots) < len(f.free) {
+		h.add(f)
 	}
 	i, ok := h.index[*d]
 	if !ok {
@@ -185,7 +201,7 @@ func (h *hybrid) learn(f *fleet, d *demand) {
 	for i := range h.classes {
 		c := &h.classes[i]
 		expect := c.tasks / h.tasks * more
-		c.short = c.slots > 0 && float64(c.slots) <= expect+deviations*math.Sqrt(expect)+1
+		c.short = c.slots > 0 && float64(c.slots) <= expect+devs*math.Sqrt(expect)+1
 	}
 }
 
@@ -214,9 +230,6 @@ func (h *hybrid) choose(f *fleet, d *demand) (int, int) {
 		if !f.fits(n, d) {
 			continue
 		}
-		if f.dead != nil && f.dead[n] {
-			continue
-		}
 		k := key{f.free[n], f.total[n]}
 		sum := 0.0
 		for k := range kinds {
@@ -237,6 +250,17 @@ func (h *hybrid) choose(f *fleet, d *demand) (int, int) {
 		if math.IsNaN(w) {
 			w = h.waste(&before)
 			h.wastes[n] = w
+		}
+		if !h.fgd {
+			unit := d.need[h.scarce]
+			if unit == 0 {
+				unit = h.asked[h.scarce] / h.demands.tasks
+			}
+			a := f.free[n][h.scarce] - d.need[h.scarce]
+			lb := -h.lasting()*w/unit + tA*a/max(1, f.total[n][h.scarce]) + tB*a/h.largest[h.scarce]
+			if lb > least+1e-9 {
+				continue
+			}
 		}
 		for _, at := range options(f.devices[n], d) {
 			after := room{f.free[n], append(h.scratch[:0], f.devices[n]...)}
@@ -291,4 +315,18 @@ func options(devices []float64, d *demand) []int {
 		}
 	}
 	return at
+}
+
+var tA, tB, devs = 0.06, 0.06, 3.0
+
+func (h *hybrid) add(f *fleet) {
+	n := len(h.slots)
+	h.slots = append(h.slots, make([]int, len(h.classes)))
+	h.wastes = append(h.wastes, math.NaN())
+	for k := range kinds {
+		h.total[k] += f.total[n][k]
+		h.left[k] += f.total[n][k]
+		h.largest[k] = max(h.largest[k], f.total[n][k])
+	}
+	h.changed(f, n, &vector{})
 }

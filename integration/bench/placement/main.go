@@ -16,6 +16,10 @@ func main() {
 	exp := flag.String("x", "A", "")
 	only := flag.String("p", "", "")
 	seeds := flag.Int("n", 5, "")
+	flag.Float64Var(&tA, "ta", tA, "")
+	flag.Float64Var(&tB, "tb", tB, "")
+	flag.Float64Var(&devs, "z", devs, "")
+	flag.IntVar(&imb, "imb", 0, "")
 	flag.Parse()
 	t, err := loadTraces(*dir)
 	if err != nil {
