@@ -3,14 +3,147 @@ package main
 import (
 	"container/heap"
 	"math"
+	"slices"
 )
 
-// event ends a task.
+// churn is the question how many equal hosts tasks need that come and go, if a
+// host without tasks is given back.
+type churn struct {
+	tasks []vm
+	host  shape
+	warm  float64 // seconds that are not counted
+}
+
+// churned is the answer.
+type churned struct {
+	Over  float64 // mean hosts above what the sum of demands needs
+	Moves float64 // of the tasks that arrived
+}
+
+// hosts are the hosts of a run, and which tasks they have.
+type hosts struct {
+	*fleet
+	churn  *churn
+	policy policy
+	watch  observer // may be nil
+	on     [][]int  // tasks, by host
+	at     []int    // hosts, by task
+	need   vector   // of all tasks
+	inUse  int
+	moves  int
+	seen   int
+}
+
+// run replays the tasks. moving is how many moves a task that arrived pays for.
+func (c *churn) run(p policy, moving float64) churned {
+	h := &hosts{fleet: &fleet{}, churn: c, policy: p, at: make([]int, len(c.tasks))}
+	h.watch, _ = p.(observer)
+	var ends endings
+	had, needed, last, moved := 0.0, 0.0, 0.0, 0.0
+	advance := func(now float64) {
+		span := max(now, c.warm) - max(last, c.warm)
+		had += span * float64(h.inUse)
+		needed += span * c.bound(&h.need)
+		last = now
+	}
+	for t := range c.tasks {
+		task := &c.tasks[t]
+		for len(ends) > 0 && ends[0].at <= task.start {
+			e := heap.Pop(&ends).(ending)
+			advance(e.at)
+			h.end(e.task)
+		}
+		advance(task.start)
+		if task.start > moved {
+			moved = task.start
+			h.consolidate(moving)
+		}
+		h.begin(t)
+		if !math.IsInf(task.end, 1) {
+			heap.Push(&ends, ending{task.end, t})
+		}
+	}
+	return churned{Over: 100 * (had/needed - 1), Moves: 100 * float64(h.moves) / float64(h.seen)}
+}
+
+// bound is how many hosts the demands need at least.
+func (c *churn) bound(need *vector) float64 {
+	return math.Ceil(max(need[cpu]/c.host.total[cpu], need[memory]/c.host.total[memory]) - 1e-9)
+}
+
+func (h *hosts) begin(t int) {
+	h.seen++
+	d := &h.churn.tasks[t].need
+	n, _ := h.policy.choose(h.fleet, d)
+	if n < 0 {
+		n = h.open()
+	}
+	h.assign(t, n)
+	for k := range h.need {
+		h.need[k] += d.need[k]
+	}
+}
+
+func (h *hosts) end(t int) {
+	h.remove(t)
+	if h.watch != nil {
+		h.watch.end()
+	}
+	for k := range h.need {
+		h.need[k] -= h.churn.tasks[t].need.need[k]
+	}
+}
+
+// open is a host without tasks, a new one if there is none.
+func (h *hosts) open() int {
+	n := slices.Index(h.tasks, 0)
+	if n < 0 {
+		n = len(h.tasks)
+		h.add(h.churn.host)
+		h.off[n] = true
+		h.on = append(h.on, nil)
+	}
+	return n
+}
+
+func (h *hosts) assign(t, n int) {
+	d := &h.churn.tasks[t].need
+	if h.tasks[n] == 0 {
+		h.inUse++
+		h.off[n] = false
+	}
+	h.put(n, d, -1)
+	h.at[t], h.on[n] = n, append(h.on[n], t)
+	if h.watch != nil {
+		h.watch.changed(h.fleet, n, d.need)
+	}
+}
+
+func (h *hosts) remove(t int) {
+	n, d := h.at[t], &h.churn.tasks[t].need
+	h.take(n, d)
+	i := slices.Index(h.on[n], t)
+	h.on[n] = slices.Delete(h.on[n], i, i+1)
+	if h.tasks[n] == 0 {
+		h.inUse--
+		h.off[n] = true
+	}
+	if h.watch != nil {
+		var given vector
+		for k, amount := range d.need {
+			given[k] = -amount
+		}
+		h.watch.changed(h.fleet, n, given)
+	}
+}
+
+// ending is when a task ends.
 type ending struct {
-	at   float64
+	at   float64 // seconds
 	task int
 }
 
+// endings is a heap, the next one first.
 type endings []ending
 
 func (e endings) Len() int           { return len(e) }
@@ -18,191 +151,8 @@ func (e endings) Less(i, j int) bool { return e[i].at < e[j].at }
 func (e endings) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
 func (e *endings) Push(x any)        { *e = append(*e, x.(ending)) }
 func (e *endings) Pop() any {
-	old := *e
-	x := old[len(old)-1]
-	*e = old[:len(old)-1]
+	last := len(*e) - 1
+	x := (*e)[last]
+	*e = (*e)[:last]
 	return x
-}
-
-// churned is what a policy needed.
-type churned struct {
-	over     float64 // hosts above lower bound, share
-	moves    int
-	arrivals int
-	hosts    float64
-}
-
-type chooser interface {
-	place(w *world, task int) int // host or -1 for a new one
-	tick(w *world)
-	ended(w *world, task int)
-}
-
-type world struct {
-	now      float64
-	vms      []vm
-	f        *fleet
-	host     []int   // of each task, -1
-	on       [][]int // tasks on each host
-	moves    int
-	seen     int
-	active   int
-	oneShape shape
-	hook     func(n int, d *demand, sign float64)
-}
-
-func (w *world) assign(t, n int) {
-	if w.f.tasks[n] == 0 {
-		w.active++
-		w.f.dead[n] = false
-	}
-	w.f.put(n, &w.vms[t].need, -1)
-	if w.hook != nil {
-		w.hook(n, &w.vms[t].need, 1)
-	}
-	w.host[t] = n
-	w.on[n] = append(w.on[n], t)
-}
-
-func (w *world) remove(t int) {
-	n := w.host[t]
-	w.f.take(n, &w.vms[t].need)
-	if w.hook != nil {
-		w.hook(n, &w.vms[t].need, -1)
-	}
-	w.host[t] = -1
-	l := w.on[n]
-	for i := range l {
-		if l[i] == t {
-			l[i] = l[len(l)-1]
-			w.on[n] = l[:len(l)-1]
-			break
-		}
-	}
-	if w.f.tasks[n] == 0 {
-		w.active--
-		w.f.dead[n] = true
-	}
-}
-
-func (w *world) move(t, n int) {
-	w.remove(t)
-	w.assign(t, n)
-	w.moves++
-}
-
-func (w *world) fresh() int {
-	for n := range w.f.tasks {
-		if w.f.tasks[n] == 0 {
-			return n
-		}
-	}
-	w.f.add(w.oneShape)
-	w.on = append(w.on, nil)
-	w.f.dead = append(w.f.dead, true)
-	return len(w.f.tasks) - 1
-}
-
-func churn(vms []vm, sh shape, warm float64, c chooser) churned {
-	w := &world{vms: vms, f: &fleet{}, host: make([]int, len(vms)), oneShape: sh}
-	var ends endings
-	sumA, sumB := 0.0, 0.0
-	var need vector
-	last := 0.0
-	first := true
-	r := churned{}
-	m0 := 0
-	advance := func(to float64) {
-		if to > warm {
-			from := max(last, warm)
-			b := 0.0
-			for k := range 2 {
-				b = max(b, need[k]/sh.total[k])
-			}
-			b = math.Ceil(b - 1e-9)
-			sumA += (to - from) * float64(w.active)
-			sumB += (to - from) * b
-			if first {
-				first = false
-			}
-		}
-		last, w.now = to, to
-	}
-	lastTick := 0.0
-	for t := range vms {
-		v := &vms[t]
-		for len(ends) > 0 && ends[0].at <= v.start {
-			e := heap.Pop(&ends).(ending)
-			advance(e.at)
-			for k := range need {
-				need[k] -= vms[e.task].need.need[k]
-			}
-			w.remove(e.task)
-			c.ended(w, e.task)
-		}
-		advance(v.start)
-		if v.start > lastTick {
-			lastTick = v.start
-			c.tick(w)
-		}
-		if v.start < warm {
-			m0 = w.moves
-		}
-		n := c.place(w, t)
-		if n < 0 {
-			n = w.fresh()
-		}
-		w.seen++
-		w.assign(t, n)
-		for k := range need {
-			need[k] += v.need.need[k]
-		}
-		if v.end < math.Inf(1) {
-			heap.Push(&ends, ending{v.end, t})
-		}
-	}
-	_ = m0
-	r.over = sumA/sumB - 1
-	r.hosts = sumB / (last - warm)
-	r.moves = w.moves
-	r.arrivals = w.seen
-	return r
-}
-
-// plain wraps a policy: only hosts in use.
-type plain struct{ p policy }
-
-func (plain) tick(*world)       {}
-func (plain) ended(*world, int) {}
-func (p plain) place(w *world, t int) int {
-	n, _ := p.p.choose(w.f, &w.vms[t].need)
-	return n
-}
-
-type hyC struct {
-	h      *hybrid
-	budget float64
-}
-
-func (c *hyC) tick(w *world) {
-	if c.budget > 0 {
-		(&mover{budget: c.budget}).tick(w)
-	}
-}
-func (c *hyC) ended(w *world, t int) { c.h.ended++ }
-func (c *hyC) place(w *world, t int) int {
-	if w.hook == nil {
-		w.hook = func(n int, d *demand, sign float64) {
-			for len(c.h.slots) <= n {
-				c.h.add(w.f)
-			}
-			v := d.need
-			for k := range v {
-				v[k] *= sign
-			}
-			c.h.changed(w.f, n, &v)
-		}
-	}
-	n, _ := c.h.choose(w.f, &w.vms[t].need)
-	return n
 }

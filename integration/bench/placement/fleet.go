@@ -1,14 +1,13 @@
 package main
 
-import "math"
-
-// Kinds of resources, and the amount that is one device.
+// Kinds of resources.
 const (
 	cpu    = iota // thousandths of a core
 	memory        // MiB
 	gpu           // thousandths of a device
 	kinds
 
+	// device is one whole device.
 	device = 1000.0
 )
 
@@ -20,7 +19,7 @@ type shape struct {
 	devices int
 }
 
-// demand is what a task asks for: of devices, a share of one or some whole.
+// demand is what a task asks for; of devices, a share of one or some whole ones.
 type demand struct {
 	need    vector
 	devices int     // how many
@@ -40,7 +39,7 @@ type fleet struct {
 	free    []vector
 	devices [][]float64 // what is free of each device
 	tasks   []int
-	dead    []bool
+	off     []bool // takes no task
 }
 
 func newFleet(nodes []shape) *fleet {
@@ -52,7 +51,8 @@ func newFleet(nodes []shape) *fleet {
 }
 
 func (f *fleet) add(s shape) {
-	f.total, f.free, f.tasks = append(f.total, s.total), append(f.free, s.total), append(f.tasks, 0)
+	f.total, f.free = append(f.total, s.total), append(f.free, s.total)
+	f.tasks, f.off = append(f.tasks, 0), append(f.off, false)
 	devices := make([]float64, s.devices)
 	for i := range devices {
 		devices[i] = device
@@ -60,19 +60,12 @@ func (f *fleet) add(s shape) {
 	f.devices = append(f.devices, devices)
 }
 
+func (f *fleet) room(n int) room { return room{free: f.free[n], devices: f.devices[n]} }
+
 // fits reports whether node n can take the task.
 func (f *fleet) fits(n int, d *demand) bool {
 	free := &f.free[n]
-	if f.dead != nil && f.dead[n] {
-		return false
-	}
-	if d.need[cpu] > free[cpu] || d.need[memory] > free[memory] {
-		return false
-	}
-	if d.devices == 0 {
-		return true
-	}
-	if d.need[gpu] > free[gpu] {
+	if f.off[n] || d.need[cpu] > free[cpu] || d.need[memory] > free[memory] || d.need[gpu] > free[gpu] {
 		return false
 	}
 	left := d.devices
@@ -84,19 +77,12 @@ func (f *fleet) fits(n int, d *demand) bool {
 	return left <= 0
 }
 
-// put gives node n the task: of its devices, those with the least that fit, or
-// the one that is named.
+// put gives node n the task, on the named device if it is not negative.
 func (f *fleet) put(n int, d *demand, named int) {
-	for k, amount := range d.need {
-		f.free[n][k] -= amount
-	}
+	r := f.room(n)
+	r.give(d, named)
+	f.free[n] = r.free
 	f.tasks[n]++
-	for range d.devices {
-		if named < 0 || d.devices > 1 {
-			named = f.tightest(n, d.share)
-		}
-		f.devices[n][named] -= d.share
-	}
 }
 
 // take removes a task that asks for no devices.
@@ -105,15 +91,4 @@ func (f *fleet) take(n int, d *demand) {
 		f.free[n][k] += amount
 	}
 	f.tasks[n]--
-}
-
-// tightest is the device of node n with the least that is enough, -1 if none is.
-func (f *fleet) tightest(n int, share float64) int {
-	best, least := -1, math.Inf(1)
-	for i, has := range f.devices[n] {
-		if has >= share && has < least {
-			best, least = i, has
-		}
-	}
-	return best
 }

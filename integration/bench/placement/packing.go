@@ -1,16 +1,20 @@
 package main
 
-import (
-	"fmt"
-	"math/rand/v2"
-	"slices"
-)
+import "math/rand/v2"
 
-// packed is what a policy achieved in filling a fleet, as shares of capacity.
+// packing is the question how much of a fleet a policy can fill.
+type packing struct {
+	nodes []shape
+	tasks []demand
+	kind  int     // of resource that is counted
+	load  float64 // what the tasks ask for in all, of what there is
+}
+
+// packed is the answer, in per cent of the fleet.
 type packed struct {
-	tasks  int     // before the first that did not fit
-	before float64 // allocated then
-	end    float64 // allocated when the arrivals ended
+	Tasks  float64
+	Before float64
+	End    float64
 }
 
 // arrivals repeats the tasks, each time in another order.
@@ -27,61 +31,69 @@ func arrivals(tasks []demand, rng *rand.Rand) func() *demand {
 	}
 }
 
-// pack lets tasks arrive until they have asked for load times the fleet's amount
-// of one kind. One that does not fit is dropped.
-func pack(f *fleet, tasks []demand, kind int, load float64, p policy, rng *rand.Rand) packed {
+// run lets tasks arrive. One that does not fit is dropped.
+func (q *packing) run(p policy, rng *rand.Rand) packed {
+	f := newFleet(q.nodes)
 	total := 0.0
 	for n := range f.total {
-		total += f.total[n][kind]
+		total += f.total[n][q.kind]
 	}
+	watch, _ := p.(observer)
 	var r packed
-	asked, placed, failed, fails := 0.0, 0.0, false, 0
-	for next := arrivals(tasks, rng); asked < load*total; {
+	asked, placed, failed := 0.0, 0.0, false
+	for next := arrivals(q.tasks, rng); asked < q.load*total; {
 		d := next()
-		asked += d.need[kind]
-		n, named := p.choose(f, d)
+		asked += d.need[q.kind]
+		n, device := p.choose(f, d)
 		if n < 0 {
-			if fails++; fails < 0 {
-				fmt.Println("fail", *d, placed/total)
-			}
-			if !failed {
-				failed, r.before = true, placed/total
-			}
+			failed = true
 			continue
 		}
-		f.put(n, d, named)
-		if h, ok := p.(*hybrid); ok {
-			h.changed(f, n, &d.need)
+		f.put(n, d, device)
+		if watch != nil {
+			watch.changed(f, n, d.need)
 		}
-		placed += d.need[kind]
+		placed += d.need[q.kind]
 		if !failed {
-			r.tasks++
+			r.Tasks++
+			r.Before = 100 * placed / total
 		}
 	}
-	h := map[string]float64{}
-	for n := range f.free {
-		k := "rest"
-		c, m := f.free[n][cpu], f.free[n][memory]
-		switch {
-		case c < 1000:
-			k = "c<1"
-		case c < 3152:
-			k = "c<3.152"
-		case m < 5600:
-			k = "m<5.6"
-		}
-		k += fmt.Sprintf(" %.0f", f.total[n][memory]/1024/f.total[n][cpu]*1000)
-		h[k] += c / total * 100
-	}
-	ks := []string{}
-	for k := range h {
-		ks = append(ks, fmt.Sprintf("%s=%.2f", k, h[k]))
-	}
-	slices.Sort(ks)
-	//	fmt.Println(ks)
-	r.end = placed / total
-	if !failed {
-		r.before = r.end
-	}
+	r.End = 100 * placed / total
 	return r
+}
+
+// mean is the mean of runs with other seeds.
+func mean(runs []packed) packed {
+	var m packed
+	for _, r := range runs {
+		m.Tasks += r.Tasks / float64(len(runs))
+		m.Before += r.Before / float64(len(runs))
+		m.End += r.End / float64(len(runs))
+	}
+	return m
+}
+
+// packingA fills CPU and memory of all nodes.
+func packingA(t *traces) *packing {
+	q := &packing{kind: cpu, load: 1.3}
+	for _, s := range t.nodes {
+		s.total[gpu], s.devices = 0, 0
+		q.nodes = append(q.nodes, s)
+	}
+	for _, d := range t.pods {
+		q.tasks = append(q.tasks, newDemand(d.need[cpu], d.need[memory], 0, 0))
+	}
+	return q
+}
+
+// packingB fills the nodes with devices.
+func packingB(t *traces) *packing {
+	q := &packing{kind: gpu, load: 1.3, tasks: t.pods}
+	for _, s := range t.nodes {
+		if s.devices > 0 {
+			q.nodes = append(q.nodes, s)
+		}
+	}
+	return q
 }

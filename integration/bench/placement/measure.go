@@ -1,0 +1,73 @@
+package main
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"sync"
+)
+
+const (
+	warmUp = 18 * 3600 // seconds of churn that are not counted
+	// budget is how many moves a task that arrives pays for.
+	budget = 0.045
+)
+
+// experiments are the questions that are put to every policy.
+type experiments struct {
+	a, b *packing
+	c    *churn
+}
+
+func experimentsOn(t *traces) experiments {
+	return experiments{
+		a: packingA(t),
+		b: packingB(t),
+		c: &churn{tasks: t.vms, host: shape{total: vector{64_000, 128 << 10}}, warm: warmUp},
+	}
+}
+
+// answers are what one policy reached.
+type answers struct {
+	policy string
+	a, b   packed // means over the seeds
+	online churned
+	moved  churned // ours only
+}
+
+// measure puts the experiments to every policy, as many at a time as there are
+// cores. What comes out depends on the seeds alone.
+func measure(e experiments, seeds int) *figures {
+	policies := append([]named{ours}, references...)
+	all := make([]answers, len(policies))
+	var wait sync.WaitGroup
+	cores := make(chan struct{}, runtime.NumCPU())
+	start := func(f func()) {
+		wait.Go(func() {
+			cores <- struct{}{}
+			defer func() { <-cores }()
+			f()
+		})
+	}
+	runs := make([][2][]packed, len(policies))
+	for i, p := range policies {
+		all[i].policy = p.name
+		for x, q := range []*packing{e.a, e.b} {
+			runs[i][x] = make([]packed, seeds)
+			for seed := range seeds {
+				start(func() { runs[i][x][seed] = q.run(p.make(source(seed, 1)), source(seed, 0)) })
+			}
+		}
+		start(func() { all[i].online = e.c.run(p.make(source(0, 1)), 0) })
+	}
+	start(func() { all[0].moved = e.c.run(ours.make(source(0, 1)), budget) })
+	wait.Wait()
+	for i := range all {
+		all[i].a, all[i].b = mean(runs[i][0]), mean(runs[i][1])
+	}
+	return &figures{ours: all[0], references: all[1:]}
+}
+
+// source is the chance of a run: of the order of arrivals, or of a policy.
+func source(seed, of int) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(seed), uint64(of)))
+}
