@@ -25,6 +25,9 @@
 //	  GET    /v1/services/{stack}/{service}     ServiceDetail
 //	  POST   /v1/services/{stack}/{service}/scale    Scale -> Deployed
 //	  POST   /v1/services/{stack}/{service}/restart  -> Deployed
+//	  POST   /v1/services/{stack}/{service}/rollback Rollback -> Deployed
+//	  POST   /v1/services/{stack}/{service}/promote  PromoteService -> Deployed
+//	  GET    /v1/services/{stack}/{service}/history  []Generation; the newest first
 //	  GET    /v1/tasks?stack=&service=&all=1    []Task
 //	  GET    /v1/tasks/{task}                   TaskDetail; by ID or ID prefix
 //	  GET    /v1/usage                          []TaskUsage; of nodes that answer

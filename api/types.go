@@ -98,8 +98,9 @@ type NewToken struct {
 
 // Deploy is a stack as the user wants it.
 type Deploy struct {
-	Services []NamedSpec `json:"services"`
-	Request  string      `json:"request,omitempty"` // ULID, so that a retry applies once
+	Services []NamedSpec  `json:"services"`
+	Request  string       `json:"request,omitempty"` // ULID, so that a retry applies once
+	Note     cluster.Note `json:"note,omitzero"`
 }
 
 // NamedSpec is a service of a Deploy.
@@ -118,7 +119,7 @@ type Deployed struct {
 // ServiceChange is one service of a Deployed.
 type ServiceChange struct {
 	Service    string `json:"service"`
-	Action     string `json:"action"` // created, updated, scaled, unchanged, removed
+	Action     string `json:"action"` // created, updated, scaled, unchanged, removed, rolled back, promoted
 	Generation uint64 `json:"generation"`
 }
 
@@ -126,6 +127,33 @@ type ServiceChange struct {
 type Scale struct {
 	Replicas int    `json:"replicas"`
 	Request  string `json:"request,omitempty"`
+}
+
+// Rollback takes a service back to a generation that it had before.
+type Rollback struct {
+	To      uint64       `json:"to,omitempty"` // 0: the one that was good last
+	Note    cluster.Note `json:"note,omitzero"`
+	Request string       `json:"request,omitempty"`
+}
+
+// PromoteService gives all tasks of a service the generation that its canary has.
+type PromoteService struct {
+	Generation uint64       `json:"generation"`
+	Note       cluster.Note `json:"note,omitzero"`
+	Request    string       `json:"request,omitempty"`
+}
+
+// Generation is a line of `history`.
+type Generation struct {
+	Generation uint64           `json:"generation"`
+	Current    bool             `json:"current"`
+	State      string           `json:"state,omitempty"` // of the present one as in Rollout, of others good, paused or failed
+	Reason     string           `json:"reason,omitempty"`
+	Image      string           `json:"image"`
+	Author     string           `json:"author,omitempty"`
+	Message    string           `json:"message,omitempty"`
+	Tasks      int              `json:"tasks"` // wanted to run
+	Template   cluster.Template `json:"template"`
 }
 
 // Service is a line of `ls`.
@@ -148,6 +176,7 @@ type Service struct {
 // empty one is that of a first generation that has not proved itself yet.
 const (
 	Updating    = "updating"
+	OnTrial     = "canary" // waits for its promotion
 	RollingBack = "rolling-back"
 	RolledBack  = "rolled-back"
 )

@@ -22,6 +22,8 @@ func (c *CLI) newDeploy() *cobra.Command {
 	var files []string
 	var w waiting
 	var auth logins
+	var why note
+	var canary int
 	cmd := &cobra.Command{
 		Use:               "deploy [-f FILE] [STACK]",
 		Short:             "Make a stack what a Compose file says",
@@ -42,10 +44,17 @@ func (c *CLI) newDeploy() *cobra.Command {
 					return err
 				}
 			}
-			return c.deploy(cmd.Context(), cl, stack, w)
+			if cmd.Flags().Changed("canary") {
+				for i := range stack.Services {
+					stack.Services[i].Spec.Update.Canary = canary
+				}
+			}
+			return c.deploy(cmd.Context(), cl, stack, w, why)
 		},
 	}
 	registerFiles(cmd, &files)
+	cmd.Flags().IntVar(&canary, "canary", 0, "give only `N` tasks of each changed service the new generation, until muster promote")
+	why.register(cmd)
 	auth.register(cmd)
 	w.register(cmd, "do not wait until the stack is healthy")
 	return cmd
@@ -82,7 +91,7 @@ func (c *CLI) loadStack(ctx context.Context, files []string, name string) (*comp
 }
 
 // deploy builds what is to be built, sends the stack, and waits.
-func (c *CLI) deploy(ctx context.Context, cl *client.Client, stack *compose.Stack, wait waiting) error {
+func (c *CLI) deploy(ctx context.Context, cl *client.Client, stack *compose.Stack, wait waiting, why note) error {
 	if err := c.buildImages(ctx, cl, stack); err != nil {
 		return err
 	}
@@ -90,7 +99,7 @@ func (c *CLI) deploy(ctx context.Context, cl *client.Client, stack *compose.Stac
 	if err != nil {
 		return err
 	}
-	done, err := cl.Deploy(ctx, stack.Name, namedSpecs(stack))
+	done, err := cl.DeployNoted(ctx, stack.Name, namedSpecs(stack), why.said())
 	if err != nil {
 		return fmt.Errorf("deploy %s: %w", stack.Name, err)
 	}

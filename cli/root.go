@@ -46,9 +46,11 @@ func (c *CLI) newRoot() *cobra.Command {
 		}
 	}
 	add("work", "Deploy and change:",
-		c.newDeploy(), c.newValidate(), c.newRun(), c.newScale(), c.newRestart(), c.newRemove())
+		c.newDeploy(), c.newValidate(), c.newRun(), c.newScale(), c.newRestart(),
+		c.newRollback(), c.newPromote(), c.newRemove())
 	add("look", "Look:",
-		c.newStatus(), c.newTop(), c.newList(), c.newTasks(), c.newInspect(), c.newLogs(), c.newEvents(), c.newExec(), c.newSimulate())
+		c.newStatus(), c.newTop(), c.newList(), c.newTasks(), c.newInspect(), c.newHistory(), c.newDiff(), c.newLogs(), c.newEvents(), c.newExec(),
+		c.newSimulate())
 	add("cluster", "Cluster:",
 		c.newAgent(), c.newInit(), c.newJoin(), c.newLeave(), c.newNode(), c.newToken(), c.newCA(), c.newKey(), c.newImage(), c.newDoctor())
 	root.AddCommand(c.newVersion(), c.newDialStdio())

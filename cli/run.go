@@ -109,5 +109,5 @@ func (c *CLI) run(ctx context.Context, cl *client.Client, stack *compose.Stack, 
 	if o.once {
 		return c.runOnce(ctx, cl, stack, o)
 	}
-	return c.deploy(ctx, cl, stack, o.waiting)
+	return c.deploy(ctx, cl, stack, o.waiting, note{})
 }

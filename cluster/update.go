@@ -37,6 +37,9 @@ type Update struct {
 	// ProgressDeadline is how long a new task may take to become ready before it
 	// counts as failed; 0 is DefaultProgressDeadline.
 	ProgressDeadline time.Duration `cbor:"7,keyasint,omitempty" json:"progress_deadline,omitempty" since:"3"`
+	// Canary is how many tasks of a new generation there are until it is promoted;
+	// 0: all, without a promotion.
+	Canary int `cbor:"8,keyasint,omitempty" json:"canary,omitempty" since:"3"`
 }
 
 // Defaults of an Update: Docker's, and Kubernetes' for the deadline.

@@ -83,6 +83,7 @@ func (u Update) Validate(field string) error {
 	}
 	return first(
 		validateCount(at(field, "parallelism"), u.Parallelism, MaxReplicas, "give a number of tasks such as 1"),
+		validateCount(at(field, "canary"), u.Canary, MaxReplicas, "give a number of tasks such as 1"),
 		validateDuration(at(field, "delay"), u.Delay),
 		validateDuration(at(field, "monitor"), u.Monitor),
 		validateDuration(at(field, "progress_deadline"), u.ProgressDeadline),

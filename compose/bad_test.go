@@ -74,6 +74,7 @@ func TestBadFieldsAreNamed(t *testing.T) {
 		"failure action":     {web("deploy: {update_config: {failure_action: hope}}"), "services.web.deploy.update_config.failure_action", "use pause"},
 		"failure ratio":      {web("deploy: {update_config: {max_failure_ratio: 1.5}}"), "services.web.deploy.update_config.max_failure_ratio", "between 0 and 1"},
 		"rollback of one":    {web("deploy: {rollback_config: {failure_action: rollback}}"), "services.web.deploy.rollback_config.failure_action", "use pause"},
+		"canary":             {web("x-muster: {canary: yellow}"), "services.web.x-muster.canary", "not a number of tasks"},
 		"progress deadline":  {web("x-muster: {progress_deadline: soon}"), "services.web.x-muster.progress_deadline", "not a time"},
 		"restart":            {web("restart: sometimes"), "services.web.restart", "unless-stopped"},
 		"restart number":     {web("restart: on-failure:x"), "services.web.restart", "number"},

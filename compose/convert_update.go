@@ -21,12 +21,29 @@ func (c *converter) updates(spec *cluster.ServiceSpec) error {
 		u := updateOf(d.RollbackConfig)
 		spec.Rollback = &u
 	}
+	if err := c.canary(spec); err != nil {
+		return err
+	}
 	deadline, err := c.ownDuration("progress_deadline")
 	spec.Update.ProgressDeadline = deadline
 	if spec.Rollback != nil {
 		spec.Rollback.ProgressDeadline = deadline
 	}
 	return err
+}
+
+func (c *converter) canary(spec *cluster.ServiceSpec) error {
+	own, _ := c.config.Extensions[ourExtension].(map[string]any)
+	raw, ok := own["canary"]
+	if !ok {
+		return nil
+	}
+	n, err := strconv.Atoi(fmt.Sprint(raw))
+	if err != nil || n < 0 || n > cluster.MaxReplicas {
+		return c.invalid(ourExtension+".canary", fmt.Sprintf("%q is not a number of tasks", fmt.Sprint(raw)), "give one such as 1")
+	}
+	spec.Update.Canary = n
+	return nil
 }
 
 // ownDuration reads a time from the service's extension of Muster; 0 when it is

@@ -7,14 +7,42 @@ import (
 	"time"
 
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
 )
 
 // Deploy makes the stack what services say.
 func (c *Client) Deploy(ctx context.Context, stack string, services []api.NamedSpec) (api.Deployed, error) {
+	return c.DeployNoted(ctx, stack, services, cluster.Note{})
+}
+
+// DeployNoted is Deploy with what is kept with the generations that it makes.
+func (c *Client) DeployNoted(ctx context.Context, stack string, services []api.NamedSpec, note cluster.Note) (api.Deployed, error) {
 	return write[api.Deployed](ctx, c, call{
 		method: http.MethodPut, path: path("stacks", stack),
-		body: api.Deploy{Services: services, Request: newRequest()},
+		body: api.Deploy{Services: services, Request: newRequest(), Note: note},
 	})
+}
+
+// Rollback takes a service back to a generation, or for 0 to the one that was
+// good last.
+func (c *Client) Rollback(ctx context.Context, stack, service string, to uint64, note cluster.Note) (api.Deployed, error) {
+	return write[api.Deployed](ctx, c, call{
+		method: http.MethodPost, path: path("services", stack, service, "rollback"),
+		body: api.Rollback{To: to, Note: note, Request: newRequest()},
+	})
+}
+
+// Promote gives all tasks of a service the generation that its canary has.
+func (c *Client) Promote(ctx context.Context, stack, service string, generation uint64, note cluster.Note) (api.Deployed, error) {
+	return write[api.Deployed](ctx, c, call{
+		method: http.MethodPost, path: path("services", stack, service, "promote"),
+		body: api.PromoteService{Generation: generation, Note: note, Request: newRequest()},
+	})
+}
+
+// History lists the generations of a service, the newest first.
+func (c *Client) History(ctx context.Context, stack, service string) ([]api.Generation, error) {
+	return read[[]api.Generation](ctx, c, path("services", stack, service, "history"), nil)
 }
 
 // Stack says how far a stack has come.

@@ -153,6 +153,8 @@ func rolloutOf(s *cluster.Service) api.Rollout {
 			out.State = string(back.Outcome)
 		}
 	case out.State != "":
+	case s.OnTrial():
+		out.State = api.OnTrial
 	case s.Updating():
 		out.State = api.Updating
 	}
@@ -206,6 +208,9 @@ func (p presenter) over(t *cluster.Task) bool {
 // current generation ready or complete, nothing else left running, and its update
 // found good. A global service has nothing to run on a node that is down.
 func (p presenter) settled(s *cluster.Service) bool {
+	if s.OnTrial() {
+		return p.onTrial(s)
+	}
 	if s.Removing || s.Updating() || s.Outcome() == cluster.OutcomePaused {
 		return false
 	}
@@ -224,6 +229,28 @@ func (p presenter) settled(s *cluster.Service) bool {
 		return len(ready)+p.completed(s) >= p.eligible(s)
 	}
 	return len(ready)+p.completed(s) >= s.Spec.Replicas
+}
+
+// onTrial reports whether a canary is as it is wanted: the service has all of its
+// tasks, all are ready, and the canary's are among them.
+func (p presenter) onTrial(s *cluster.Service) bool {
+	tasks, tried := 0, 0
+	for t := range p.view.TasksOf(s.ID) {
+		switch {
+		case p.over(t):
+			continue
+		case t.Desired == cluster.Stopped || !t.Ready() || p.lost(t):
+			return false
+		case t.Generation == s.Generation:
+			tried++
+		}
+		tasks++
+	}
+	want := s.Spec.Replicas
+	if s.Spec.Mode == cluster.Global {
+		want = p.eligible(s)
+	}
+	return !s.Removing && tasks >= want && tried >= min(s.Release.Canary, want)
 }
 
 // eligible counts the nodes that should run a task of a global service.

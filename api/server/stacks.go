@@ -76,11 +76,17 @@ func validateStack(stack string, in api.Deploy) error {
 		}
 		services[s.Name] = s.Spec
 	}
+	if err := in.Note.Validate(); err != nil {
+		return err
+	}
 	return cluster.ValidateStack(stack, services)
 }
 
 func (c *call) commitStack(stack string, in api.Deploy) (any, error) {
-	put := state.PutStack{Stack: stack}
+	put := state.PutStack{Stack: stack, Note: in.Note}
+	if put.Note.Message == "" {
+		put.Note = trimmed(c, put).Note // who deploys is told where every voter can keep it
+	}
 	for _, s := range in.Services {
 		if s.Spec.Template.Container.Image.Digest == "" {
 			return nil, cluster.Invalid("services."+s.Name+".image", "was not resolved", "")

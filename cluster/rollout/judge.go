@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -53,7 +54,9 @@ func (p *pass) verdict(s *cluster.Service) (v state.Verdict, ok bool) {
 	if err != nil {
 		return v, false
 	}
+	w.hold(seats)
 	for _, s := range seats {
+		w.held = s.held
 		w.arrange(s)
 		w.handOver(s)
 	}
@@ -66,6 +69,9 @@ func (p *pass) verdict(s *cluster.Service) (v state.Verdict, ok bool) {
 // judge says how the update, or the return, of the service went; nothing while
 // that is open.
 func (w *work) judge(seats []*seat) (o cluster.Outcome, reason string) {
+	if w.svc.OnTrial() {
+		seats = slices.DeleteFunc(slices.Clone(seats), func(s *seat) bool { return s.held })
+	}
 	var last *cluster.Task
 	failing := 0
 	for _, s := range seats {
@@ -78,7 +84,7 @@ func (w *work) judge(seats []*seat) (o cluster.Outcome, reason string) {
 			return o, fmt.Sprintf("%d of %d tasks failed: %s", failing, len(seats), w.whyFlunked(last))
 		}
 	}
-	if w.proven(seats) {
+	if !w.svc.OnTrial() && w.proven(seats) {
 		return cluster.OutcomeGood, ""
 	}
 	return "", ""

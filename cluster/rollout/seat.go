@@ -10,6 +10,7 @@ import (
 type seat struct {
 	slot  int
 	pin   cluster.NodeID  // of a global service; else ""
+	held  bool            // its task is not replaced for its generation
 	tasks []*cluster.Task // oldest first, ended ones included
 
 	holder, successor *cluster.Task // live; see the package's comment

@@ -15,7 +15,7 @@ type work struct {
 	*pass
 	svc    *cluster.Service
 	policy cluster.Update
-	held   bool            // no task is replaced for its generation
+	held   bool            // no task of the seat at hand is replaced for its generation
 	tasks  []*cluster.Task // by slot, then by age
 
 	moving   int       // seats in transition
@@ -26,7 +26,7 @@ type work struct {
 
 func newWork(p *pass, s *cluster.Service) *work {
 	return &work{
-		pass: p, svc: s, policy: s.Policy(), held: s.Outcome() == cluster.OutcomePaused,
+		pass: p, svc: s, policy: s.Policy(),
 		tasks: slices.Collect(p.view.TasksOf(s.ID)),
 	}
 }
@@ -52,8 +52,10 @@ func (w *work) decide() error {
 	if err != nil {
 		return err
 	}
+	w.hold(seats)
 	tolerant := w.tolerant(seats)
 	for _, s := range seats {
+		w.held = s.held
 		moving, failing := w.moving, w.failing
 		w.settle(s)
 		if tolerant && w.flunked(s) != nil {
@@ -122,6 +124,7 @@ func (w *work) startMoves() {
 		return
 	}
 	for _, s := range w.waiting {
+		w.held = s.held
 		busy := w.moving
 		if w.updates(s.holder) {
 			busy += w.failing

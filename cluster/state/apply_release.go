@@ -81,7 +81,7 @@ func (tx *tx) giveUp(s *cluster.Service, reason string) {
 		return
 	}
 	s.Release.Outcome, s.Release.Reason = cluster.OutcomeFailed, reason
-	tx.returnTo(s, good, reason)
+	tx.returnTo(s, good, reason, cluster.Note{})
 	tx.event(Event{
 		Type: "service", Action: "rolled-back", Object: string(s.ID), Service: string(s.ID),
 		Message: fmt.Sprintf("from generation %d to %d: %s", s.Returned.From, s.Generation, reason),
@@ -90,10 +90,10 @@ func (tx *tx) giveUp(s *cluster.Service, reason string) {
 
 // returnTo makes an earlier generation the current one. Its tasks that are left
 // stay; the generation that is left goes into the history.
-func (tx *tx) returnTo(s *cluster.Service, g cluster.Generation, reason string) {
+func (tx *tx) returnTo(s *cluster.Service, g cluster.Generation, reason string, note cluster.Note) {
 	s.History = slices.DeleteFunc(slices.Clone(s.History), func(o cluster.Generation) bool { return o.Number == g.Number })
 	s.History = append(s.History, cluster.Generation{Number: s.Generation, Template: s.Spec.Template, Created: s.Updated, Release: s.Release})
-	s.Returned = &cluster.Return{From: s.Generation, At: tx.now, Reason: reason}
+	s.Returned = &cluster.Return{From: s.Generation, At: tx.now, Reason: reason, Note: note}
 	s.Generation, s.Spec.Template, s.Release, s.SetAside = g.Number, g.Template, g.Release, ""
 	tx.putService(s)
 }

@@ -24,7 +24,7 @@ func (c PutStack) apply(tx *tx) error {
 			return &Error{CodeInvalid, fmt.Sprintf("service %s is given twice", s.Name)}
 		}
 		named[s.Name] = true
-		tx.putSpec(cluster.NewServiceID(c.Stack, s.Name), s.Spec)
+		tx.putSpec(cluster.NewServiceID(c.Stack, s.Name), s.Spec, c.Note)
 	}
 	for _, s := range tx.services.all(c.Stack + "/") {
 		if !named[s.ID.Name()] && !s.Removing {
@@ -63,11 +63,11 @@ func (tx *tx) refusePortClash(c PutStack) error {
 
 // putSpec creates or updates one service. Only a template that differs makes a
 // new generation.
-func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec) {
+func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec, note cluster.Note) {
 	old, ok := tx.services.get(string(id))
 	if !ok || old.Removing {
 		// A service that is on its way out keeps its tasks' generations apart.
-		s := &cluster.Service{ID: id, Generation: 1, Spec: spec, Created: tx.now}
+		s := &cluster.Service{ID: id, Generation: 1, Spec: spec, Created: tx.now, Release: cluster.Release{Note: note}}
 		if ok {
 			s.Generation, s.History = old.Newest()+1, history(tx, old)
 		}
@@ -85,6 +85,10 @@ func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec) {
 	case !equal(old.Spec.Template, spec.Template):
 		action = "updated"
 		tx.advance(&s, old)
+		s.Release.Note = note
+		if _, ok := s.LastGood(); ok {
+			s.Release.Canary = spec.Update.Canary
+		}
 	case old.Spec.Replicas != spec.Replicas || old.Spec.Mode != spec.Mode:
 		action = "scaled"
 	case !equal(old.Spec, spec):

@@ -34,6 +34,8 @@ const (
 	KindRotateGossip    Kind = 30
 	KindRotateCA        Kind = 31
 	KindStepRotation    Kind = 32
+	KindRollback        Kind = 33
+	KindPromote         Kind = 34
 )
 
 // Command is one entry of the replicated log.
@@ -124,6 +126,8 @@ type RemoveNode struct {
 type PutStack struct {
 	Stack    string      `cbor:"1,keyasint"`
 	Services []NamedSpec `cbor:"2,keyasint"` // in name order
+	// Note is kept with the generations that the deploy makes.
+	Note cluster.Note `cbor:"3,keyasint,omitzero" since:"3"`
 }
 
 // NamedSpec is a service of a stack.
@@ -147,6 +151,20 @@ type RemoveStack struct {
 // Restart makes a new generation of an unchanged template.
 type Restart struct {
 	Service cluster.ServiceID `cbor:"1,keyasint"`
+}
+
+// Rollback takes a service back to a generation that it had before.
+type Rollback struct {
+	Service cluster.ServiceID `cbor:"1,keyasint"`
+	To      uint64            `cbor:"2,keyasint,omitempty"` // 0: the one that was good last
+	Note    cluster.Note      `cbor:"3,keyasint,omitzero"`
+}
+
+// Promote gives all tasks of a service the generation that its canary has.
+type Promote struct {
+	Service    cluster.ServiceID `cbor:"1,keyasint"`
+	Generation uint64            `cbor:"2,keyasint"` // that the user saw
+	Note       cluster.Note      `cbor:"3,keyasint,omitzero"`
 }
 
 // Reconcile is one decision of the leader. Every part is checked again: stale
@@ -303,6 +321,8 @@ func (NoteImages) Kind() Kind      { return KindNoteImages }
 func (RotateGossip) Kind() Kind    { return KindRotateGossip }
 func (RotateCA) Kind() Kind        { return KindRotateCA }
 func (StepRotation) Kind() Kind    { return KindStepRotation }
+func (Rollback) Kind() Kind        { return KindRollback }
+func (Promote) Kind() Kind         { return KindPromote }
 
 func newBody(k Kind) (Body, error) {
 	switch k {
@@ -346,6 +366,10 @@ func newBody(k Kind) (Body, error) {
 		return &RotateCA{}, nil
 	case KindStepRotation:
 		return &StepRotation{}, nil
+	case KindRollback:
+		return &Rollback{}, nil
+	case KindPromote:
+		return &Promote{}, nil
 	}
 	return nil, fmt.Errorf("command kind %d is not known to this version of muster", k)
 }

@@ -19,7 +19,10 @@ func (k Kind) Since() int {
 	if k <= KindPutSealed {
 		return 1
 	}
-	return 2
+	if k <= KindStepRotation {
+		return 2
+	}
+	return 3
 }
 
 // Needs is the oldest version in which b means what it means here: that of its

@@ -1,0 +1,88 @@
+package rollout
+
+import (
+	"testing"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+)
+
+func canary(n int) func(*cluster.ServiceSpec) {
+	return func(s *cluster.ServiceSpec) { s.Update.Canary = n }
+}
+
+func TestCanaryWaitsForItsPromotion(t *testing.T) {
+	for _, order := range []cluster.Order{cluster.StartFirst, cluster.StopFirst} {
+		t.Run(string(order), func(t *testing.T) {
+			ordered := func(s *cluster.ServiceSpec) { s.Update.Order = order }
+			w := proven(t, ordered)
+			w.deploy("2", canary(1), ordered)
+			w.prove()
+			generations := func() (old, young int) {
+				for task := range w.st.View().TasksOf(web) {
+					switch {
+					case !live(task):
+					case task.Generation == 1:
+						old++
+					default:
+						young++
+					}
+				}
+				return old, young
+			}
+			if old, young := generations(); old != 2 || young != 1 {
+				t.Fatalf("%d old tasks and %d of the canary", old, young)
+			}
+			// What is lost, or new, comes in the generation that is known to be good.
+			w.condition("n2", cluster.Down)
+			w.deploy("2", canary(1), ordered, replicas(5))
+			w.prove()
+			w.condition("n2", cluster.Ready)
+			w.prove()
+			if old, young := generations(); old != 4 || young != 1 {
+				t.Errorf("after a loss: %d old tasks and %d of the canary", old, young)
+			}
+			w.do(state.Promote{Service: web, Generation: 2})
+			w.prove()
+			if old, young := generations(); old != 0 || young != 5 {
+				t.Errorf("promoted: %d old tasks and %d new ones", old, young)
+			}
+			if got := w.service().Release.Outcome; got != cluster.OutcomeGood {
+				t.Errorf("the generation is %q", got)
+			}
+		})
+	}
+}
+
+func TestCanaryThatFailsGoes(t *testing.T) {
+	w := proven(t)
+	w.deploy("2", canary(2))
+	w.step()
+	w.observe("t004", backoff)
+	w.prove(2)
+	w.has("1 t001 g1 n1", "2 t002 g1 n2", "3 t003 g1 n1")
+}
+
+func TestFirstGenerationIsNoCanary(t *testing.T) {
+	w := newWorld(t, "n1")
+	w.deploy("1", canary(1))
+	w.prove()
+	w.has("1 t001 g1 n1", "2 t002 g1 n1", "3 t003 g1 n1")
+}
+
+func TestRollbackReturnsToTheGenerationThatWasAskedFor(t *testing.T) {
+	w := proven(t, replicas(1))
+	w.deploy("2", replicas(1))
+	w.prove()
+	w.deploy("3", replicas(1))
+	w.prove()
+	w.do(state.Rollback{Service: web, To: 1, Note: cluster.Note{Author: "ann@laptop", Message: "too slow"}})
+	w.prove()
+	w.has("1 t004 g1 n2")
+	if s := w.service(); s.Returned == nil || s.Returned.From != 3 || s.Returned.Reason != "asked for by ann@laptop: too slow" {
+		t.Errorf("returned %+v", s.Returned)
+	}
+	w.do(state.Rollback{Service: web}) // back to what was good last
+	w.prove()
+	w.has("1 t005 g3 n1")
+}
