@@ -89,11 +89,11 @@ type seat struct {
 	over bool            // it ended for good and by its restart policy needs no other
 }
 
-// halted reports whether the service's update is paused, or a task of the current
+// halted reports whether the service's update is paused or a canary's, or a task of the current
 // generation failed and must not be tried again by its restart policy, which
 // holds the update up.
 func (q *quiet) halted(s *cluster.Service) bool {
-	if s.Outcome() == cluster.OutcomePaused {
+	if s.Outcome() == cluster.OutcomePaused || s.OnTrial() {
 		return true
 	}
 	if s.Spec.Template.Restart.Condition != cluster.RestartNever {

@@ -106,6 +106,9 @@ func (u *users) update() cluster.Update {
 	if w.chance(0.2) {
 		p.Monitor = w.between(time.Second, 10*time.Second)
 	}
+	if w.chance(0.1) {
+		p.Canary = 1 + w.rand.IntN(2)
+	}
 	if w.chance(0.3) {
 		p.ProgressDeadline = w.between(20*time.Second, time.Minute)
 	}

@@ -52,8 +52,10 @@ func (u *users) act() {
 		u.deploy(stack, u.changed(old))
 	case p < 0.65:
 		u.scale(stack, pick(w, old).Name)
-	case p < 0.72:
+	case p < 0.69:
 		u.restarted(stack, pick(w, old).Name)
+	case p < 0.72:
+		u.turned(cluster.NewServiceID(stack, pick(w, old).Name))
 	case p < 0.80:
 		u.remove(stack)
 	case p < 0.82:
@@ -105,7 +107,11 @@ func (u *users) deploy(stack string, services []state.NamedSpec) {
 			u.w.watch.promises.Removing(cluster.NewServiceID(stack, s.Name))
 		}
 	}
-	u.send(stack, state.PutStack{Stack: stack, Services: services}, func(res state.Result) {
+	put := state.PutStack{Stack: stack, Services: services}
+	if u.w.mixed {
+		put = state.Trim(put, state.Version-1) // an older voter would refuse the rest
+	}
+	u.send(stack, put, func(res state.Result) {
 		if res.Err != nil { // nothing was changed
 			u.forget(stack, had)
 			return
@@ -149,6 +155,20 @@ func (u *users) restarted(stack, name string) {
 			u.w.watch.promises.Deployed(s.Service, s.Generation)
 		}
 	})
+}
+
+// turned takes a service back to a generation that it had, or promotes its canary.
+func (u *users) turned(id cluster.ServiceID) {
+	s, ok := u.w.raft.newest().Service(id)
+	switch {
+	case !ok || s.Removing:
+	case s.OnTrial():
+		u.send(id.Stack(), state.Promote{Service: id, Generation: s.Generation}, func(state.Result) {})
+	case len(s.History) > 0 && u.w.chance(0.5):
+		u.send(id.Stack(), state.Rollback{Service: id, To: pick(u.w, s.History).Number}, func(state.Result) {})
+	default:
+		u.send(id.Stack(), state.Rollback{Service: id}, func(state.Result) {})
+	}
 }
 
 func (u *users) remove(stack string) {

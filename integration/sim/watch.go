@@ -227,7 +227,23 @@ func (c *watch) unsettled() []invariants.Violation {
 			out = append(out, invariants.Violation{Rule: invariants.NotSettled, Detail: fmt.Sprintf("generation %d of %s cannot work and is not rolled back", s.Generation, s.ID)})
 		}
 	}
+	for s := range v.Services() {
+		if n := canaries(v, s); s.OnTrial() && n > s.Release.Canary {
+			out = append(out, invariants.Violation{Rule: invariants.NotSettled, Detail: fmt.Sprintf("the canary of %s is of %d tasks and has %d", s.ID, s.Release.Canary, n)})
+		}
+	}
 	return append(out, invariants.Safety(v)...)
+}
+
+// canaries counts the live tasks of the service's present generation.
+func canaries(v state.View, s *cluster.Service) int {
+	n := 0
+	for t := range v.TasksOf(s.ID) {
+		if t.Generation == s.Generation && t.Desired == cluster.Running && !t.Ended() {
+			n++
+		}
+	}
+	return n
 }
 
 // rollsBack reports whether the service has a good generation and has to return
