@@ -15,6 +15,8 @@ RUNS          ?= 5
 MUTANTS       ?=
 MINUTES       ?= 5
 JSON          ?=
+TRACES        ?= ../shared/traces
+VARIANTS      ?=
 
 # The virtual ring runs without -race: hours of virtual time in one process
 # exhaust the detector's clocks, and it aborts (tsan_rtl.cpp, kEpochLast).
@@ -120,7 +122,7 @@ fuzz-short: ## every fuzz target for its share of a minute, and the builds
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$$((45000 / $$($(fuzz_targets) | wc -l)))ms
 
 .PHONY: bench
-bench: bench-micro bench-failover ## all benchmarks
+bench: bench-micro bench-failover bench-placement ## all benchmarks
 
 .PHONY: bench-micro
 bench-micro: ## Go benchmarks of single packages
@@ -129,6 +131,10 @@ bench-micro: ## Go benchmarks of single packages
 .PHONY: bench-failover
 bench-failover: build root tools ## seconds until all runs again after a host's death (RUNS=n, JSON=FILE)
 	go run ./integration/bench/failover -runs $(RUNS) -json '$(JSON)'
+
+.PHONY: bench-placement
+bench-placement: ## how well policies of placement use hosts, on recorded workloads (TRACES=DIR, JSON=FILE, VARIANTS=1)
+	go run ./integration/bench/placement -traces '$(TRACES)' -json '$(JSON)' $(if $(VARIANTS),-variants)
 
 .PHONY: demo
 demo: build root tools ## three Docker hosts here, a cluster, a deploy, a host's death

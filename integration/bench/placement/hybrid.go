@@ -6,7 +6,8 @@ import "math"
 // that the weights hold for any unit and any size.
 const (
 	// ofNode and ofLargest weigh what stays free of the scarce kind, as a share
-	// of the node and of the largest node.
+	// of the node and of the largest node: enough to decide among nodes that
+	// waste much the same, and to keep large nodes for last.
 	ofNode    = 1.0 / 12
 	ofLargest = 1.0 / 24
 	// perSlot weighs a slot that a class has too few of: no other term makes up
@@ -32,15 +33,24 @@ func (s *demands) floor(q *question) float64 {
 		after.free[i] -= amount
 	}
 	price := (after.stranded(&s.asked, k) - q.before.stranded(&s.asked, k)) / unit
-	price -= s.lasting() * q.waste / unit
+	free := ofLargest * after.free[k] / q.largest
 	if q.total[k] > 0 {
-		price += ofNode * after.free[k] / q.total[k]
+		free += ofNode * after.free[k] / q.total[k]
 	}
-	return price + ofLargest*after.free[k]/q.largest
+	lasting := s.lasting()
+	return price + (2-lasting)*free - lasting*q.waste/unit
 }
 
 // price is what it costs the tasks to come that the task is placed so that after
-// is left of the node; less is better.
+// is left of the node; less is better. With k the scarce kind and in units of what
+// the task asks for of it:
+//
+//	  what is stranded of k once another kind is used up, after less before
+//	+ lasting * (waste after less before + perSlot * slots of classes that run short)
+//	+ (2 - lasting) * (ofNode * share of the node that stays free + ofLargest * ...)
+//
+// Where tasks come and go (lasting near 0) nothing is made to measure, since what
+// stands beside it is gone before the next one comes, and full nodes count more.
 func (s *demands) price(q *question, after *room) float64 {
 	lost := s.waste(after) / s.unit(q.task)
 	for i := range s.classes {

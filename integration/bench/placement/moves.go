@@ -5,11 +5,16 @@ import (
 	"slices"
 )
 
-// attempts is how many hosts are looked at, each time that the clock moves on.
-const attempts = 8
+const (
+	// attempts is how many hosts are looked at, each time that the clock moves on.
+	attempts = 24
+	// worthwhile is the share below which a host is emptied: a fuller one takes
+	// many moves, and new tasks fill it as well.
+	worthwhile = 0.4
+)
 
-// consolidate empties hosts, those with the fewest tasks first, where all their
-// tasks fit on other hosts in use, as long as the moves made stay below a share
+// consolidate empties hosts that are little used, those with the fewest tasks
+// first, where all their tasks fit on other hosts in use, as long as the moves made stay below a share
 // of the tasks that arrived.
 func (h *hosts) consolidate(moving float64) {
 	left := int(moving*float64(h.seen)) - h.moves
@@ -18,7 +23,7 @@ func (h *hosts) consolidate(moving float64) {
 	}
 	var few []int
 	for n, tasks := range h.tasks {
-		if tasks > 0 && tasks <= left {
+		if tasks > 0 && tasks <= left && h.share(n) < worthwhile {
 			few = append(few, n)
 		}
 	}
@@ -64,4 +69,15 @@ func (h *hosts) tightestHost(n, t int) int {
 		}
 	}
 	return best
+}
+
+// share is the largest share that the tasks of a host hold of a kind.
+func (h *hosts) share(n int) float64 {
+	used := 0.0
+	for k, total := range h.total[n] {
+		if total > 0 {
+			used = max(used, 1-h.free[n][k]/total)
+		}
+	}
+	return used
 }
