@@ -49,6 +49,13 @@ func (s *demands) floor(q *question) float64 {
 //	+ lasting * (waste after less before + perSlot * slots of classes that run short)
 //	+ (2 - lasting) * (ofNode * share of the node that stays free + ofLargest * ...)
 //
+// Waste is the fragmentation gradient (Weng et al., Beware of Fragmentation,
+// ATC'23), in the scarce kind in place of GPUs. What is stranded is the alignment
+// of a node's rest with the mix of demands (Grandl et al., Multi-resource Packing
+// for Cluster Schedulers, SIGCOMM'14). The free share is best fit. Slots of scarce
+// classes are kept as protection levels keep seats for later fares (Littlewood,
+// 1972), for a number of tasks that varies like Poisson's.
+//
 // Where tasks come and go (lasting near 0) nothing is made to measure, since what
 // stands beside it is gone before the next one comes, and full nodes count more.
 func (s *demands) price(q *question, after *room) float64 {
