@@ -76,7 +76,8 @@ func (w *work) inSlotOrder(byNode map[cluster.NodeID]*seat, used map[int]bool) [
 	next := 1
 	for n := range w.view.Nodes() {
 		s, ok := byNode[n.ID]
-		if !ok || len(s.tasks) == 0 && !w.takesNew(n.ID) {
+		barred := w.svc.Spec.Placement.Bars(n) != ""
+		if !ok || len(s.tasks) == 0 && (barred || !w.takesNew(n.ID)) {
 			continue
 		}
 		if s.slot == 0 {

@@ -51,6 +51,21 @@ func TestGlobalCordonKeepsButTakesNothingNew(t *testing.T) {
 	w.decides("create 1 t002 g2 on n1 for t001")
 }
 
+func TestGlobalTakesNothingNewWhereItDoesNotTolerateATaint(t *testing.T) {
+	w := newWorld(t, "n1", "n2")
+	taint := func(node cluster.NodeID) {
+		w.do(state.LabelNode{Node: node, Set: map[string]string{cluster.TaintPrefix + "gpu": ""}})
+	}
+	taint("n2")
+	w.deploy("1", global)
+	w.run()
+	w.has("1 t001 g1 n1")
+	taint("n1") // moves nothing
+	w.decides()
+	w.deploy("1", global, func(s *cluster.ServiceSpec) { s.Placement.Tolerations = []string{"gpu"} })
+	w.decides("create 2 t002 g1 on n2")
+}
+
 func TestGlobalConstraints(t *testing.T) {
 	w := newWorld(t, "n1", "n2")
 	w.do(state.LabelNode{Node: "n2", Set: map[string]string{"disk": "ssd"}})
