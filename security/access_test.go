@@ -38,7 +38,8 @@ func TestAuthorise(t *testing.T) {
 		"no key":         {NodeID: "unset"},
 		"removed":        {NodeID: "gone", PublicKeyHash: "hg"},
 	}
-	// Who gets in; of the others, nobody is unauthenticated and the rest forbidden.
+	// Who gets in; of the others, nobody is unauthenticated and the rest forbidden,
+	// the removed as what it is.
 	allowed := map[Access][]string{
 		accessUnset: {},
 		Public:      {"nobody", "local", "voter", "worker", "expired voter", "expired worker", "revoked", "other key", "no key", "removed"},
@@ -56,6 +57,8 @@ func TestAuthorise(t *testing.T) {
 			case slices.Contains(in, name):
 			case name == "nobody" && need != accessUnset && need <= RaftStream:
 				want = ErrUnauthenticated
+			case name == "removed" && need != accessUnset && need <= RaftStream:
+				want = ErrNotMember
 			default:
 				want = ErrForbidden
 			}

@@ -258,7 +258,15 @@ var hostMutants = []mutant{
 	},
 	{
 		"whether a host is dead, when it is balanced to", "lb/input.go",
-		"if alive[t.Node] && t.Desired", "if t.Desired", sim(40), false,
+		"if n.Condition == cluster.Down {", "if n.Condition == \"-\" {", sim(40), false,
+	},
+	{
+		"the tasks of dead hosts, which are no endpoints", "lb/input.go",
+		"if alive[t.Node] && t.Desired", "if t.Desired", test("./lb", "TestFromView"), false,
+	},
+	{
+		"the endpoints on dead hosts, which are not balanced to", "lb/table.go",
+		" || t.IsDown(e.Node) {", " {", test("./lb", "TestBuild"), false,
 	},
 }
 
@@ -266,11 +274,11 @@ var hostMutants = []mutant{
 var accessMutants = []mutant{
 	{
 		"whether a caller still is a member", "security/access.go",
-		"case !known:", "case false:", test("./security", "TestAuthorise"), false,
+		"case !known:", "case !known && known:", test("./security", "TestAuthorise"), false,
 	},
 	{
 		"whether who streams the log votes", "security/access.go",
-		"case !voter && (need == Voter || need == RaftStream):", "case false:", test("./security", "TestAuthorise"), false,
+		"case !voter && (need == Voter || need == RaftStream):", "case !voter && voter:", test("./security", "TestAuthorise"), false,
 	},
 	{
 		"whether a stream's caller still is a member, while it goes on", "agent/revoke.go",

@@ -33,12 +33,14 @@ func run() int {
 	for _, m := range chosen {
 		begun := time.Now()
 		out, caught, err := b.try(m)
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "%s: without %s: %v\n", m.file, m.removed, err)
-			return 1
-		}
 		verdict := "caught"
-		if !caught {
+		switch {
+		case ctx.Err() != nil:
+			return 1
+		case err != nil:
+			verdict, out = "BROKEN", fmt.Sprintf(": %v", err)
+			survivors++
+		case !caught:
 			verdict = "SURVIVES"
 			survivors++
 		}
