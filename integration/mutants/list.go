@@ -178,7 +178,7 @@ var deathMutants = []mutant{
 var placementMutants = []mutant{
 	{
 		"the handover: a holder stops before its successor is ready", "cluster/rollout/seat.go",
-		"if w.ready(s.successor) {", "if true {", sim(40), false,
+		"if w.ready(s.successor) && (", "if (", test("./cluster/rollout", "TestUpdate"), false,
 	},
 	{
 		"that a handover rests on the successor", "cluster/rollout/seat.go",
@@ -194,7 +194,7 @@ var placementMutants = []mutant{
 	},
 	{
 		"the update's parallelism", "cluster/rollout/service.go",
-		"if busy >= max(w.svc.Spec.Update.Parallelism, 1) {", "if false {", test("./cluster/rollout", "TestUpdate"), false,
+		"if busy >= max(w.policy.Parallelism, 1) {", "if false {", test("./cluster/rollout", "TestUpdate"), false,
 	},
 	{
 		"the limit of replacements a second", "cluster/rollout/step.go",
