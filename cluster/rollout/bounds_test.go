@@ -89,7 +89,8 @@ func (w *world) inBounds(rt *rapid.T, n int) {
 	p := newPass(w.st.View(), w.now, nil, Options{})
 	broken, serving, tasks := map[int]bool{}, map[int]bool{}, 0
 	for t := range w.st.View().TasksOf(web) {
-		if !t.FailedAt.IsZero() {
+		overdue := t.ReadyAt.IsZero() && !t.Created.Add(s.Policy().Deadline()).After(w.now)
+		if !t.FailedAt.IsZero() || overdue {
 			broken[t.Slot] = true
 		}
 		if live(t) {
