@@ -170,6 +170,13 @@ func (l leaderOf) Standby(node cluster.NodeID) []string {
 	return nil
 }
 
+func (l leaderOf) Forecast(before, after state.View, stack string) api.Forecast {
+	if c := l.ctrl(); c != nil {
+		return c.Forecast(before, after, stack)
+	}
+	return api.Forecast{}
+}
+
 func (l leaderOf) Problems(node cluster.NodeID) []string {
 	if c := l.ctrl(); c != nil {
 		return c.Problems(node)

@@ -19,6 +19,7 @@
 //	  POST   /v1/tokens                         CreateToken -> NewToken
 //	  DELETE /v1/tokens/{id}
 //	  PUT    /v1/stacks/{stack}                 Deploy -> Deployed
+//	  POST   /v1/stacks/{stack}/plan            Deploy -> Plan; changes nothing
 //	  GET    /v1/stacks/{stack}                 StackStatus
 //	  DELETE /v1/stacks/{stack}?service=NAME    Deployed; repeatable, none: all
 //	  GET    /v1/services?stack=                []Service

@@ -13,6 +13,7 @@ const (
 	exitError       = 1
 	exitUsage       = 2
 	exitUnhealthy   = 3
+	exitChanges     = 4 // plan: there is something to do
 	exitInterrupted = 130
 )
 

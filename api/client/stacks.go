@@ -23,6 +23,11 @@ func (c *Client) DeployNoted(ctx context.Context, stack string, services []api.N
 	})
 }
 
+// Plan says what a deploy would do, and changes nothing.
+func (c *Client) Plan(ctx context.Context, stack string, services []api.NamedSpec) (api.Plan, error) {
+	return write[api.Plan](ctx, c, call{method: http.MethodPost, path: path("stacks", stack, "plan"), body: api.Deploy{Services: services}})
+}
+
 // Rollback takes a service back to a generation, or for 0 to the one that was
 // good last.
 func (c *Client) Rollback(ctx context.Context, stack, service string, to uint64, note cluster.Note) (api.Deployed, error) {

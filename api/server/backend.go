@@ -98,6 +98,9 @@ type Leader interface {
 	// Lagging are the ready nodes that do not hold yet what a rotation of keys
 	// waits for.
 	Lagging() []cluster.NodeID
+	// Forecast foretells what becomes of a stack after a change: after is the
+	// state with it.
+	Forecast(before, after state.View, stack string) api.Forecast
 }
 
 // Engine is this host's container engine.

@@ -58,6 +58,7 @@ func userRoutes() []route {
 		{pattern: "POST /v1/key/rotate", access: user, where: leader, handle: rotateGossipKey},
 
 		{pattern: "PUT /v1/stacks/{stack}", access: user, where: here, handle: deploy},
+		{pattern: "POST /v1/stacks/{stack}/plan", access: user, where: leader, handle: planStack},
 		{pattern: "GET /v1/stacks/{stack}", access: user, where: fresh, handle: getStack},
 		{pattern: "DELETE /v1/stacks/{stack}", access: user, where: leader, handle: removeStack},
 		{pattern: "GET /v1/services", access: user, where: fresh, handle: listServices},

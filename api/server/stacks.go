@@ -83,22 +83,30 @@ func validateStack(stack string, in api.Deploy) error {
 }
 
 func (c *call) commitStack(stack string, in api.Deploy) (any, error) {
-	put := state.PutStack{Stack: stack, Note: in.Note}
-	if put.Note.Message == "" {
-		put.Note = trimmed(c, put).Note // who deploys is told where every voter can keep it
-	}
 	for _, s := range in.Services {
 		if s.Spec.Template.Container.Image.Digest == "" {
 			return nil, cluster.Invalid("services."+s.Name+".image", "was not resolved", "")
 		}
-		put.Services = append(put.Services, state.NamedSpec{Name: s.Name, Spec: s.Spec})
 	}
-	slices.SortFunc(put.Services, func(a, b state.NamedSpec) int { return strings.Compare(a.Name, b.Name) })
+	put := putStack(stack, in)
+	if put.Note.Message == "" {
+		put.Note = trimmed(c, put).Note // who deploys is told where every voter can keep it
+	}
 	res, err := c.propose(in.Request, put)
 	if err != nil {
 		return nil, err
 	}
 	return deployed(stack, res), nil
+}
+
+// putStack is the command of a deploy.
+func putStack(stack string, in api.Deploy) state.PutStack {
+	put := state.PutStack{Stack: stack, Note: in.Note}
+	for _, s := range in.Services {
+		put.Services = append(put.Services, state.NamedSpec{Name: s.Name, Spec: s.Spec})
+	}
+	slices.SortFunc(put.Services, func(a, b state.NamedSpec) int { return strings.Compare(a.Name, b.Name) })
+	return put
 }
 
 func deployed(stack string, res state.Result) api.Deployed {

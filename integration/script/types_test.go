@@ -31,6 +31,7 @@ var answers = map[string]func() any{
 	"POST /v1/ca/rotate":                           func() any { return new(api.TrustStatus) },
 	"POST /v1/key/rotate":                          func() any { return new(api.TrustStatus) },
 	"PUT /v1/stacks/{stack}":                       func() any { return new(api.Deployed) },
+	"POST /v1/stacks/{stack}/plan":                 func() any { return new(api.Plan) },
 	"GET /v1/stacks/{stack}":                       func() any { return new(api.StackStatus) },
 	"DELETE /v1/stacks/{stack}":                    func() any { return new(api.Deployed) },
 	"GET /v1/services":                             func() any { return new([]api.Service) },

@@ -1,0 +1,53 @@
+package server
+
+import (
+	"time"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+)
+
+// planStack says what a deploy would do, on a copy of the state.
+func planStack(c *call) (any, error) {
+	stack := c.r.PathValue("stack")
+	var in api.Deploy
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if err := validateStack(stack, in); err != nil {
+		return nil, err
+	}
+	if err := c.resolveImages(in.Services); err != nil {
+		return nil, err
+	}
+	before, ok := c.State.View()
+	if !ok {
+		return nil, api.Errorf(api.CodeUnavailable, "this node has no state yet").WithHint("try again")
+	}
+	scratch := before.Fork()
+	res := scratch.Apply(before.Index()+1, state.Command{At: time.Now(), Body: putStack(stack, in)})
+	if res.Err != nil {
+		return nil, fromState(res.Err)
+	}
+	after := scratch.View()
+	out := api.Plan{Stack: stack, Index: before.Index(), Services: []api.PlannedService{}}
+	changed := false
+	for _, s := range res.Services {
+		p := api.PlannedService{Service: string(s.Service), Action: s.Action, Generation: s.Generation, Old: specOf(before, s.Service), New: specOf(after, s.Service)}
+		changed = changed || s.Action != "unchanged"
+		out.Services = append(out.Services, p)
+	}
+	out.Forecast = api.Forecast{Tasks: []api.PlannedTask{}, Images: []api.PlannedImage{}, Lowest: []api.LowestPoint{}, Ends: true}
+	if changed {
+		out.Forecast = c.Leader.Forecast(before, after, stack)
+	}
+	return out, nil
+}
+
+func specOf(v state.View, id cluster.ServiceID) *cluster.ServiceSpec {
+	if s, ok := v.Service(id); ok && !s.Removing {
+		return &s.Spec
+	}
+	return nil
+}

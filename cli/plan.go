@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/cli/paint"
+)
+
+const planHelp = `Shows what muster deploy would change, and what would follow: the tasks to start,
+replace, move and stop and on which nodes, the images to fetch, and how few tasks
+of a service are ready in between. Nothing is changed, and images that are to be
+built are not. The exit code is 4 where there is something to do, else 0.`
+
+func (c *CLI) newPlan() *cobra.Command {
+	var files []string
+	var o output
+	cmd := &cobra.Command{
+		Use:               "plan [-f FILE] [STACK]",
+		Short:             "Show what a deploy would do",
+		Long:              planHelp,
+		Args:              atMost("STACK"),
+		ValidArgsFunction: c.completeFirst(stackNames),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			stack, err := c.loadStack(cmd.Context(), files, strings.Join(args, ""))
+			if err != nil {
+				return err
+			}
+			cl, err := c.connect()
+			if err != nil {
+				return err
+			}
+			plan, err := cl.Plan(cmd.Context(), stack.Name, namedSpecs(stack))
+			if err != nil {
+				return fmt.Errorf("plan %s: %w", stack.Name, err)
+			}
+			if err := c.showPlan(o, plan); err != nil {
+				return err
+			}
+			if changes(plan) {
+				return &exitStatus{code: exitChanges}
+			}
+			return nil
+		},
+	}
+	registerFiles(cmd, &files)
+	o.register(cmd, "print nothing: the exit code says it")
+	return cmd
+}
+
+func changes(p api.Plan) bool {
+	return slices.ContainsFunc(p.Services, func(s api.PlannedService) bool { return s.Action != "unchanged" })
+}
+
+func (c *CLI) showPlan(o output, p api.Plan) error {
+	switch {
+	case o.quiet:
+		return nil
+	case o.format == formatJSON || o.format == formatYAML:
+		return encode(c.Stdout, o.format, p)
+	case !changes(p):
+		c.printf("%s: unchanged", p.Stack)
+		return nil
+	}
+	for _, s := range p.Services {
+		if s.Action == "unchanged" {
+			continue
+		}
+		c.printf("%s: %s", s.Service, willBe(s))
+		if s.Old == nil || s.New == nil {
+			continue
+		}
+		diff, err := differences(s.Old, s.New)
+		if err != nil {
+			return err
+		}
+		c.printDifferences("  ", diff)
+	}
+	for _, t := range p.Tasks {
+		c.printTask(t)
+	}
+	for _, i := range p.Images {
+		c.printf("fetch %s on %s", i.Image, strings.Join(i.Nodes, ", "))
+	}
+	for _, l := range p.Lowest {
+		c.printf("lowest point of %s: %d of %d ready", l.Service, l.Ready, l.Before)
+	}
+	if !p.Ends {
+		c.warnf("no end of this is in sight; the plan shows how far it was followed")
+	}
+	return nil
+}
+
+// willBe is what becomes of a service.
+func willBe(s api.PlannedService) string {
+	if s.Action == "updated" || s.Action == "created" {
+		return fmt.Sprintf("to be %s, generation %d", s.Action, s.Generation)
+	}
+	return "to be " + s.Action
+}
+
+func (c *CLI) printTask(t api.PlannedTask) {
+	line := fmt.Sprintf("%-7s  %s.%d", t.Action, t.Service, t.Slot)
+	style := paint.Plain
+	switch t.Action {
+	case "start":
+		style = paint.Green
+		line += " on " + t.Node
+	case "pending":
+		style = paint.Red
+		line += ": " + t.Reason
+	case "stop":
+		style = paint.Red
+		line += " on " + orNone(t.Node)
+	default:
+		style = paint.Yellow
+		line += fmt.Sprintf(" on %s by one on %s", orNone(t.From), t.Node)
+	}
+	text := paint.Printable(line)
+	if c.color(c.Stdout) {
+		text = style.On(text)
+	}
+	c.printf("%s", text)
+}
