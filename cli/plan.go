@@ -105,7 +105,7 @@ func willBe(s api.PlannedService) string {
 
 func (c *CLI) printTask(t api.PlannedTask) {
 	line := fmt.Sprintf("%-7s  %s.%d", t.Action, t.Service, t.Slot)
-	style := paint.Plain
+	var style paint.Style
 	switch t.Action {
 	case "start":
 		style = paint.Green
