@@ -85,8 +85,7 @@ func (s *streams) over(what string, n int) {
 // HTTP/2 lets one connection carry hundreds of calls, and leave each unfinished:
 // what strangers leave so costs next to nothing, ends within seconds, and nobody
 // else notices.
-func TestHostileHTTP2(t *testing.T) {
-	t.Parallel()
+func TestHostileHTTP2(t *testing.T) { // not beside others that measure memory
 	const conns, each = 16, 250
 	for what, misbehave := range map[string]func(p *port) (ended func()){
 		"answers that are not read": func(p *port) func() {
