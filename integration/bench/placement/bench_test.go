@@ -129,6 +129,30 @@ func TestChurn(t *testing.T) {
 	}
 }
 
+func TestVariantsKeepWhatFits(t *testing.T) {
+	from := &traces{
+		nodes: []shape{{vector{96_000, 393_216, 8000}, 8}, {vector{96_000, 786_432}, 0}},
+		pods:  []demand{newDemand(90_000, 327_680, 8, device), newDemand(3152, 5600, 1, 810), newDemand(4000, 15_258, 0, 0)},
+		vms:   []vm{{need: newDemand(1000, 1792, 0, 0), end: 900}},
+		host:  shape{total: vector{64_000, 131_072}},
+	}
+	for _, v := range variants {
+		to := v.change(from)
+		if len(to.nodes) == 0 || len(to.pods) == 0 || len(to.vms) == 0 {
+			t.Fatalf("%s: %d nodes, %d pods, %d arrivals", v.name, len(to.nodes), len(to.pods), len(to.vms))
+		}
+		f := newFleet(to.nodes)
+		for _, d := range to.pods {
+			if !f.fits(0, &d) && (len(to.nodes) == 1 || !f.fits(1, &d)) {
+				t.Errorf("%s: no node takes %+v", v.name, d)
+			}
+		}
+		if hosts := newFleet([]shape{to.host}); !hosts.fits(0, &to.vms[0].need) {
+			t.Errorf("%s: no host takes %+v", v.name, to.vms[0].need)
+		}
+	}
+}
+
 func TestEqualSeedsGiveEqualRuns(t *testing.T) {
 	q := &packing{nodes: []shape{{vector{64_000, 65_536, 4 * device}, 4}, {vector{32_000, 65_536}, 0}}, kind: cpu, load: 1.5}
 	for i := range 20 {
@@ -160,6 +184,7 @@ func TestLoadTraces(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &traces{
+		host:  shape{total: vector{64_000, 131_072}},
 		nodes: []shape{{vector{96_000, 393_216, 8000}, 8}},
 		pods:  []demand{{vector{3152, 5600, 810}, 1, 810}},
 		vms: []vm{

@@ -22,7 +22,7 @@ func experimentsOn(t *traces) experiments {
 	return experiments{
 		a: packingA(t),
 		b: packingB(t),
-		c: &churn{tasks: t.vms, host: shape{total: vector{64_000, 128 << 10}}, warm: warmUp},
+		c: &churn{tasks: t.vms, host: t.host, warm: warmUp},
 	}
 }
 

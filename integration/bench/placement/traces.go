@@ -17,6 +17,7 @@ type traces struct {
 	nodes []shape
 	pods  []demand
 	vms   []vm
+	host  shape // what vms run on
 }
 
 // vm is a task of the churn trace.
@@ -32,7 +33,7 @@ func loadTraces(dir string) (*traces, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("%w in %s: TRACES=DIR names the directory that holds openb_nodes.csv, openb_pods.csv and azure_v1_1d.csv", errNoTraces, dir)
 	}
-	var t traces
+	t := traces{host: shape{total: vector{64_000, 128 << 10}}}
 	err := errors.Join(
 		eachRow(filepath.Join(dir, "openb_nodes.csv"), []string{"cpu_milli", "memory_mib", "gpu"}, func(v []float64) {
 			t.nodes = append(t.nodes, shape{total: vector{v[0], v[1], v[2] * device}, devices: int(v[2])})

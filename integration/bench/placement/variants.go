@@ -15,8 +15,8 @@ type variant struct {
 var variants = []variant{
 	{"other sizes: every size of task times 0.6 to 1.6, CPU and memory apart", otherSizes},
 	{"half: every second node, pod and arrival", half},
-	{"other hosts: 64 cores, 256 GiB, every second one with 4 devices", otherHosts},
-	{"scaled: nodes with half as much of all but devices", smallHosts},
+	{"other hosts: A and B of 64 cores, 256 GiB, every second one with 4 devices; C of 48 cores, 192 GiB", otherHosts},
+	{"small hosts: A and B with half the CPU and memory, C of 32 cores, 64 GiB", smallHosts},
 }
 
 func otherSizes(t *traces) *traces {
@@ -30,7 +30,7 @@ func otherSizes(t *traces) *traces {
 		}
 		return newDemand(math.Ceil(d.need[cpu]*factor[0]/100)*100, math.Ceil(d.need[memory]*factor[1]/64)*64, d.devices, d.share)
 	}
-	changed := &traces{nodes: t.nodes}
+	changed := &traces{nodes: t.nodes, host: t.host}
 	for _, d := range t.pods {
 		changed.pods = append(changed.pods, resize(d))
 	}
@@ -38,11 +38,12 @@ func otherSizes(t *traces) *traces {
 		v.need = resize(v.need)
 		changed.vms = append(changed.vms, v)
 	}
+	changed.pods = fitting(changed.pods, changed.nodes)
 	return changed
 }
 
 func half(t *traces) *traces {
-	return &traces{nodes: second(t.nodes), pods: second(t.pods), vms: second(t.vms)}
+	return &traces{nodes: second(t.nodes), pods: second(t.pods), vms: second(t.vms), host: t.host}
 }
 
 func second[T any](all []T) []T {
@@ -54,7 +55,7 @@ func second[T any](all []T) []T {
 }
 
 func otherHosts(t *traces) *traces {
-	changed := &traces{pods: fitting(t.pods, vector{64_000, 256 << 10, 4 * device}), vms: t.vms}
+	changed := &traces{vms: t.vms, host: shape{total: vector{48_000, 192 << 10}}}
 	for i := range t.nodes {
 		s := shape{total: vector{64_000, 256 << 10}}
 		if i%2 == 0 {
@@ -62,24 +63,30 @@ func otherHosts(t *traces) *traces {
 		}
 		changed.nodes = append(changed.nodes, s)
 	}
+	changed.pods = fitting(t.pods, changed.nodes)
 	return changed
 }
 
 func smallHosts(t *traces) *traces {
-	changed := &traces{pods: fitting(t.pods, vector{48_000, 192 << 10, 8 * device}), vms: t.vms}
+	changed := &traces{vms: t.vms, host: shape{total: vector{32_000, 64 << 10}}}
 	for _, s := range t.nodes {
 		s.total[cpu], s.total[memory] = s.total[cpu]/2, s.total[memory]/2
 		changed.nodes = append(changed.nodes, s)
 	}
+	changed.pods = fitting(t.pods, changed.nodes)
 	return changed
 }
 
-// fitting leaves out the tasks that no node could take.
-func fitting(tasks []demand, most vector) []demand {
+// fitting leaves out the tasks that none of the nodes could ever take.
+func fitting(tasks []demand, nodes []shape) []demand {
 	var kept []demand
+	empty := newFleet(nodes)
 	for _, d := range tasks {
-		if d.need[cpu] <= most[cpu] && d.need[memory] <= most[memory] && d.need[gpu] <= most[gpu] {
-			kept = append(kept, d)
+		for n := range nodes {
+			if empty.fits(n, &d) {
+				kept = append(kept, d)
+				break
+			}
 		}
 	}
 	return kept
