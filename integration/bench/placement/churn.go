@@ -87,7 +87,7 @@ func (h *hosts) begin(t int) {
 func (h *hosts) end(t int) {
 	h.remove(t)
 	if h.watch != nil {
-		h.watch.end()
+		h.watch.forget(&h.churn.tasks[t].need)
 	}
 	for k := range h.need {
 		h.need[k] -= h.churn.tasks[t].need.need[k]

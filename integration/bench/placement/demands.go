@@ -25,7 +25,8 @@ type demands struct {
 	classes []class
 	index   map[demand]int
 	tasks   float64 // seen
-	asked   vector  // by all of them
+	staying float64 // seen and not ended
+	asked   vector  // by those
 	scarce  int     // the kind of resource that runs out first
 	arrived float64 // recently
 	ended   float64 // recently
@@ -37,6 +38,7 @@ func (s *demands) see(d *demand) (int, bool) {
 		s.index = make(map[demand]int)
 	}
 	s.tasks++
+	s.staying++
 	for k, amount := range d.need {
 		s.asked[k] += amount
 	}
@@ -91,8 +93,17 @@ func (s *demands) foresee(free *vector) {
 	}
 }
 
+// forget counts the end of a task: what stays long weighs more in what is asked.
+func (s *demands) forget(d *demand) {
+	s.ended++
+	s.staying--
+	for k, amount := range d.need {
+		s.asked[k] -= amount
+	}
+}
+
 // mean is what a task asks for of the scarce kind.
-func (s *demands) mean() float64 { return s.asked[s.scarce] / s.tasks }
+func (s *demands) mean() float64 { return s.asked[s.scarce] / s.staying }
 
 // lasting is the share of recent tasks that stay: 1 while a fleet fills, 0 where
 // as many end as arrive.

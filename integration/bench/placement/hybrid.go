@@ -32,22 +32,23 @@ func (s *demands) floor(q *question) float64 {
 	for i, amount := range q.task.need {
 		after.free[i] -= amount
 	}
-	price := (after.stranded(&s.asked, k) - q.before.stranded(&s.asked, k)) / unit
+	lost := (after.stranded(&s.asked, k) - q.before.stranded(&s.asked, k)) / unit
 	free := ofLargest * after.free[k] / q.largest
 	if q.total[k] > 0 {
 		free += ofNode * after.free[k] / q.total[k]
 	}
-	lasting := s.lasting()
-	return price + (2-lasting)*free - lasting*q.waste/unit
+	return s.lasting()*(lost-q.waste/unit) + free
 }
 
 // price is what it costs the tasks to come that the task is placed so that after
 // is left of the node; less is better. With k the scarce kind and in units of what
 // the task asks for of it:
 //
-//	  what is stranded of k once another kind is used up, after less before
-//	+ lasting * (waste after less before + perSlot * slots of classes that run short)
-//	+ (2 - lasting) * (ofNode * share of the node that stays free + ofLargest * ...)
+//	lasting * (what is stranded once another kind is used up, after less before
+//	         + waste, after less before
+//	         + perSlot * slots that are taken from classes that run short)
+//	+ ofNode * what stays free / what the node has
+//	+ ofLargest * what stays free / what the largest node has
 //
 // Waste is the fragmentation gradient (Weng et al., Beware of Fragmentation,
 // ATC'23), in the scarce kind in place of GPUs. What is stranded is the alignment

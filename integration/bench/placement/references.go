@@ -17,11 +17,9 @@ type policy interface {
 type observer interface {
 	// changed tells that so much was taken from node n.
 	changed(f *fleet, n int, taken vector)
-	// end tells that a task ended.
-	end()
+	// forget tells that a task ended.
+	forget(d *demand)
 }
-
-func (h *hybrid) end() { h.ended++ }
 
 // named is a policy that can be made anew for each run.
 type named struct {
