@@ -58,7 +58,7 @@ func (s *demands) floor(q *question) float64 {
 // 1972), for a number of tasks that varies like Poisson's.
 //
 // Where tasks come and go (lasting near 0) nothing is made to measure, since what
-// stands beside it is gone before the next one comes, and full nodes count more.
+// stands beside it is gone before the next one comes: best fit is what is left.
 func (s *demands) price(q *question, after *room) float64 {
 	lost := s.waste(after) / s.unit(q.task)
 	for i := range s.classes {
