@@ -85,7 +85,7 @@ func isKnown(c *fleettest.Cluster, h *lab.Host) {
 // the older release.
 func inTheWay(c *fleettest.Cluster, older []*lab.Host) {
 	c.T.Helper()
-	said := c.Refused(c.Hosts[2], 1, []string{"upgrade it first"}, "key", "rotate")
+	said := c.Refused(c.Hosts[2], 1, []string{"upgrade it first"}, "rollback", fleettest.Web)
 	for _, h := range older {
 		if strings.Contains(said, "node "+h.Name+" runs muster older") {
 			return

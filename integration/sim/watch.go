@@ -247,14 +247,15 @@ func canaries(v state.View, s *cluster.Service) int {
 }
 
 // rollsBack reports whether the service has a good generation and has to return
-// to it once a task of its new one fails.
+// to it once a task of its new one fails. One on a host that is down is lost and
+// fails no more.
 func rollsBack(v state.View, s *cluster.Service) bool {
 	u := s.Spec.Update
 	if !s.Updating() || s.Returned != nil || u.MaxFailureRatio > 0 || u.FailureAction != "" && u.FailureAction != cluster.ActionRollback {
 		return false
 	}
 	for t := range v.TasksOf(s.ID) {
-		if t.Generation == s.Generation && t.Node != "" && !t.Ended() {
+		if t.Generation == s.Generation && t.Node != "" && !t.Ended() && v.Condition(t.Node) != cluster.Down {
 			return true
 		}
 	}
