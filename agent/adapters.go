@@ -170,11 +170,8 @@ func (l leaderOf) Standby(node cluster.NodeID) []string {
 	return nil
 }
 
-func (l leaderOf) Forecast(before, after state.View, stack string) api.Forecast {
-	if c := l.ctrl(); c != nil {
-		return c.Forecast(before, after, stack)
-	}
-	return api.Forecast{}
+func (l leaderOf) Forecast(ctx context.Context, before, after state.View, stack string) (api.Forecast, error) {
+	return controller.Forecast(ctx, before, after, stack, l.ctrl().Quarantine())
 }
 
 func (l leaderOf) Problems(node cluster.NodeID) []string {

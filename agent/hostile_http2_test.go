@@ -102,8 +102,10 @@ func TestHostileHTTP2(t *testing.T) { // not beside others that measure memory
 				trickle = s.call("POST", "/v1/node/join", false, true)
 			}
 			go func() {
+				pace := time.NewTicker(100 * time.Millisecond)
+				defer pace.Stop()
 				for s.framer.WriteData(trickle, false, []byte(" ")) == nil {
-					time.Sleep(100 * time.Millisecond)
+					<-pace.C
 				}
 			}()
 			return func() { s.over("bodies that do not come, or trickle", each); _ = s.conn.Close() }

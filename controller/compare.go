@@ -3,6 +3,7 @@ package controller
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -31,11 +32,15 @@ func Foresee(ctx context.Context, v state.View, quarantine map[cluster.NodeID]ti
 // compare says what of a view would be different.
 func compare(before, after state.View) api.Simulation {
 	out := api.Simulation{Changes: []api.SlotChange{}, Pending: []api.PendingSlot{}, Nodes: []api.HostLoad{}}
-	old, next := Seats(before), Seats(after)
-	for s, t := range next {
-		if t.Node == "" || after.Condition(t.Node) == cluster.Down {
-			out.Pending = append(out.Pending, api.PendingSlot{Service: string(s.Service), Slot: s.Slot, Reason: t.Reason})
+	old, next := seats(before), seats(after)
+	for _, t := range homeless(after) {
+		reason := t.Reason
+		if t.Node != "" {
+			reason = fmt.Sprintf("its node %s is down", nodeName(after, t.Node))
 		}
+		out.Pending = append(out.Pending, api.PendingSlot{Service: string(t.Service), Slot: t.Slot, Reason: reason})
+	}
+	for s, t := range next {
 		if ch, ok := change(after, s, old[s], t); ok {
 			out.Changes = append(out.Changes, ch)
 		}
@@ -43,15 +48,12 @@ func compare(before, after state.View) api.Simulation {
 	for s, t := range old {
 		if next[s] == nil {
 			out.Changes = append(out.Changes, api.SlotChange{
-				Service: string(s.Service), Slot: s.Slot, Kind: api.SlotStops, From: nodeName(after, t.Node),
+				Service: string(s.service), Slot: s.slot, Kind: api.SlotStops, From: nodeName(after, t.Node),
 			})
 		}
 	}
 	slices.SortFunc(out.Changes, func(a, b api.SlotChange) int {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.From, b.From))
-	})
-	slices.SortFunc(out.Pending, func(a, b api.PendingSlot) int {
-		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Slot, b.Slot))
 	})
 	for n := range after.Nodes() {
 		held := after.Allocated(n.ID)
@@ -64,24 +66,21 @@ func compare(before, after state.View) api.Simulation {
 	return out
 }
 
-// change is what becomes of a slot's task; ok is false when nothing does.
-func change(v state.View, s Seat, old, next *cluster.Task) (ch api.SlotChange, ok bool) {
-	ch = api.SlotChange{Service: string(s.Service), Slot: s.Slot, To: nodeName(v, next.Node)}
-	switch {
-	case old == nil:
-		ch.Kind = api.SlotStarts
-		return ch, true
-	case old.ID == next.ID && old.Node == next.Node:
+// change is what becomes of a slot's task; ok is false when nothing does, or it
+// finds no place.
+func change(v state.View, s seat, old, next *cluster.Task) (ch api.SlotChange, ok bool) {
+	if next.Node == "" || old != nil && old.ID == next.ID && old.Node == next.Node {
 		return ch, false
 	}
+	ch = api.SlotChange{Service: string(s.service), Slot: s.slot, Kind: api.SlotStarts, To: nodeName(v, next.Node)}
+	if old == nil || old.Node == "" {
+		return ch, true
+	}
 	ch.From, ch.Kind = nodeName(v, old.Node), api.SlotMoves
-	switch {
-	case old.Node == "":
-		ch.Kind = api.SlotStarts
-	case old.Generation != next.Generation:
+	if old.Generation != next.Generation {
 		ch.Kind = api.SlotReplaced
 	}
-	return ch, next.Node != "" || ch.Kind == api.SlotReplaced
+	return ch, true
 }
 
 // nodeName is "" for no node.

@@ -19,7 +19,10 @@ func (w *world) foretell(services ...state.NamedSpec) api.Forecast {
 	if res := scratch.Apply(before.Index()+1, state.Command{At: w.now, Body: state.PutStack{Stack: "s", Services: services}}); res.Err != nil {
 		w.t.Fatal(res.Err)
 	}
-	f := forecast(before, scratch.View(), "s", nil, w.now)
+	f, err := Forecast(w.t.Context(), before, scratch.View(), "s", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	if w.st.View().Hash() != before.Hash() {
 		w.t.Error("the state was changed")
 	}

@@ -26,7 +26,7 @@ type Scenario struct {
 // does at once what it is told. Nothing of it takes effect. It fails where a
 // command of the scenario would be refused, and when ctx ends before.
 func Simulate(ctx context.Context, v state.View, quarantine map[cluster.NodeID]time.Time, s Scenario) (state.View, error) {
-	sim := &simulation{State: v.Fork(), now: v.Now()}
+	sim := &simulation{State: v.Fork(), now: v.Now(), quarantine: quarantine}
 	for _, b := range s.Do {
 		if res := sim.apply(b); res.Err != nil {
 			return v, res.Err
@@ -36,24 +36,8 @@ func Simulate(ctx context.Context, v state.View, quarantine map[cluster.NodeID]t
 	for _, id := range s.Down {
 		conditions = append(conditions, state.NodeCondition{Node: id, Condition: cluster.Down, Reason: "simulated"})
 	}
-	for end := sim.now.Add(simulated); sim.now.Before(end); conditions = nil {
-		if ctx.Err() != nil {
-			return v, fmt.Errorf("simulate: %w", ctx.Err())
-		}
-		d := Decide(sim.View(), conditions, quarantine, sim.now, sim.newID)
-		if !d.Empty() {
-			if res := sim.apply(d.Reconcile); res.Err != nil {
-				return v, res.Err
-			}
-		}
-		switch done := sim.work(); {
-		case done || !d.Empty():
-			sim.now = sim.now.Add(time.Second)
-		case d.Wake.After(sim.now):
-			sim.now = d.Wake
-		default:
-			return sim.View(), nil
-		}
+	if _, err := sim.run(ctx, conditions); err != nil {
+		return v, err
 	}
 	return sim.View(), nil
 }
@@ -61,8 +45,45 @@ func Simulate(ctx context.Context, v state.View, quarantine map[cluster.NodeID]t
 // simulation is a scratch state with a clock.
 type simulation struct {
 	*state.State
-	now   time.Time
-	tasks int // created so far
+	now        time.Time
+	quarantine map[cluster.NodeID]time.Time
+	tasks      int // created so far
+	// decided is told of every decision; done ends the run before nothing is left
+	// to wait for. Both may be nil.
+	decided func(state.View)
+	done    func(state.View) bool
+	// starts says whose tasks become ready; nil: everybody's.
+	starts func(*cluster.Task) bool
+}
+
+// run decides and does until nothing is left to decide, or as far as a simulation
+// looks ahead: ends is false then.
+func (s *simulation) run(ctx context.Context, conditions []state.NodeCondition) (ends bool, err error) {
+	for end := s.now.Add(simulated); s.now.Before(end); conditions = nil {
+		if ctx.Err() != nil {
+			return false, fmt.Errorf("simulate: %w", ctx.Err())
+		}
+		d := Decide(s.View(), conditions, s.quarantine, s.now, s.newID)
+		if !d.Empty() {
+			if res := s.apply(d.Reconcile); res.Err != nil {
+				return false, res.Err
+			}
+			if s.decided != nil {
+				s.decided(s.View())
+			}
+		}
+		switch did := s.work(); {
+		case did || !d.Empty():
+			s.now = s.now.Add(time.Second)
+		case s.done != nil && s.done(s.View()):
+			return true, nil
+		case d.Wake.After(s.now):
+			s.now = d.Wake
+		default:
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (s *simulation) apply(b state.Body) state.Result {
@@ -84,7 +105,7 @@ func (s *simulation) work() bool {
 		if n.Condition == cluster.Down {
 			continue
 		}
-		o := state.Observe{Node: n.ID}
+		o := state.Observe{Node: n.ID, Marks: true}
 		for t := range v.TasksOn(n.ID) {
 			seen := t.Observed
 			switch {
@@ -92,7 +113,7 @@ func (s *simulation) work() bool {
 				continue
 			case t.Desired == cluster.Stopped:
 				seen.Phase = cluster.PhaseExited
-			case !t.Ready():
+			case !t.Ready() && (s.starts == nil || s.starts(t)):
 				seen.Phase, seen.Health, seen.Error = cluster.PhaseRunning, cluster.HealthNone, ""
 				seen.Started = s.now
 			default:
@@ -110,29 +131,32 @@ func (s *simulation) work() bool {
 	return len(reports) > 0
 }
 
-// Seat is a slot and the task that is in it, or is to be.
-type Seat struct {
-	Service cluster.ServiceID
-	Slot    int
-	Pinned  cluster.NodeID
+// wanted reports whether the task is to run and has not ended.
+func wanted(t *cluster.Task) bool { return t.Desired == cluster.Running && !t.Ended() }
+
+// seat is a slot; those of a global service are told apart by their nodes.
+type seat struct {
+	service cluster.ServiceID
+	slot    int
+	pinned  cluster.NodeID
 }
 
-// Seats are the wanted tasks by slot: of several the one that is the newest.
-func Seats(v state.View) map[Seat]*cluster.Task {
-	out := map[Seat]*cluster.Task{}
+// seats are the wanted tasks by slot: of several the one that is the newest.
+func seats(v state.View) map[seat]*cluster.Task {
+	out := map[seat]*cluster.Task{}
 	for t := range v.Tasks() {
-		if t.Desired == cluster.Running && !t.Ended() {
-			out[Seat{t.Service, t.Slot, t.Pinned}] = t
+		if wanted(t) {
+			out[seat{t.Service, t.Slot, t.Pinned}] = t
 		}
 	}
 	return out
 }
 
-// Homeless are the wanted tasks without a place: those without a node, and those
+// homeless are the wanted tasks without a place: those without a node, and those
 // whose node is down.
-func Homeless(v state.View) []*cluster.Task {
+func homeless(v state.View) []*cluster.Task {
 	var out []*cluster.Task
-	for _, t := range Seats(v) {
+	for _, t := range seats(v) {
 		if t.Node == "" || v.Condition(t.Node) == cluster.Down {
 			out = append(out, t)
 		}

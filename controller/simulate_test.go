@@ -25,8 +25,8 @@ func simulate(t *testing.T, w *world, s Scenario) state.View {
 }
 
 func ready(v state.View, id cluster.ServiceID) (nodes []string) {
-	for seat, task := range Seats(v) {
-		if seat.Service == id && task.Ready() && v.Condition(task.Node) == cluster.Ready {
+	for seat, task := range seats(v) {
+		if seat.service == id && task.Ready() && v.Condition(task.Node) == cluster.Ready {
 			nodes = append(nodes, string(task.Node))
 		}
 	}
@@ -40,7 +40,7 @@ func TestSimulatedDeath(t *testing.T) {
 	if got := ready(after, web); !slices.Equal(got, []string{"a", "a", "a", "c", "c", "c"}) {
 		t.Errorf("the tasks end on %v", got)
 	}
-	if lost := Homeless(after); len(lost) > 0 {
+	if lost := homeless(after); len(lost) > 0 {
 		t.Errorf("without a place: %+v", lost)
 	}
 }
@@ -50,7 +50,7 @@ func TestSimulatedDeathThatIsTooMuch(t *testing.T) {
 	w.deploy(map[string]cluster.ServiceSpec{"web": spec(6, 2000)})
 	w.settle()
 	w.runAll()
-	lost := Homeless(simulate(t, w, Scenario{Down: []cluster.NodeID{"b"}}))
+	lost := homeless(simulate(t, w, Scenario{Down: []cluster.NodeID{"b"}}))
 	if len(lost) != 2 || lost[0].Reason == "" {
 		t.Errorf("without a place: %+v, want two tasks with their reason", lost)
 	}
@@ -72,12 +72,12 @@ func TestSimulatedDeploy(t *testing.T) {
 		s.Update.Delay = time.Minute
 	})
 	after := simulate(t, w, Scenario{Do: []state.Body{state.PutStack{Stack: "s", Services: []state.NamedSpec{{Name: "web", Spec: next}}}}})
-	for seat, task := range Seats(after) {
+	for seat, task := range seats(after) {
 		if task.Generation != 2 || !task.Ready() {
-			t.Errorf("slot %d ends with generation %d, ready %t", seat.Slot, task.Generation, task.Ready())
+			t.Errorf("slot %d ends with generation %d, ready %t", seat.slot, task.Generation, task.Ready())
 		}
 	}
-	if n := len(Seats(after)); n != 8 {
+	if n := len(seats(after)); n != 8 {
 		t.Errorf("%d slots, want 8", n)
 	}
 }
@@ -131,5 +131,21 @@ func TestSubsets(t *testing.T) {
 	}
 	if want := []string{"ab", "ac", "ad", "bc", "bd", "cd"}; !slices.Equal(got, want) || choose(4, 2) != len(want) {
 		t.Errorf("%v, and %d; want %v", got, choose(4, 2), want)
+	}
+}
+
+// A task that belongs to a host goes with it: it is named with its reason, and
+// says nothing of how many hosts may be lost.
+func TestSimulatedDeathOfABoundTask(t *testing.T) {
+	w := newWorld(t, time.Now(), "a", "b")
+	w.deploy(map[string]cluster.ServiceSpec{"agent": spec(0, 100, func(s *cluster.ServiceSpec) { s.Mode = cluster.Global })})
+	w.settle()
+	w.runAll()
+	got, err := Foresee(t.Context(), w.st.View(), nil, Scenario{Down: []cluster.NodeID{"b"}})
+	if err != nil || len(got.Pending) != 1 || got.Pending[0].Reason != "its node b is down" || len(got.Changes) != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if s, err := Survives(t.Context(), w.st.View(), nil); err != nil || s.Hosts != 1 {
+		t.Errorf("%+v, %v; want that one host may be lost", s, err)
 	}
 }

@@ -20,7 +20,7 @@ const combinations = 300
 func Survives(ctx context.Context, v state.View, quarantine map[cluster.NodeID]time.Time) (api.Survival, error) {
 	hosts, voters := hostsByLoad(v)
 	out := api.Survival{Exact: true, Quorum: max(voters-1, 0) / 2}
-	before := homeless(v)
+	before := unplaced(v)
 	for k := 1; k < len(hosts); k++ {
 		tried := hosts
 		for choose(len(tried), k) > combinations {
@@ -31,7 +31,7 @@ func Survives(ctx context.Context, v state.View, quarantine map[cluster.NodeID]t
 			if err != nil {
 				return out, err
 			}
-			if homeless(after) > before {
+			if unplaced(after) > before {
 				for _, id := range set {
 					out.Critical = append(out.Critical, string(id))
 				}
@@ -43,9 +43,9 @@ func Survives(ctx context.Context, v state.View, quarantine map[cluster.NodeID]t
 	return out, nil
 }
 
-// homeless counts the tasks that could run elsewhere and have no place.
-func homeless(v state.View) (n int) {
-	for _, t := range Homeless(v) {
+// unplaced counts the tasks that could run elsewhere and have no place.
+func unplaced(v state.View) (n int) {
+	for _, t := range homeless(v) {
 		if t.Pinned == "" {
 			n++
 		}

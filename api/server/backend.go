@@ -100,7 +100,7 @@ type Leader interface {
 	Lagging() []cluster.NodeID
 	// Forecast foretells what becomes of a stack after a change: after is the
 	// state with it.
-	Forecast(before, after state.View, stack string) api.Forecast
+	Forecast(ctx context.Context, before, after state.View, stack string) (api.Forecast, error)
 }
 
 // Engine is this host's container engine.

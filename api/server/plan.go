@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/musterhq/muster/api"
@@ -10,12 +11,8 @@ import (
 
 // planStack says what a deploy would do, on a copy of the state.
 func planStack(c *call) (any, error) {
-	stack := c.r.PathValue("stack")
-	var in api.Deploy
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	if err := validateStack(stack, in); err != nil {
+	stack, in, err := c.givenStack()
+	if err != nil {
 		return nil, err
 	}
 	if err := c.resolveImages(in.Services); err != nil {
@@ -40,7 +37,9 @@ func planStack(c *call) (any, error) {
 	}
 	out.Forecast = api.Forecast{Tasks: []api.PlannedTask{}, Images: []api.PlannedImage{}, Lowest: []api.LowestPoint{}, Ends: true}
 	if changed {
-		out.Forecast = c.Leader.Forecast(before, after, stack)
+		if out.Forecast, err = c.Leader.Forecast(c.ctx, before, after, stack); err != nil {
+			return nil, fmt.Errorf("plan: %w", err)
+		}
 	}
 	return out, nil
 }

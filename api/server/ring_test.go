@@ -389,12 +389,14 @@ func (quietNode) Problems() []string { return nil }
 
 type quietLeader struct{}
 
-func (quietLeader) Heartbeat(api.Heartbeat) uint64                           { return 0 }
-func (quietLeader) Suspects() map[cluster.NodeID]bool                        { return nil }
-func (quietLeader) Forecast(state.View, state.View, string) (f api.Forecast) { return f }
-func (quietLeader) Standby(cluster.NodeID) []string                          { return nil }
-func (quietLeader) Problems(cluster.NodeID) []string                         { return nil }
-func (quietLeader) Lagging() []cluster.NodeID                                { return nil }
+func (quietLeader) Heartbeat(api.Heartbeat) uint64    { return 0 }
+func (quietLeader) Suspects() map[cluster.NodeID]bool { return nil }
+func (quietLeader) Forecast(context.Context, state.View, state.View, string) (f api.Forecast, err error) {
+	return f, nil
+}
+func (quietLeader) Standby(cluster.NodeID) []string  { return nil }
+func (quietLeader) Problems(cluster.NodeID) []string { return nil }
+func (quietLeader) Lagging() []cluster.NodeID        { return nil }
 func (quietLeader) Simulate(context.Context, state.View, []state.Body, []cluster.NodeID) (api.Simulation, error) {
 	return api.Simulation{}, nil
 }

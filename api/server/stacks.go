@@ -16,12 +16,8 @@ import (
 // deploy validates on the node that was asked, resolves images there, and
 // hands the resolved stack to the leader.
 func deploy(c *call) (any, error) {
-	stack := c.r.PathValue("stack")
-	var in api.Deploy
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	if err := validateStack(stack, in); err != nil {
+	stack, in, err := c.givenStack()
+	if err != nil {
 		return nil, err
 	}
 	if err := c.resolveImages(in.Services); err != nil {
@@ -36,7 +32,7 @@ func deploy(c *call) (any, error) {
 		return c.commitStack(stack, in)
 	}
 	var out api.Deployed
-	err := c.Peers.Call(c.ctx, to, http.MethodPost, "/v1/node/deploy/"+url.PathEscape(stack), in, &out)
+	err = c.Peers.Call(c.ctx, to, http.MethodPost, "/v1/node/deploy/"+url.PathEscape(stack), in, &out)
 	if err != nil {
 		return nil, lost(err, to)
 	}
@@ -57,15 +53,20 @@ func lost(err error, to cluster.NodeID) error {
 // nodeDeploy is the second half of deploy on the leader; everything is
 // validated again, because any member may call it.
 func nodeDeploy(c *call) (any, error) {
-	stack := c.r.PathValue("stack")
-	var in api.Deploy
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	if err := validateStack(stack, in); err != nil {
+	stack, in, err := c.givenStack()
+	if err != nil {
 		return nil, err
 	}
 	return c.commitStack(stack, in)
+}
+
+// givenStack reads the stack that a call is about, and validates it.
+func (c *call) givenStack() (stack string, in api.Deploy, err error) {
+	stack = c.r.PathValue("stack")
+	if err := c.decode(&in); err != nil {
+		return stack, in, err
+	}
+	return stack, in, validateStack(stack, in)
 }
 
 func validateStack(stack string, in api.Deploy) error {
