@@ -22,23 +22,31 @@ type Decision struct {
 	Wake time.Time
 }
 
-// Decide is the leader's whole decision as a pure function: the conditions that
-// health found are taken as given, rollout says what should exist, placement
-// says where, and all of it becomes one command. newID must give IDs in
-// ascending order.
-func Decide(v state.View, conditions []state.NodeCondition, quarantine map[cluster.NodeID]time.Time, now time.Time, newID func() cluster.TaskID) Decision {
+// Facts are what the leader knows besides the state: a new leader begins without
+// them.
+type Facts struct {
+	// Conditions are the changes that health found.
+	Conditions []state.NodeCondition
+	// Quarantine names the nodes that take no new task until the given time.
+	Quarantine map[cluster.NodeID]time.Time
+}
+
+// Decide is the leader's whole decision as a pure function: the facts are taken
+// as given, rollout says what should exist, placement says where, and all of it
+// becomes one command. newID must give IDs in ascending order.
+func Decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID) Decision {
 	scratch := v.Fork()
 	apply := func(r state.Reconcile) state.View {
 		scratch.Apply(v.Index()+1, state.Command{At: now, Body: r})
 		return scratch.View()
 	}
 	judged := v
-	if len(conditions) > 0 {
-		judged = apply(state.Reconcile{Conditions: conditions})
+	if len(f.Conditions) > 0 {
+		judged = apply(state.Reconcile{Conditions: f.Conditions})
 	}
-	what, wake := rollout.Step(judged, now, newID, rollout.Options{Quarantine: quarantine, LossRate: lossRate})
+	what, wake := rollout.Step(judged, now, newID, rollout.Options{Quarantine: f.Quarantine, LossRate: lossRate})
 	d := Decision{Reconcile: what, Wake: wake}
-	d.Conditions = slices.Concat(conditions, what.Conditions)
+	d.Conditions = slices.Concat(f.Conditions, what.Conditions)
 
 	wanted := judged
 	if !what.Empty() {
@@ -48,7 +56,7 @@ func Decide(v state.View, conditions []state.NodeCondition, quarantine map[clust
 	if len(reqs) == 0 {
 		return d
 	}
-	plan := placement.Place(placement.FromView(wanted, quarantined(quarantine, now)), reqs, seed(reqs))
+	plan := placement.Place(placement.FromView(wanted, quarantined(f.Quarantine, now)), reqs, seed(reqs))
 	d.merge(wanted, plan)
 	return d
 }

@@ -223,7 +223,7 @@ func TestDecideHonoursQuarantine(t *testing.T) {
 		{t0, []cluster.NodeID{"a", "a"}},
 		{t0.Add(time.Minute), []cluster.NodeID{"a", "b"}},
 	} {
-		d := Decide(w.st.View(), nil, quarantine, tc.now, w.newID)
+		d := Decide(w.st.View(), Facts{Quarantine: quarantine}, tc.now, w.newID)
 		var on []*cluster.Task
 		for i := range d.Create {
 			on = append(on, &d.Create[i])

@@ -24,7 +24,7 @@ const (
 )
 
 // decider is Decide.
-type decider func(v state.View, conditions []state.NodeCondition, quarantine map[cluster.NodeID]time.Time, now time.Time, newID func() cluster.TaskID) Decision
+type decider func(v state.View, f Facts, now time.Time, newID func() cluster.TaskID) Decision
 
 // loop is one term of leadership.
 type loop struct {
@@ -103,7 +103,7 @@ func (l *loop) decision(v state.View, verdict health.Verdict, now time.Time) (d 
 	// break their order.
 	ms := ulid.Timestamp(now)
 	newID := func() cluster.TaskID { return cluster.TaskID(ulid.MustNew(ms, l.ids).String()) }
-	return l.decide(v, verdict.Conditions, verdict.Quarantine, now, newID), 0
+	return l.decide(v, Facts{Conditions: verdict.Conditions, Quarantine: verdict.Quarantine}, now, newID), 0
 }
 
 // propose commits a decision and says how long to rest after it.

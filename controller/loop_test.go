@@ -222,11 +222,11 @@ func TestPanicOfTheDecisionIsSurvived(t *testing.T) {
 		l.prober.set("10.0.0.2:7070", health.Silent)
 		healed := time.Now().Add(10 * time.Second)
 		var tries atomic.Int32
-		l.decide = func(v state.View, c []state.NodeCondition, q map[cluster.NodeID]time.Time, now time.Time, newID func() cluster.TaskID) Decision {
+		l.decide = func(v state.View, f Facts, now time.Time, newID func() cluster.TaskID) Decision {
 			if tries.Add(1); now.Before(healed) {
 				panic("a bug")
 			}
-			return Decide(v, c, q, now, newID)
+			return Decide(v, f, now, newID)
 		}
 		l.lead()
 		l.beat("c", 500*time.Millisecond)

@@ -63,7 +63,7 @@ func (s *simulation) run(ctx context.Context, conditions []state.NodeCondition) 
 		if ctx.Err() != nil {
 			return false, fmt.Errorf("simulate: %w", ctx.Err())
 		}
-		d := Decide(s.View(), conditions, s.quarantine, s.now, s.newID)
+		d := Decide(s.View(), Facts{Conditions: conditions, Quarantine: s.quarantine}, s.now, s.newID)
 		if !d.Empty() {
 			if res := s.apply(d.Reconcile); res.Err != nil {
 				return false, res.Err

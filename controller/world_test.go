@@ -97,7 +97,7 @@ func (w *world) deploy(services map[string]cluster.ServiceSpec) {
 
 // decide makes the leader's decision on the newest view.
 func (w *world) decide(conditions ...state.NodeCondition) Decision {
-	return Decide(w.st.View(), conditions, nil, w.now, w.newID)
+	return Decide(w.st.View(), Facts{Conditions: conditions}, w.now, w.newID)
 }
 
 // settle decides and commits until nothing is left to decide.

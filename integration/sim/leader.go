@@ -127,7 +127,7 @@ func (t *term) step() {
 		t.wakeAt(earliest(verdict.Wake, t.idle.until))
 		return
 	}
-	d := w.cfg.Plant.decide(v, controller.Decide(v, verdict.Conditions, verdict.Quarantine, now, t.newID))
+	d := w.cfg.Plant.decide(v, controller.Decide(v, controller.Facts{Conditions: verdict.Conditions, Quarantine: verdict.Quarantine}, now, t.newID))
 	t.idle.known = d.Empty()
 	if d.Empty() {
 		t.idle.index, t.idle.until, t.idle.quarantine = v.Index(), d.Wake, len(verdict.Quarantine)
@@ -158,7 +158,7 @@ func (t *term) idles(v state.View, verdict health.Verdict, now time.Time) bool {
 		return false
 	}
 	if t.skipped++; t.skipped%16 == 0 && t.a.w.cfg.Plant == "" {
-		if d := controller.Decide(v, nil, verdict.Quarantine, now, t.newID); !d.Empty() {
+		if d := controller.Decide(v, controller.Facts{Quarantine: verdict.Quarantine}, now, t.newID); !d.Empty() {
 			t.a.w.fail(invariants.Violation{Rule: invariants.NotIdle, Detail: "nothing has changed since an empty decision, and now: " + describe(d.Reconcile)})
 		}
 	}

@@ -212,7 +212,7 @@ func (c *watch) unsettled() []invariants.Violation {
 	}
 	out := q.Violations()
 	if len(out) == 0 && !t.waiting && t.idle.known && t.idle.index == v.Index() {
-		if d := controller.Decide(v, nil, until, l.clock(), t.newID); !d.Empty() && w.cfg.Plant == "" && (t.idle.until.IsZero() || l.clock().Before(t.idle.until)) {
+		if d := controller.Decide(v, controller.Facts{Quarantine: until}, l.clock(), t.newID); !d.Empty() && w.cfg.Plant == "" && (t.idle.until.IsZero() || l.clock().Before(t.idle.until)) {
 			out = append(out, invariants.Violation{Rule: invariants.NotIdle, Detail: "a second pass plans: " + describe(d.Reconcile)})
 		}
 	}
