@@ -19,6 +19,9 @@ const (
 	// askAtOnce is how many members are asked the same question at a time.
 	askAtOnce   = 8
 	askDeadline = 10 * time.Second
+	// askSilence is how long a member may say nothing at all: one that lives
+	// answers its health at once, whatever it has to look up.
+	askSilence = time.Second
 )
 
 // listImages answers the images of all nodes that answer, this one first.
@@ -176,6 +179,15 @@ func ask[T any](c *call, path string) []answer[T] {
 		places <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-places }()
+			ctx, giveUp := context.WithCancel(ctx)
+			defer giveUp()
+			wg.Go(func() {
+				look, done := context.WithTimeout(ctx, askSilence)
+				defer done()
+				if c.health(look, out[i].ID) == nil {
+					giveUp()
+				}
+			})
 			out[i].err = c.Peers.Call(ctx, out[i].ID, http.MethodGet, path, nil, &out[i].value)
 		})
 	}

@@ -12,6 +12,7 @@ import (
 // has taken in waits until that one knows that it leads no more.
 const (
 	readIn   = 700 * time.Millisecond
+	gatherIn = 1700 * time.Millisecond // what every node is asked for
 	refuseIn = 2 * time.Second
 )
 
@@ -90,6 +91,13 @@ func (r *ring) readsAlone(h *host, after time.Duration) {
 	st, err := get[api.Status](h, "/v1/status")
 	if took := time.Since(asked); took > readIn || err != nil || st.Nodes != len(r.hosts) {
 		r.Errorf("%s, %s after the cut, took %s to answer a read: %+v, %v", h.name, after, took, st, err)
+	}
+	for _, path := range []string{"/v1/usage", "/v1/images"} {
+		asked := time.Now()
+		_, err := get[any](h, path)
+		if took := time.Since(asked); took > gatherIn || err != nil {
+			r.Errorf("%s, %s after the cut, took %s to answer %s: %v", h.name, after, took, path, err)
+		}
 	}
 }
 
