@@ -163,9 +163,13 @@ func (s *Store) supervise() {
 	s.raft.RegisterObserver(observer)
 	defer s.raft.DeregisterObserver(observer)
 
-	failed := s.failed
+	failed, turns := s.failed, newTurns()
+	defer turns.timer.Stop()
 	for {
 		select {
+		case <-turns.timer.C:
+			s.take(turns)
+			continue
 		case <-seen:
 		case <-failed:
 			failed = nil
