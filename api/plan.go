@@ -8,6 +8,7 @@ type Plan struct {
 	Stack    string           `json:"stack"`
 	Index    uint64           `json:"index"` // of the state that it was made from
 	Services []PlannedService `json:"services"`
+	Basis    cluster.Basis    `json:"basis"` // for Deploy
 	Forecast
 }
 

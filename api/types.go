@@ -101,6 +101,8 @@ type Deploy struct {
 	Services []NamedSpec  `json:"services"`
 	Request  string       `json:"request,omitempty"` // ULID, so that a retry applies once
 	Note     cluster.Note `json:"note,omitzero"`
+	// Basis, of a Plan, has the deploy refused where the stack is another by now.
+	Basis *cluster.Basis `json:"basis,omitempty"`
 }
 
 // NamedSpec is a service of a Deploy.

@@ -5,18 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/client"
+	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/compose"
 )
 
 const deployHelp = `Makes a stack what a Compose file says, and waits until it is healthy. The stack's
 name is the argument, else the file's "name:", else the file's directory.
-Services that the file does not have any more are removed.`
+Services that the file does not have any more are removed.
+
+Before running tasks are replaced or stopped, the plan is shown and you are asked;
+-y answers. With --plan what muster plan --out FILE wrote is deployed, with the
+images as they were then, and refused if it would do something else by now.`
 
 func (c *CLI) newDeploy() *cobra.Command {
 	var files []string
@@ -24,6 +30,7 @@ func (c *CLI) newDeploy() *cobra.Command {
 	var auth logins
 	var why note
 	var canary int
+	var planned string
 	cmd := &cobra.Command{
 		Use:               "deploy [-f FILE] [STACK]",
 		Short:             "Make a stack what a Compose file says",
@@ -31,6 +38,12 @@ func (c *CLI) newDeploy() *cobra.Command {
 		Args:              atMost("STACK"),
 		ValidArgsFunction: c.completeFirst(stackNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if planned != "" {
+				if len(files)+len(args) > 0 || canary > 0 {
+					return usagef("--plan FILE says it all: leave out STACK, -f and --canary")
+				}
+				return c.deployPlan(cmd.Context(), planned, w, why)
+			}
 			stack, err := c.loadStack(cmd.Context(), files, strings.Join(args, ""))
 			if err != nil {
 				return err
@@ -54,6 +67,7 @@ func (c *CLI) newDeploy() *cobra.Command {
 	}
 	registerFiles(cmd, &files)
 	cmd.Flags().IntVar(&canary, "canary", 0, "give only `N` tasks of each changed service the new generation, until muster promote")
+	cmd.Flags().StringVar(&planned, "plan", "", "deploy the plan in `FILE`")
 	why.register(cmd)
 	auth.register(cmd)
 	w.register(cmd, "do not wait until the stack is healthy")
@@ -95,17 +109,81 @@ func (c *CLI) deploy(ctx context.Context, cl *client.Client, stack *compose.Stac
 	if err := c.buildImages(ctx, cl, stack); err != nil {
 		return err
 	}
-	w, err := c.newWatch(ctx, cl, stack.Name)
+	in := api.Deploy{Services: namedSpecs(stack), Note: why.said()}
+	if err := c.agree(ctx, cl, stack.Name, &in); err != nil {
+		return err
+	}
+	return c.send(ctx, cl, stack.Name, in, wait, stack.Limits())
+}
+
+// agree asks before a deploy that replaces or stops running tasks; what was agreed
+// to is what is deployed.
+func (c *CLI) agree(ctx context.Context, cl *client.Client, stack string, in *api.Deploy) error {
+	if c.yes {
+		return nil
+	}
+	plan, err := cl.Compare(ctx, stack, in.Services)
+	if err != nil {
+		return fmt.Errorf("deploy %s: %w", stack, err)
+	}
+	harm := harms(plan)
+	if harm == "" {
+		return nil
+	}
+	if c.interactive() {
+		if plan, err = cl.Plan(ctx, stack, in.Services); err != nil {
+			return fmt.Errorf("deploy %s: %w", stack, err)
+		}
+		if err := c.showPlan(output{}, plan); err != nil {
+			return err
+		}
+	}
+	if err := c.confirm(ctx, harm); err != nil {
+		return err
+	}
+	in.Basis = &plan.Basis
+	return nil
+}
+
+// harms says which running tasks a plan replaces or stops, or "".
+func harms(p api.Plan) string {
+	var replaced, fewer, removed []string
+	for _, s := range p.Services {
+		switch old, next := s.Old, s.New; {
+		case s.Action == "removed":
+			removed = append(removed, s.Service)
+		case old == nil || next == nil || old.Mode == cluster.Replicated && old.Replicas == 0:
+		case old.Mode != next.Mode || !reflect.DeepEqual(old.Template, next.Template):
+			replaced = append(replaced, s.Service)
+		case next.Replicas < old.Replicas:
+			fewer = append(fewer, s.Service)
+		}
+	}
+	var out []string
+	for _, part := range []struct {
+		verb     string
+		services []string
+	}{{"replace the tasks of", replaced}, {"stop some tasks of", fewer}, {"remove", removed}} {
+		if len(part.services) > 0 {
+			out = append(out, part.verb+" "+strings.Join(part.services, ", "))
+		}
+	}
+	return strings.Join(out, " and ")
+}
+
+// send deploys, says what that did, and waits.
+func (c *CLI) send(ctx context.Context, cl *client.Client, stack string, in api.Deploy, wait waiting, limits []string) error {
+	w, err := c.newWatch(ctx, cl, stack)
 	if err != nil {
 		return err
 	}
-	done, err := cl.DeployNoted(ctx, stack.Name, namedSpecs(stack), why.said())
+	done, err := cl.DeployAs(ctx, stack, in)
 	if err != nil {
-		return fmt.Errorf("deploy %s: %w", stack.Name, err)
+		return fmt.Errorf("deploy %s: %w", stack, err)
 	}
 	w.expect(done)
 	if changed := c.reportChanges(done); changed {
-		for _, limit := range stack.Limits() {
+		for _, limit := range limits {
 			c.notef("note: %s", limit)
 		}
 	}

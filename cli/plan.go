@@ -14,11 +14,13 @@ import (
 const planHelp = `Shows what muster deploy would change, and what would follow: the tasks to start,
 replace, move and stop and on which nodes, the images to fetch, and how few tasks
 of a service are ready in between. Nothing is changed, and images that are to be
-built are not. The exit code is 4 where there is something to do, else 0.`
+built are not. The exit code is 4 where there is something to do, else 0.
+--out keeps the plan in a file, for muster deploy --plan FILE.`
 
 func (c *CLI) newPlan() *cobra.Command {
 	var files []string
 	var o output
+	var out string
 	cmd := &cobra.Command{
 		Use:               "plan [-f FILE] [STACK]",
 		Short:             "Show what a deploy would do",
@@ -41,6 +43,11 @@ func (c *CLI) newPlan() *cobra.Command {
 			if err := c.showPlan(o, plan); err != nil {
 				return err
 			}
+			if out != "" {
+				if err := savePlan(out, plan); err != nil {
+					return err
+				}
+			}
 			if changes(plan) {
 				return &exitStatus{code: exitChanges}
 			}
@@ -48,6 +55,7 @@ func (c *CLI) newPlan() *cobra.Command {
 		},
 	}
 	registerFiles(cmd, &files)
+	cmd.Flags().StringVar(&out, "out", "", "keep the plan in `FILE`")
 	o.register(cmd, "print nothing: the exit code says it")
 	return cmd
 }
@@ -104,25 +112,30 @@ func willBe(s api.PlannedService) string {
 }
 
 func (c *CLI) printTask(t api.PlannedTask) {
-	line := fmt.Sprintf("%-7s  %s.%d", t.Action, t.Service, t.Slot)
-	var style paint.Style
+	style := paint.Yellow
 	switch t.Action {
 	case "start":
 		style = paint.Green
-		line += " on " + t.Node
-	case "pending":
+	case "pending", "stop":
 		style = paint.Red
-		line += ": " + t.Reason
-	case "stop":
-		style = paint.Red
-		line += " on " + orNone(t.Node)
-	default:
-		style = paint.Yellow
-		line += fmt.Sprintf(" on %s by one on %s", orNone(t.From), t.Node)
 	}
-	text := paint.Printable(line)
+	text := paint.Printable(fmt.Sprintf("%-7s  %s", t.Action, stepLine(t)))
 	if c.color(c.Stdout) {
 		text = style.On(text)
 	}
 	c.printf("%s", text)
+}
+
+// stepLine says where a change of the tasks happens.
+func stepLine(t api.PlannedTask) string {
+	task := fmt.Sprintf("%s.%d", t.Service, t.Slot)
+	switch t.Action {
+	case "start":
+		return task + " on " + t.Node
+	case "pending":
+		return task + ": " + t.Reason
+	case "stop":
+		return task + " on " + orNone(t.Node)
+	}
+	return fmt.Sprintf("%s on %s by one on %s", task, orNone(t.From), t.Node)
 }

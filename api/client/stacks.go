@@ -12,20 +12,29 @@ import (
 
 // Deploy makes the stack what services say.
 func (c *Client) Deploy(ctx context.Context, stack string, services []api.NamedSpec) (api.Deployed, error) {
-	return c.DeployNoted(ctx, stack, services, cluster.Note{})
+	return c.DeployAs(ctx, stack, api.Deploy{Services: services})
 }
 
-// DeployNoted is Deploy with what is kept with the generations that it makes.
-func (c *Client) DeployNoted(ctx context.Context, stack string, services []api.NamedSpec, note cluster.Note) (api.Deployed, error) {
-	return write[api.Deployed](ctx, c, call{
-		method: http.MethodPut, path: path("stacks", stack),
-		body: api.Deploy{Services: services, Request: newRequest(), Note: note},
-	})
+// DeployAs is Deploy with all that can be said of it; the request's ID is made
+// here.
+func (c *Client) DeployAs(ctx context.Context, stack string, in api.Deploy) (api.Deployed, error) {
+	in.Request = newRequest()
+	return write[api.Deployed](ctx, c, call{method: http.MethodPut, path: path("stacks", stack), body: in})
 }
 
 // Plan says what a deploy would do, and changes nothing.
 func (c *Client) Plan(ctx context.Context, stack string, services []api.NamedSpec) (api.Plan, error) {
-	return write[api.Plan](ctx, c, call{method: http.MethodPost, path: path("stacks", stack, "plan"), body: api.Deploy{Services: services}})
+	return c.plan(ctx, stack, services, nil)
+}
+
+// Compare is Plan without what becomes of the tasks, which takes longer to
+// foretell than all the rest.
+func (c *Client) Compare(ctx context.Context, stack string, services []api.NamedSpec) (api.Plan, error) {
+	return c.plan(ctx, stack, services, url.Values{"forecast": {"false"}})
+}
+
+func (c *Client) plan(ctx context.Context, stack string, services []api.NamedSpec, query url.Values) (api.Plan, error) {
+	return write[api.Plan](ctx, c, call{method: http.MethodPost, path: path("stacks", stack, "plan"), query: query, body: api.Deploy{Services: services}})
 }
 
 // Rollback takes a service back to a generation, or for 0 to the one that was

@@ -28,7 +28,7 @@ func planStack(c *call) (any, error) {
 		return nil, fromState(res.Err)
 	}
 	after := scratch.View()
-	out := api.Plan{Stack: stack, Index: before.Index(), Services: []api.PlannedService{}}
+	out := api.Plan{Stack: stack, Index: before.Index(), Services: []api.PlannedService{}, Basis: cluster.BasisOf(before.StackServices(stack))}
 	changed := false
 	for _, s := range res.Services {
 		p := api.PlannedService{Service: string(s.Service), Action: s.Action, Generation: s.Generation, Old: specOf(before, s.Service), New: specOf(after, s.Service)}
@@ -36,7 +36,7 @@ func planStack(c *call) (any, error) {
 		out.Services = append(out.Services, p)
 	}
 	out.Forecast = api.Forecast{Tasks: []api.PlannedTask{}, Images: []api.PlannedImage{}, Lowest: []api.LowestPoint{}, Ends: true}
-	if changed {
+	if changed && c.r.URL.Query().Get("forecast") != "false" {
 		if out.Forecast, err = c.Leader.Forecast(c.ctx, before, after, stack); err != nil {
 			return nil, fmt.Errorf("plan: %w", err)
 		}

@@ -102,7 +102,7 @@ func (c *call) commitStack(stack string, in api.Deploy) (any, error) {
 
 // putStack is the command of a deploy.
 func putStack(stack string, in api.Deploy) state.PutStack {
-	put := state.PutStack{Stack: stack, Note: in.Note}
+	put := state.PutStack{Stack: stack, Note: in.Note, Basis: in.Basis}
 	for _, s := range in.Services {
 		put.Services = append(put.Services, state.NamedSpec{Name: s.Name, Spec: s.Spec})
 	}

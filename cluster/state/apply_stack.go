@@ -12,6 +12,9 @@ func (c PutStack) apply(tx *tx) error {
 	if err := cluster.ValidateName("stack", c.Stack); err != nil {
 		return err
 	}
+	if err := tx.refuseOther(c); err != nil {
+		return err
+	}
 	if err := tx.refusePortClash(c); err != nil {
 		return err
 	}
@@ -30,6 +33,17 @@ func (c PutStack) apply(tx *tx) error {
 		if !named[s.ID.Name()] && !s.Removing {
 			tx.removeService(s)
 		}
+	}
+	return nil
+}
+
+// refuseOther refuses a deploy that was planned for another state of the stack.
+func (tx *tx) refuseOther(c PutStack) error {
+	if c.Basis == nil {
+		return nil
+	}
+	if changed := c.Basis.Changed(cluster.BasisOf(slices.Values(tx.services.all(c.Stack + "/")))); changed != "" {
+		return &Error{CodeConflict, fmt.Sprintf("%s has changed since the plan was made; make a new plan", changed)}
 	}
 	return nil
 }

@@ -128,6 +128,9 @@ type PutStack struct {
 	Services []NamedSpec `cbor:"2,keyasint"` // in name order
 	// Note is kept with the generations that the deploy makes.
 	Note cluster.Note `cbor:"3,keyasint,omitzero" since:"3"`
+	// Basis is the stack that the deploy was planned for; it is refused where the
+	// stack is another by now. nil: whatever it is.
+	Basis *cluster.Basis `cbor:"4,keyasint,omitempty" since:"3"`
 }
 
 // NamedSpec is a service of a stack.
