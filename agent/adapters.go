@@ -171,7 +171,7 @@ func (l leaderOf) Standby(node cluster.NodeID) []string {
 }
 
 func (l leaderOf) Forecast(ctx context.Context, before, after state.View, stack string) (api.Forecast, error) {
-	return controller.Forecast(ctx, before, after, stack, l.ctrl().Quarantine())
+	return controller.Forecast(ctx, before, after, stack, l.ctrl().Facts())
 }
 
 func (l leaderOf) Problems(node cluster.NodeID) []string {
@@ -194,7 +194,7 @@ func (l leaderOf) Votes() map[cluster.NodeID]bool {
 }
 
 func (l leaderOf) Simulate(ctx context.Context, v state.View, do []state.Body, down []cluster.NodeID) (api.Simulation, error) {
-	return controller.Foresee(ctx, v, l.ctrl().Quarantine(), controller.Scenario{Do: do, Down: down})
+	return controller.Foresee(ctx, v, l.ctrl().Facts(), controller.Scenario{Do: do, Down: down})
 }
 
 func (l leaderOf) Lagging() []cluster.NodeID {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -45,7 +46,11 @@ func (m *member) measureTasks(ctx context.Context) (*api.TasksUse, error) {
 	if host == nil {
 		return nil, nil
 	}
-	use := &api.TasksUse{Host: *host, Tasks: []api.TaskUse{}}
+	milli, memory, err := m.a.host.Stats.Capacity(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("measure this host: %w", err)
+	}
+	use := &api.TasksUse{Host: *host, Machine: api.Usage{MilliCPU: milli, Memory: memory}, Tasks: []api.TaskUse{}}
 	for _, t := range tasks {
 		if t.CPUUsed != nil {
 			use.Tasks = append(use.Tasks, api.TaskUse{

@@ -131,8 +131,10 @@ type Vote struct {
 
 // TasksUse is what the tasks of a node used, and what its host did.
 type TasksUse struct {
-	Host  Usage     `json:"host"`
-	Tasks []TaskUse `json:"tasks"`
+	Host Usage `json:"host"`
+	// Machine is all that the host has, whatever the node is told to offer.
+	Machine Usage     `json:"machine,omitzero"`
+	Tasks   []TaskUse `json:"tasks"`
 }
 
 // TaskUse is one of them.

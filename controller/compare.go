@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
@@ -14,13 +13,13 @@ import (
 
 // Foresee says what would be different after a scenario, and how much the cluster
 // would survive then.
-func Foresee(ctx context.Context, v state.View, quarantine map[cluster.NodeID]time.Time, s Scenario) (api.Simulation, error) {
-	after, err := Simulate(ctx, v, quarantine, s)
+func Foresee(ctx context.Context, v state.View, f Facts, s Scenario) (api.Simulation, error) {
+	after, err := Simulate(ctx, v, f, s)
 	if err != nil {
 		return api.Simulation{}, err
 	}
 	out := compare(v, after)
-	if out.Survival, err = Survives(ctx, after, quarantine); err != nil {
+	if out.Survival, err = Survives(ctx, after, f); err != nil {
 		return out, err
 	}
 	for i, id := range out.Survival.Critical {

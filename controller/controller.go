@@ -11,7 +11,9 @@ import (
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/health"
+	"github.com/musterhq/muster/cluster/state"
 	"github.com/musterhq/muster/cluster/usage"
+	"github.com/musterhq/muster/placement"
 )
 
 // Controller leads. Its soft state (heartbeats, usage, suspicion) is empty
@@ -82,15 +84,22 @@ func (c *Controller) Suspects() map[cluster.NodeID]bool {
 	return c.suspects
 }
 
-// Quarantine are the nodes that take no new task, and until when; nobody who does
-// not lead knows, nor does a nil Controller.
-func (c *Controller) Quarantine() map[cluster.NodeID]time.Time {
+// Facts are what the leader goes by now, for whoever asks what it would decide;
+// nobody who does not lead knows any, nor does a nil Controller.
+func (c *Controller) Facts() Facts {
 	if c == nil {
-		return nil
+		return Facts{}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.held
+	if c.book == nil {
+		return Facts{}
+	}
+	book, now := c.book.Copy(), time.Now()
+	return Facts{
+		Quarantine: c.held,
+		Usage:      func(v state.View) map[cluster.NodeID]placement.Usage { return usageOf(book, v, now) },
+	}
 }
 
 // Usage is what a node measured last; ok is false when it could not, or was not

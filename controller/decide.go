@@ -20,6 +20,8 @@ type Decision struct {
 	state.Reconcile
 	// Wake is when to decide again if nothing changes before; zero: never.
 	Wake time.Time
+	// Waiting: tasks found no node.
+	Waiting bool
 }
 
 // Facts are what the leader knows besides the state: a new leader begins without
@@ -29,6 +31,9 @@ type Facts struct {
 	Conditions []state.NodeCondition
 	// Quarantine names the nodes that take no new task until the given time.
 	Quarantine map[cluster.NodeID]time.Time
+	// Usage is what was measured of a view's nodes; nil: nothing was. It is asked
+	// only when a task needs a node, and gives the same for the same view.
+	Usage func(state.View) map[cluster.NodeID]placement.Usage
 }
 
 // Decide is the leader's whole decision as a pure function: the facts are taken
@@ -56,9 +61,19 @@ func Decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID) D
 	if len(reqs) == 0 {
 		return d
 	}
-	plan := placement.Place(placement.FromView(wanted, quarantined(f.Quarantine, now)), reqs, seed(reqs))
+	plan := placement.Place(f.snapshot(wanted, now), reqs, seed(reqs))
 	d.merge(wanted, plan)
+	d.Waiting = len(plan.Pending) > 0
 	return d
+}
+
+// snapshot is what placement has to know of a view.
+func (f *Facts) snapshot(v state.View, now time.Time) placement.Snapshot {
+	s := placement.FromView(v, quarantined(f.Quarantine, now))
+	if f.Usage != nil {
+		s = s.Measured(f.Usage(v))
+	}
+	return s
 }
 
 // pending are the tasks that wait for a node, oldest first.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
@@ -14,10 +13,10 @@ import (
 // Forecast foretells what becomes of a stack after a change, if its containers
 // start. after is the state with the change, before the one without it. It fails
 // when ctx ends before.
-func Forecast(ctx context.Context, before, after state.View, stack string, quarantine map[cluster.NodeID]time.Time) (api.Forecast, error) {
+func Forecast(ctx context.Context, before, after state.View, stack string, facts Facts) (api.Forecast, error) {
 	f := &forecast{stack: stack, before: before, low: map[cluster.ServiceID]int{}}
 	sim := &simulation{
-		State: after.Fork(), now: after.Now(), quarantine: quarantine, decided: f.count, done: f.settled,
+		State: after.Fork(), now: after.Now(), facts: facts, decided: f.count, done: f.settled,
 		starts: func(t *cluster.Task) bool { return t.Service.Stack() == stack },
 	}
 	f.count(after)

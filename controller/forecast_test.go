@@ -19,7 +19,7 @@ func (w *world) foretell(services ...state.NamedSpec) api.Forecast {
 	if res := scratch.Apply(before.Index()+1, state.Command{At: w.now, Body: state.PutStack{Stack: "s", Services: services}}); res.Err != nil {
 		w.t.Fatal(res.Err)
 	}
-	f, err := Forecast(w.t.Context(), before, scratch.View(), "s", nil)
+	f, err := Forecast(w.t.Context(), before, scratch.View(), "s", Facts{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/health"
 	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/cluster/usage"
+	"github.com/musterhq/muster/placement"
 )
 
 // Pauses after what did not take.
@@ -22,6 +24,10 @@ const (
 	failedPause    = 500 * time.Millisecond
 	barrierPause   = 100 * time.Millisecond
 )
+
+// lookAgain is when tasks that found no node are looked at again although the
+// state is as before: what is measured changes without a word.
+const lookAgain = usage.Every
 
 // decider is Decide.
 type decider func(v state.View, f Facts, now time.Time, newID func() cluster.TaskID) Decision
@@ -84,6 +90,9 @@ func (l *loop) step() (next time.Time) {
 	if !d.Empty() {
 		rest = max(rest, l.propose(now, d))
 	} else if rest == 0 {
+		if d.Waiting {
+			d.Wake = earliest(d.Wake, now.Add(lookAgain))
+		}
 		return earliest(verdict.Wake, d.Wake)
 	}
 	l.rest = time.Now().Add(rest)
@@ -103,7 +112,12 @@ func (l *loop) decision(v state.View, verdict health.Verdict, now time.Time) (d 
 	// break their order.
 	ms := ulid.Timestamp(now)
 	newID := func() cluster.TaskID { return cluster.TaskID(ulid.MustNew(ms, l.ids).String()) }
-	return l.decide(v, Facts{Conditions: verdict.Conditions, Quarantine: verdict.Quarantine}, now, newID), 0
+	measured := func(v state.View) map[cluster.NodeID]placement.Usage {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return usageOf(l.book, v, now)
+	}
+	return l.decide(v, Facts{Conditions: verdict.Conditions, Quarantine: verdict.Quarantine, Usage: measured}, now, newID), 0
 }
 
 // propose commits a decision and says how long to rest after it.

@@ -22,11 +22,11 @@ type Scenario struct {
 }
 
 // Simulate answers what a cluster would look like once everything has been done
-// that follows from a scenario: it decides as a leader does, and every agent
-// does at once what it is told. Nothing of it takes effect. It fails where a
-// command of the scenario would be refused, and when ctx ends before.
-func Simulate(ctx context.Context, v state.View, quarantine map[cluster.NodeID]time.Time, s Scenario) (state.View, error) {
-	sim := &simulation{State: v.Fork(), now: v.Now(), quarantine: quarantine}
+// that follows from a scenario: it decides as a leader with these facts does, and
+// every agent does at once what it is told. Nothing of it takes effect. It fails
+// where a command of the scenario would be refused, and when ctx ends before.
+func Simulate(ctx context.Context, v state.View, f Facts, s Scenario) (state.View, error) {
+	sim := &simulation{State: v.Fork(), now: v.Now(), facts: f}
 	for _, b := range s.Do {
 		if res := sim.apply(b); res.Err != nil {
 			return v, res.Err
@@ -45,9 +45,9 @@ func Simulate(ctx context.Context, v state.View, quarantine map[cluster.NodeID]t
 // simulation is a scratch state with a clock.
 type simulation struct {
 	*state.State
-	now        time.Time
-	quarantine map[cluster.NodeID]time.Time
-	tasks      int // created so far
+	now   time.Time
+	facts Facts
+	tasks int // created so far
 	// decided is told of every decision; done ends the run before nothing is left
 	// to wait for. Both may be nil.
 	decided func(state.View)
@@ -63,7 +63,8 @@ func (s *simulation) run(ctx context.Context, conditions []state.NodeCondition) 
 		if ctx.Err() != nil {
 			return false, fmt.Errorf("simulate: %w", ctx.Err())
 		}
-		d := Decide(s.View(), Facts{Conditions: conditions, Quarantine: s.quarantine}, s.now, s.newID)
+		s.facts.Conditions = conditions
+		d := Decide(s.View(), s.facts, s.now, s.newID)
 		if !d.Empty() {
 			if res := s.apply(d.Reconcile); res.Err != nil {
 				return false, res.Err

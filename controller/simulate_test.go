@@ -14,7 +14,7 @@ import (
 func simulate(t *testing.T, w *world, s Scenario) state.View {
 	t.Helper()
 	before := w.st.View().Hash()
-	after, err := Simulate(t.Context(), w.st.View(), nil, s)
+	after, err := Simulate(t.Context(), w.st.View(), Facts{}, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,13 +84,13 @@ func TestSimulatedDeploy(t *testing.T) {
 
 func TestASimulationRefusesWhatTheClusterWould(t *testing.T) {
 	w := running(t)
-	_, err := Simulate(t.Context(), w.st.View(), nil, Scenario{Do: []state.Body{state.SetAvailability{Node: "nobody", Availability: cluster.Drained}}})
+	_, err := Simulate(t.Context(), w.st.View(), Facts{}, Scenario{Do: []state.Body{state.SetAvailability{Node: "nobody", Availability: cluster.Drained}}})
 	if err == nil {
 		t.Error("a node that is not there was drained")
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Simulate(ended, w.st.View(), nil, Scenario{}); !errors.Is(err, context.Canceled) {
+	if _, err := Simulate(ended, w.st.View(), Facts{}, Scenario{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after its end: %v", err)
 	}
 }
@@ -116,7 +116,7 @@ func TestSurvival(t *testing.T) {
 				w.settle()
 				w.runAll()
 			}
-			got, err := Survives(t.Context(), w.st.View(), nil)
+			got, err := Survives(t.Context(), w.st.View(), Facts{})
 			if err != nil || got.Hosts != tt.want || len(got.Critical) != tt.critical || !got.Exact {
 				t.Errorf("%+v, %v; want %d hosts, %d critical", got, err, tt.want, tt.critical)
 			}
@@ -141,11 +141,11 @@ func TestSimulatedDeathOfABoundTask(t *testing.T) {
 	w.deploy(map[string]cluster.ServiceSpec{"agent": spec(0, 100, func(s *cluster.ServiceSpec) { s.Mode = cluster.Global })})
 	w.settle()
 	w.runAll()
-	got, err := Foresee(t.Context(), w.st.View(), nil, Scenario{Down: []cluster.NodeID{"b"}})
+	got, err := Foresee(t.Context(), w.st.View(), Facts{}, Scenario{Down: []cluster.NodeID{"b"}})
 	if err != nil || len(got.Pending) != 1 || got.Pending[0].Reason != "its node b is down" || len(got.Changes) != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if s, err := Survives(t.Context(), w.st.View(), nil); err != nil || s.Hosts != 1 {
+	if s, err := Survives(t.Context(), w.st.View(), Facts{}); err != nil || s.Hosts != 1 {
 		t.Errorf("%+v, %v; want that one host may be lost", s, err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
@@ -17,7 +16,7 @@ const combinations = 300
 
 // Survives finds out by simulation how many hosts a cluster can lose. A global
 // service's tasks go with their hosts; Critical are node IDs.
-func Survives(ctx context.Context, v state.View, quarantine map[cluster.NodeID]time.Time) (api.Survival, error) {
+func Survives(ctx context.Context, v state.View, f Facts) (api.Survival, error) {
 	hosts, voters := hostsByLoad(v)
 	out := api.Survival{Exact: true, Quorum: max(voters-1, 0) / 2}
 	before := unplaced(v)
@@ -27,7 +26,7 @@ func Survives(ctx context.Context, v state.View, quarantine map[cluster.NodeID]t
 			tried, out.Exact = tried[:len(tried)-1], false
 		}
 		for set := range subsets(tried, k) {
-			after, err := Simulate(ctx, v, quarantine, Scenario{Down: set})
+			after, err := Simulate(ctx, v, f, Scenario{Down: set})
 			if err != nil {
 				return out, err
 			}

@@ -140,9 +140,16 @@ func taken(p cluster.Port, by []cluster.Port) bool {
 	return false
 }
 
+// inUse is said of nodes that have the room by what tasks reserve.
+const inUse = "the memory that nobody reserves is in use"
+
 func resources(p *plan, n int, j *job) refusal {
 	if j.demand.fits(&p.free[n]) {
 		return refusal{}
+	}
+	free := p.free[n]
+	if free[dimMemory] += p.snap.inUse[n]; j.demand.fits(&free) {
+		return refusal{text: inUse} // without a figure, which would be another each time
 	}
 	short := j.demand.short(&p.free[n])
 	if short == (vector{}) {

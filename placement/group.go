@@ -35,6 +35,7 @@ type candidate struct {
 	node    int
 	leaf    int32 // domain
 	failed  int   // times that the service failed there, if often
+	crowded int   // 1 where the CPU would be
 	liked   int   // weights of the affinities that the node matches
 	service int   // tasks of the service; 0 where the policy does not care
 	cost    int64 // in millionths
@@ -89,6 +90,10 @@ func (g *group) rate(c *candidate) {
 	cost := g.costs(c.node)
 	c.cost = cost.sum() - int64(c.liked)*(millionths/cluster.MaxWeight)
 	c.tasks = g.plan.tasks[c.node]
+	c.crowded = 0
+	if g.plan.slack[c.node] < g.job.demand[dimCPU] {
+		c.crowded = 1
+	}
 }
 
 // liked is the sum of the weights of the job's affinities that the node matches.

@@ -55,7 +55,7 @@ func (p *plan) again(one placed) (moved bool) {
 		panic("the place that a task had is none")
 	}
 	stay := &g.candidates[old]
-	if best.failed >= stay.failed && g.compareDomains(best.leaf, stay.leaf) >= 0 && best.cost >= stay.cost {
+	if best.failed >= stay.failed && best.crowded >= stay.crowded && g.compareDomains(best.leaf, stay.leaf) >= 0 && best.cost >= stay.cost {
 		best = stay
 	}
 	*choice = g.take(best)
@@ -67,6 +67,7 @@ func (p *plan) release(r *Request, n int) {
 	demand := vectorOf(r.Resources)
 	held := weight(demand)
 	p.free[n].add(&demand)
+	p.slack[n] += demand[dimCPU]
 	p.load[n].sub(&held)
 	p.used[n].sub(&held)
 	p.tasks[n]--

@@ -52,6 +52,7 @@ type plan struct {
 
 	// The snapshot's with what this plan gave the nodes.
 	free, load, used []vector
+	slack            []int64
 	tasks            []int32
 	ports            map[int][]cluster.Port // only those that the plan gave
 	wanted           map[cluster.ServiceID]map[int]int
@@ -75,6 +76,7 @@ func newPlan(snap Snapshot, seed uint64, filters []filter) *plan {
 	p := &plan{
 		snap: snap, seed: seed, filters: filters,
 		free: slices.Clone(snap.free), load: slices.Clone(snap.load), used: slices.Clone(snap.used), tasks: slices.Clone(snap.tasks),
+		slack: slices.Clone(snap.slack),
 		ports: map[int][]cluster.Port{}, wanted: map[cluster.ServiceID]map[int]int{},
 		open: newBitset(len(snap.nodes)), columns: map[string]*column{},
 		matches: map[cluster.Constraint]bitset{}, spreads: map[string]*spread{},
@@ -162,6 +164,7 @@ func (p *plan) choose(r *Request, policy *policy, c Choice) {
 // give takes what the job asks from a node.
 func (p *plan) give(j *job, n int, weight *vector) {
 	p.free[n].sub(&j.demand)
+	p.slack[n] -= j.demand[dimCPU]
 	p.load[n].add(weight)
 	p.used[n].add(weight)
 	p.tasks[n]++

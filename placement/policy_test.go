@@ -99,17 +99,44 @@ func TestMemoryIsNeverPlacedAboveWhatIsReallyFree(t *testing.T) {
 	}
 }
 
-func TestCPUMayBeUsedTwiceToAPoint(t *testing.T) {
-	w := newWorld(t, named("n1")...)
-	w.service(web, policed("", 1000, 0))
-	w.task(web)
-	for used, fits := range map[int64]bool{4000: true, 5000: true, 5001: false} {
+func TestCrowdedNodesComeLast(t *testing.T) {
+	for used, want := range map[int64]cluster.NodeID{4000: "n1", 5000: "n1", 5001: "n2"} {
+		w := newWorld(t, named("n1", "n2")...)
+		w.service(web, policed(cluster.PolicySpread, 1000, 0))
+		w.task(web, on("n2"))
+		w.task(web)
 		snap := FromView(w.st.View(), nil)
-		p := Place(snap.Measured(measure(map[string]cluster.Resources{"n1": {MilliCPU: used}})), w.requests(), 1)
-		if got := len(p.Assign) == 1; got != fits {
-			t.Errorf("%d of 4000 used: placed %t, want %t", used, got, fits)
+		p := Place(snap.Measured(measure(map[string]cluster.Resources{"n1": {MilliCPU: used}, "n2": {MilliCPU: 1000}})), w.requests(), 1)
+		if len(p.Assign) != 1 || p.Assign[0].Node != want {
+			t.Errorf("%d of 4000 used: %+v, want %s", used, p, want)
 		}
 	}
+}
+
+// Hosts that are all busy take what their reservations leave room for.
+func TestUsedCPULeavesNoTaskWithoutANode(t *testing.T) {
+	w := newWorld(t, named("n1", "n2")...)
+	w.service(web, policed("", 1000, 0))
+	for range 9 {
+		w.task(web)
+	}
+	snap := FromView(w.st.View(), nil)
+	p := Place(snap.Measured(measure(map[string]cluster.Resources{"n1": {MilliCPU: 40_000}, "n2": {MilliCPU: 40_000}})), w.requests(), 1)
+	if got := counts(p); got["n1"] != 4 || got["n2"] != 4 {
+		t.Errorf("tasks a node %v, want four each", got)
+	}
+	wantReason(t, p, "2 nodes: 1 CPU short")
+}
+
+// The reason names no figure that another measurement would change.
+func TestMemoryInUseIsSaidWithoutAFigure(t *testing.T) {
+	w := newWorld(t, named("n1", "n2")...)
+	w.service(web, memory(3*gib))
+	w.task(web, on("n2"))
+	w.task(web)
+	snap := FromView(w.st.View(), nil)
+	p := Place(snap.Measured(measure(map[string]cluster.Resources{"n1": {Memory: 2 * gib}, "n2": {Memory: 3 * gib}})), w.requests(), 1)
+	wantReason(t, p, "1 node: 2 GiB short; 1 node: the memory that nobody reserves is in use")
 }
 
 func TestMeasurementOnlyRaises(t *testing.T) {

@@ -17,6 +17,9 @@ type Score struct {
 	// Failed is how often tasks of the service failed there lately; 0 where
 	// that was not often.
 	Failed int
+	// Crowded is 1 where more than one and a half times the node's CPU would be
+	// promised or used.
+	Crowded int
 	// Spread is how many of the service's tasks share the node's value of
 	// each preferred label, and of those before it.
 	Spread []Domain
@@ -48,6 +51,9 @@ func (s Score) String() string {
 	if s.Failed > 0 {
 		fmt.Fprintf(&b, "failed there %d times lately, ", s.Failed)
 	}
+	if s.Crowded > 0 {
+		b.WriteString("its CPU is crowded, ")
+	}
 	for _, d := range s.Spread {
 		fmt.Fprintf(&b, "%d of the service in %s=%s, ", d.Tasks, d.Label, d.Value)
 	}
@@ -73,6 +79,9 @@ func percent(millionths int64) string {
 func (g *group) compare(a, b *candidate) int {
 	if a.failed != b.failed {
 		return cmp.Compare(a.failed, b.failed)
+	}
+	if a.crowded != b.crowded {
+		return cmp.Compare(a.crowded, b.crowded)
 	}
 	if a.leaf != b.leaf {
 		if c := g.compareDomains(a.leaf, b.leaf); c != 0 {
@@ -112,7 +121,7 @@ func (g *group) score(c *candidate) Score {
 	cost := g.costs(c.node)
 	return Score{
 		Policy: g.policy.name, Spread: g.domainsOf(c.leaf), Service: c.service,
-		Cost: cost.parts(), Affinity: c.liked, Failed: c.failed, Tasks: int(c.tasks),
+		Cost: cost.parts(), Affinity: c.liked, Failed: c.failed, Crowded: c.crowded, Tasks: int(c.tasks),
 	}
 }
 

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"hash/fnv"
+	"math"
 	"slices"
 	"strings"
 
@@ -21,6 +22,8 @@ type Snapshot struct {
 	load     []vector        // for scores: what is held, at least nominal a task
 	used     []vector        // measured; only of nodes that are
 	measured []bool
+	inUse    []int64 // memory that is free by what tasks hold, and used
+	slack    []int64 // thousandths of a core until the CPU is crowded
 	tasks    []int32
 	ports    [][]cluster.Port
 
@@ -65,6 +68,8 @@ func newSnapshot(n int) Snapshot {
 		load:     make([]vector, n),
 		used:     make([]vector, n),
 		measured: make([]bool, n),
+		inUse:    make([]int64, n),
+		slack:    make([]int64, n),
 		tasks:    make([]int32, n),
 		ports:    make([][]cluster.Port, n),
 		index:    make(map[cluster.NodeID]int, n),
@@ -105,6 +110,7 @@ func (s *Snapshot) addNode(n *cluster.Node, blocked string, held cluster.Resourc
 	s.hashes = append(s.hashes, h.Sum64())
 	s.per = append(s.per, inverse(vectorOf(n.Capacity)))
 	s.free = append(s.free, vectorOf(n.Capacity.Sub(held)))
+	s.slack[len(s.nodes)-1] = math.MaxInt64
 }
 
 // keepApart notes whom the service is to be apart from, for both sides.
@@ -156,9 +162,9 @@ func (s *Snapshot) counts(t *cluster.Task) (node int, ok bool) {
 	return i, ok && t.Holds() && t.Desired == cluster.Running && s.nodes[i].Condition != cluster.Down
 }
 
-// cpuOvercommit is how much of a host's CPU, in hundredths, reservations and
-// measured use together may take before it counts as full: what waits for a
-// processor goes on later, what finds no memory dies.
+// cpuOvercommit is how much of a host's CPU, in hundredths, is promised before
+// it counts as crowded. That is no reason to leave a task without a node: what
+// waits for a processor goes on later, what finds no memory dies.
 const cpuOvercommit = 150
 
 // Usage is what was measured of a node.
@@ -171,20 +177,21 @@ type Usage struct {
 }
 
 // Measured is the snapshot with what was measured of some of the nodes. It can
-// only make less of what is free, never more.
+// only make less of what memory is free, never more. What CPU is used takes no
+// room: reservations alone limit it, and crowded nodes come last.
 func (s *Snapshot) Measured(usage map[cluster.NodeID]Usage) Snapshot {
 	out := *s
 	out.free, out.used, out.measured = slices.Clone(s.free), slices.Clone(s.used), slices.Clone(s.measured)
+	out.inUse, out.slack = slices.Clone(s.inUse), slices.Clone(s.slack)
 	for i, n := range s.nodes {
 		u, ok := usage[n.ID]
 		if !ok {
 			continue
 		}
-		left := vectorOf(n.Capacity.Sub(u.Expected))
-		left[dimCPU] += n.Capacity.MilliCPU * (cpuOvercommit - 100) / 100
-		for d := range left {
-			out.free[i][d] = min(out.free[i][d], left[d])
-		}
+		free := &out.free[i][dimMemory]
+		out.inUse[i] = max(*free-(n.Capacity.Memory-u.Expected.Memory), 0)
+		*free -= out.inUse[i]
+		out.slack[i] = n.Capacity.MilliCPU*cpuOvercommit/100 - u.Expected.MilliCPU
 		out.used[i], out.measured[i] = vectorOf(u.Used), true
 	}
 	return out

@@ -12,9 +12,9 @@ import (
 const (
 	// horizon is how far ahead the demand looks.
 	horizon = 30 * time.Minute
-	// stale is when a node's or a task's last sample says nothing any more of
-	// what it uses now.
-	stale = 2 * time.Minute
+	// stale is when a node's last sample says nothing any more of what it uses
+	// now.
+	stale = time.Minute
 )
 
 // Slot is a place of a service: its history outlives the tasks in it.
@@ -103,14 +103,27 @@ func (b *Book) Other(id cluster.NodeID, now time.Time) (r cluster.Resources, ok 
 	return n.other.demand, true
 }
 
-// Used is what the whole host used when it was measured last, if that was
-// lately.
-func (b *Book) Used(id cluster.NodeID, now time.Time) (r cluster.Resources, ok bool) {
+// Used is what the whole host used when it was measured last, and when that was,
+// if it was lately.
+func (b *Book) Used(id cluster.NodeID, now time.Time) (r cluster.Resources, at time.Time, ok bool) {
 	n, ok := b.nodes[id]
 	if !ok || now.Sub(n.at) > stale {
-		return cluster.Resources{}, false
+		return cluster.Resources{}, time.Time{}, false
 	}
-	return n.used, true
+	return n.used, n.at, true
+}
+
+// Copy answers as the book does now, whatever comes later. Nothing is to be added
+// to it.
+func (b *Book) Copy() *Book {
+	out := &Book{slots: make(map[Slot]*history, len(b.slots)), nodes: make(map[cluster.NodeID]*node, len(b.nodes))}
+	for s, h := range b.slots {
+		out.slots[s] = &history{demand: h.demand}
+	}
+	for id, n := range b.nodes {
+		out.nodes[id] = &node{other: history{demand: n.other.demand}, at: n.at, used: n.used}
+	}
+	return out
 }
 
 // Retain drops the histories of services and nodes that are gone.

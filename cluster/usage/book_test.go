@@ -45,10 +45,10 @@ func TestOldMeasurementsSayNothingOfNow(t *testing.T) {
 	if r, ok := b.Other(here, late); ok {
 		t.Errorf("other load %+v is known after %s", r, stale)
 	}
-	if r, ok := b.Used(here, late); ok {
+	if r, _, ok := b.Used(here, late); ok {
 		t.Errorf("used %+v is known after %s", r, stale)
 	}
-	if r, ok := b.Used("n2", monday); ok {
+	if r, _, ok := b.Used("n2", monday); ok {
 		t.Errorf("used %+v is known of a node that was never measured", r)
 	}
 }
@@ -60,6 +60,19 @@ func TestASlotsHistoryOutlivesItsTask(t *testing.T) {
 	b.Add(monday.Add(Every), "n2", cluster.Resources{MilliCPU: 10}, []Sample{{Slot: web, Used: cluster.Resources{MilliCPU: 10}}})
 	if got := b.Demand(web).MilliCPU; got < 800 {
 		t.Errorf("web needs %d thousandths of a core, want what it needed before", got)
+	}
+}
+
+func TestACopyStaysAsItIs(t *testing.T) {
+	b := NewBook()
+	sample := []Sample{{Slot: web, Used: cluster.Resources{MilliCPU: 300}}}
+	b.Add(monday, here, cluster.Resources{MilliCPU: 500}, sample)
+	c := b.Copy()
+	sample[0].Used.MilliCPU = 3000
+	b.Add(monday.Add(Every), here, cluster.Resources{MilliCPU: 5000}, sample)
+	used, at, _ := c.Used(here, monday)
+	if other, _ := c.Other(here, monday); c.Demand(web).MilliCPU != 300 || other.MilliCPU != 200 || used.MilliCPU != 500 || !at.Equal(monday) {
+		t.Errorf("the copy says %+v for web, %+v for the rest, %+v at %s", c.Demand(web), other, used, at)
 	}
 }
 
