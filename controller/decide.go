@@ -61,15 +61,16 @@ func Decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID) D
 	if len(reqs) == 0 {
 		return d
 	}
-	plan := placement.Place(f.snapshot(wanted, now), reqs, seed(reqs))
+	plan := placement.Place(f.snapshot(wanted, reqs, now), reqs, seed(reqs))
 	d.merge(wanted, plan)
 	d.Waiting = len(plan.Pending) > 0
 	return d
 }
 
-// snapshot is what placement has to know of a view.
-func (f *Facts) snapshot(v state.View, now time.Time) placement.Snapshot {
+// snapshot is what placement has to know of a view to answer the requests.
+func (f *Facts) snapshot(v state.View, reqs []placement.Request, now time.Time) placement.Snapshot {
 	s := placement.FromView(v, quarantined(f.Quarantine, now))
+	s = s.Failed(failedLately(v, reqs, now))
 	if f.Usage != nil {
 		s = s.Measured(f.Usage(v))
 	}
