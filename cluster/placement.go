@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Policy is how a node is chosen among those that may take a task; what each
@@ -56,6 +57,34 @@ type Placement struct {
 	// ApartFrom are services that none of its tasks shares a node with, by
 	// name, or by stack/name in another stack.
 	ApartFrom []string `cbor:"6,keyasint,omitempty" json:"apart_from,omitempty"`
+	// Priority says who goes first, from 0 to MaxPriority; nil: DefaultPriority.
+	Priority *int `cbor:"7,keyasint,omitempty" json:"priority,omitempty"`
+	// Preempt: PreemptNever, or "" for a service whose tasks may take the place
+	// of tasks of a lower priority.
+	Preempt Preempt `cbor:"8,keyasint,omitempty" json:"preempt,omitempty"`
+	// Expected is how long a task is likely to run until it ends by itself; 0:
+	// it is not known.
+	Expected time.Duration `cbor:"9,keyasint,omitempty" json:"expected,omitempty"`
+}
+
+// Priorities.
+const (
+	DefaultPriority = 50
+	MaxPriority     = 100
+)
+
+// Preempt is whether tasks of a service may take the place of others.
+type Preempt string
+
+// PreemptNever: they wait for room.
+const PreemptNever Preempt = "never"
+
+// Rank is the service's priority.
+func (p *Placement) Rank() int {
+	if p.Priority == nil {
+		return DefaultPriority
+	}
+	return *p.Priority
 }
 
 // Affinity makes the nodes that match a constraint better places, or with a
@@ -122,7 +151,14 @@ func (p *Placement) Validate(field string) error {
 		return Invalid(at(field, "policy"), fmt.Sprintf("%q is not a policy", clip(string(p.Policy))),
 			"use hybrid, spread, binpack, least-used, fixed, realtime or optimal")
 	}
+	if p.Preempt != "" && p.Preempt != PreemptNever {
+		return Invalid(at(field, "preempt"), fmt.Sprintf("%q is not known", clip(string(p.Preempt))), "use never, or leave it out")
+	}
+	if n := p.Rank(); n < 0 || n > MaxPriority {
+		return Invalid(at(field, "priority"), fmt.Sprintf("%d is not between 0 and %d", n, MaxPriority), fmt.Sprintf("%d is that of services that say nothing", DefaultPriority))
+	}
 	return first(
+		validateDuration(at(field, "expected"), p.Expected),
 		p.validatePartition(at(field, "partition")),
 		p.validateLists(field),
 	)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/musterhq/muster/cluster"
 )
@@ -15,6 +16,13 @@ func (c *converter) own(spec *cluster.ServiceSpec) error {
 	if !ok {
 		return nil
 	}
+	expected, err := c.ownDuration("expected")
+	if err != nil {
+		return err
+	}
+	fields = maps.Clone(fields)
+	delete(fields, "expected") // it is read as people write it
+	spec.Placement.Expected = expected
 	data, err := json.Marshal(fields)
 	if err != nil {
 		return c.invalid(ourExtension, "cannot be read: "+err.Error(), "use words, numbers and lists")
@@ -22,10 +30,10 @@ func (c *converter) own(spec *cluster.ServiceSpec) error {
 	err = json.Unmarshal(data, &spec.Placement)
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return c.invalid(join(ourExtension, wrong.Field), fmt.Sprintf("is a %s where %s is expected", wrong.Value, expected[wrong.Type.Kind().String()]), "see docs/placement.md")
+		return c.invalid(join(ourExtension, wrong.Field), fmt.Sprintf("is a %s where %s is expected", wrong.Value, named[wrong.Type.Kind().String()]), "see docs/placement.md")
 	}
 	return err
 }
 
-// expected is what people call a type.
-var expected = map[string]string{"string": "a word", "int": "a whole number", "slice": "a list", "struct": "a mapping"}
+// named is what people call a type.
+var named = map[string]string{"string": "a word", "int": "a whole number", "slice": "a list", "struct": "a mapping"}

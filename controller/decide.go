@@ -57,7 +57,7 @@ func Decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID) D
 	if !what.Empty() {
 		wanted = apply(what)
 	}
-	reqs := pending(wanted)
+	reqs := inOrder(wanted, pending(wanted))
 	if len(reqs) == 0 {
 		return d
 	}

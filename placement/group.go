@@ -47,7 +47,7 @@ type candidate struct {
 func (p *plan) newGroup(r *Request) *group {
 	j := p.newJob(r)
 	g := &group{
-		plan: p, job: j, policy: policyOf(r.placement().Policy), weight: weight(vectorOf(r.Resources)), spread: p.spread(r.Preferences),
+		plan: p, job: j, policy: policyOf(cmp.Or(r.placement().Policy, p.snap.policy)), weight: weight(vectorOf(r.Resources)), spread: p.spread(r.Preferences),
 	}
 	g.counts = make([]int, len(g.spread.domains))
 	g.candidates = p.candidates[:0]

@@ -27,7 +27,8 @@ type Snapshot struct {
 	tasks    []int32
 	ports    [][]cluster.Port
 
-	index map[cluster.NodeID]int
+	policy cluster.Policy // of services that name none
+	index  map[cluster.NodeID]int
 	// wanted counts each service's tasks that are wanted, by node; tasks on
 	// nodes that are down do not count.
 	wanted map[cluster.ServiceID]map[int]int
@@ -82,6 +83,7 @@ func newSnapshot(n int) Snapshot {
 // FromView takes the snapshot of a view. Quarantined nodes take no new task.
 func FromView(v state.View, quarantined map[cluster.NodeID]bool) Snapshot {
 	s := newSnapshot(v.NodeCount())
+	s.policy = v.Settings().Policy
 	for n := range v.Nodes() {
 		blocked := n.Unschedulable()
 		if blocked == "" && quarantined[n.ID] {

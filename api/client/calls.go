@@ -39,6 +39,18 @@ func (c *Client) RemoveToken(ctx context.Context, id string) error {
 	return err
 }
 
+// Settings asks for those of the whole cluster.
+func (c *Client) Settings(ctx context.Context) (api.Settings, error) {
+	return read[api.Settings](ctx, c, path("settings"), nil)
+}
+
+// Configure changes some of the cluster's settings.
+func (c *Client) Configure(ctx context.Context, change cluster.SettingsChange) (api.Settings, error) {
+	return write[api.Settings](ctx, c, call{
+		method: http.MethodPost, path: path("settings"), body: api.Configure{SettingsChange: change, Request: newRequest()},
+	})
+}
+
 // Trust asks for the authorities and the gossip keys.
 func (c *Client) Trust(ctx context.Context) (api.TrustStatus, error) {
 	return read[api.TrustStatus](ctx, c, path("trust"), nil)

@@ -36,6 +36,7 @@ const (
 	KindStepRotation    Kind = 32
 	KindRollback        Kind = 33
 	KindPromote         Kind = 34
+	KindConfigure       Kind = 35
 )
 
 // Command is one entry of the replicated log.
@@ -168,6 +169,11 @@ type Promote struct {
 	Service    cluster.ServiceID `cbor:"1,keyasint"`
 	Generation uint64            `cbor:"2,keyasint"` // that the user saw
 	Note       cluster.Note      `cbor:"3,keyasint,omitzero"`
+}
+
+// Configure changes the settings of the cluster.
+type Configure struct {
+	Change cluster.SettingsChange `cbor:"1,keyasint"`
 }
 
 // Reconcile is one decision of the leader. Every part is checked again: stale
@@ -326,6 +332,7 @@ func (RotateCA) Kind() Kind        { return KindRotateCA }
 func (StepRotation) Kind() Kind    { return KindStepRotation }
 func (Rollback) Kind() Kind        { return KindRollback }
 func (Promote) Kind() Kind         { return KindPromote }
+func (Configure) Kind() Kind       { return KindConfigure }
 
 func newBody(k Kind) (Body, error) {
 	switch k {
@@ -373,6 +380,8 @@ func newBody(k Kind) (Body, error) {
 		return &Rollback{}, nil
 	case KindPromote:
 		return &Promote{}, nil
+	case KindConfigure:
+		return &Configure{}, nil
 	}
 	return nil, fmt.Errorf("command kind %d is not known to this version of muster", k)
 }

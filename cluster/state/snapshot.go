@@ -44,6 +44,9 @@ func (v View) WriteSnapshot(w io.Writer) error {
 	sw := &snapshotWriter{w: bufio.NewWriter(w), crc: crc32.New(crcTable)}
 	sw.write([]byte(snapshotMagic))
 	sw.value(snapshotHeader{Version: snapshotVersion, Index: v.index, Now: v.now, Ident: v.ident, Hash: v.Hash(), Level: v.level})
+	if v.settings != nil {
+		put(sw, 'c', v.settings)
+	}
 	dump(sw, 'n', v.nodes)
 	dump(sw, 's', v.services)
 	dump(sw, 't', v.tasks)
@@ -89,13 +92,17 @@ func (s *snapshotWriter) value(v any) {
 
 func dump[T any](s *snapshotWriter, tag byte, t table[T]) {
 	for v := range t.all("") {
-		b, err := encMode.Marshal(v)
-		if err != nil {
-			s.err = errors.Join(s.err, err)
-			return
-		}
-		s.value(record{Tag: tag, Body: b})
+		put(s, tag, v)
 	}
+}
+
+func put[T any](s *snapshotWriter, tag byte, v *T) {
+	b, err := encMode.Marshal(v)
+	if err != nil {
+		s.err = errors.Join(s.err, err)
+		return
+	}
+	s.value(record{Tag: tag, Body: b})
 }
 
 // ReadSnapshot rebuilds a state from a snapshot; it refuses one that is
@@ -190,6 +197,8 @@ func (s *snapshotReader) read() (*State, error) {
 // load puts one object back without touching its times.
 func (tx *tx) load(rec record) error {
 	switch rec.Tag {
+	case 'c':
+		return restore(rec.Body, func(s *cluster.Settings) { tx.settings = s })
 	case 'n':
 		return restore(rec.Body, func(n *cluster.Node) { tx.nodes.put(string(n.ID), n) })
 	case 's':

@@ -13,6 +13,8 @@ type tx struct {
 	now   time.Time
 	ident *cluster.Identity
 
+	settings *cluster.Settings
+
 	nodes     *tableTx[cluster.Node]
 	services  *tableTx[cluster.Service]
 	tasks     *tableTx[cluster.Task]
@@ -38,7 +40,7 @@ func begin(v View, index uint64, at time.Time) *tx {
 		at = v.now // command time never runs backwards
 	}
 	return &tx{
-		base: v, index: index, now: at, ident: v.ident,
+		base: v, index: index, now: at, ident: v.ident, settings: v.settings,
 		nodes: v.nodes.begin('n', true), services: v.services.begin('s', true), tasks: v.tasks.begin('t', true),
 		tokens: v.tokens.begin('k', true), sealed: v.sealed.begin('x', true), images: v.images.begin('m', true), requests: v.requests.begin('r', false),
 		events: v.events.begin('e', false), byService: v.byService.begin(0, false), byNode: v.byNode.begin(0, false),
@@ -48,7 +50,7 @@ func begin(v View, index uint64, at time.Time) *tx {
 
 func (tx *tx) commit() View {
 	return View{
-		index: tx.index, now: tx.now, ident: tx.ident,
+		index: tx.index, now: tx.now, ident: tx.ident, settings: tx.settings,
 		nodes: tx.nodes.commit(), services: tx.services.commit(), tasks: tx.tasks.commit(),
 		tokens: tx.tokens.commit(), sealed: tx.sealed.commit(), images: tx.images.commit(), requests: tx.requests.commit(),
 		events: tx.events.commit(), byService: tx.byService.commit(), byNode: tx.byNode.commit(),

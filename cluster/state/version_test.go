@@ -187,6 +187,7 @@ func fieldVersions() map[string]int {
 	} {
 		collect(out, t, 1)
 	}
+	collect(out, reflect.TypeFor[cluster.Settings](), KindConfigure.Since())
 	return out
 }
 

@@ -15,7 +15,9 @@ type View struct {
 	index uint64
 	now   time.Time // the newest command time
 	ident *cluster.Identity
-	level int // 0 and 1 are the same
+	// settings are nil until somebody sets one.
+	settings *cluster.Settings
+	level    int // 0 and 1 are the same
 
 	nodes    table[cluster.Node]
 	services table[cluster.Service]
@@ -77,6 +79,9 @@ func (v View) Hash() uint64 {
 	sum := v.nodes.sum + v.services.sum + v.tasks.sum + v.tokens.sum + v.sealed.sum + v.images.sum
 	if v.ident != nil {
 		sum += objectHash('i', "", v.ident)
+	}
+	if v.settings != nil {
+		sum += objectHash('c', "", v.settings)
 	}
 	return sum
 }

@@ -2,36 +2,11 @@ package queue
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
 )
-
-// Order is who goes first among tasks of the same priority.
-type Order string
-
-// Orders. A higher priority goes first in all of them.
-const (
-	// Priority: the one that waits the longest.
-	Priority Order = "priority"
-	// ShortestJob: the shortest expected job, aged.
-	ShortestJob Order = "sjf"
-	// Fair: the stack with the least weighted dominant share.
-	Fair Order = "fair"
-)
-
-// ParseOrder reads the name of an order; the empty one is Priority.
-func ParseOrder(s string) (Order, error) {
-	switch o := Order(s); o {
-	case "":
-		return Priority, nil
-	case Priority, ShortestJob, Fair:
-		return o, nil
-	}
-	return "", cluster.Invalid("queue", fmt.Sprintf("%q is not an order", s), "use priority, sjf or fair")
-}
 
 // Item is a task that waits.
 type Item struct {
@@ -39,10 +14,10 @@ type Item struct {
 	Priority int // higher goes first
 	// Since is when it began to wait.
 	Since time.Time
-	// Expected is how long it is expected to run: ShortestJob's. A service,
+	// Expected is how long it is expected to run: cluster.QueueShortestJob's. A service,
 	// which runs until it is stopped, has Endless.
 	Expected time.Duration
-	// Stack, with what it is to hold: Fair's.
+	// Stack, with what it is to hold: cluster.QueueFair's.
 	Stack     string
 	Resources cluster.Resources
 }
@@ -66,15 +41,15 @@ type Shares struct {
 }
 
 // Sort puts the items in the order in which they are to be placed.
-func Sort(items []Item, order Order, shares Shares) {
+func Sort(items []Item, order cluster.QueueOrder, shares Shares) {
 	slices.SortFunc(items, func(a, b Item) int {
 		c := cmp.Compare(b.Priority, a.Priority)
-		if c == 0 && order == ShortestJob {
+		if c == 0 && order == cluster.QueueShortestJob {
 			c = a.virtual().Compare(b.virtual())
 		}
 		return cmp.Or(c, a.Since.Compare(b.Since), cmp.Compare(a.Task, b.Task))
 	})
-	if order != Fair {
+	if order != cluster.QueueFair {
 		return
 	}
 	fair := newFilling(shares)

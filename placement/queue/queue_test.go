@@ -21,7 +21,7 @@ func order(items []Item) string {
 	return string(out)
 }
 
-func wantOrder(t *testing.T, items []Item, o Order, s Shares, want string) {
+func wantOrder(t *testing.T, items []Item, o cluster.QueueOrder, s Shares, want string) {
 	t.Helper()
 	Sort(items, o, s)
 	if got := order(items); got != want {
@@ -37,7 +37,7 @@ func TestPriority(t *testing.T) {
 		{Task: "d", Priority: 0, Since: start.Add(-time.Hour)},
 		{Task: "e", Priority: 50, Since: start},
 	}
-	wantOrder(t, items, Priority, Shares{}, "cbead")
+	wantOrder(t, items, cluster.QueuePriority, Shares{}, "cbead")
 }
 
 func TestShortestJob(t *testing.T) {
@@ -49,7 +49,7 @@ func TestShortestJob(t *testing.T) {
 		{Task: "e", Since: start.Add(17 * time.Minute), Expected: time.Second, Priority: 1},
 		{Task: "f", Since: start.Add(-3 * time.Hour), Expected: Endless * 100},
 	}
-	wantOrder(t, items, ShortestJob, Shares{}, "ebcadf")
+	wantOrder(t, items, cluster.QueueShortestJob, Shares{}, "ebcadf")
 }
 
 // Whatever comes: an item is never behind one of its priority that came more
@@ -57,7 +57,7 @@ func TestShortestJob(t *testing.T) {
 func TestAShortJobOvertakesForABoundedTimeOnly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		items := drawItems(t)
-		Sort(items, ShortestJob, Shares{})
+		Sort(items, cluster.QueueShortestJob, Shares{})
 		for i, late := range items {
 			for _, early := range items[i+1:] {
 				bound := min(max(early.Expected, 0), Endless) / Aging
@@ -103,7 +103,7 @@ func TestFairAsInThePaper(t *testing.T) {
 			Item{Task: "a", Stack: "a", Since: start.Add(time.Duration(i)), Resources: cluster.Resources{MilliCPU: 1000, Memory: 4}},
 			Item{Task: "b", Stack: "b", Since: start.Add(time.Duration(i)), Resources: cluster.Resources{MilliCPU: 3000, Memory: 1}})
 	}
-	Sort(items, Fair, Shares{Capacity: cluster.Resources{MilliCPU: 9000, Memory: 18}})
+	Sort(items, cluster.QueueFair, Shares{Capacity: cluster.Resources{MilliCPU: 9000, Memory: 18}})
 	if got := order(items[:5]); got != "abaab" && got != "ababa" {
 		t.Errorf("the first five are %s, want three of a and two of b", got)
 	}
@@ -117,10 +117,10 @@ func TestFairHeedsWhatIsHeldAndTheWeights(t *testing.T) {
 	for i := range 4 {
 		items = append(items, item("a", i), item("b", i))
 	}
-	wantOrder(t, slices.Clone(items), Fair, Shares{
+	wantOrder(t, slices.Clone(items), cluster.QueueFair, Shares{
 		Capacity: cluster.Resources{MilliCPU: 1000}, Held: map[string]cluster.Resources{"a": {MilliCPU: 250}},
 	}, "bbbabaaa")
-	wantOrder(t, slices.Clone(items), Fair, Shares{
+	wantOrder(t, slices.Clone(items), cluster.QueueFair, Shares{
 		Capacity: cluster.Resources{MilliCPU: 1000}, Weights: map[string]float64{"a": 3},
 	}, "abaaabbb")
 }
@@ -143,7 +143,7 @@ func TestFairSharesConverge(t *testing.T) {
 				items = append(items, Item{Task: cluster.TaskID(fmt.Sprintf("%s-%d", stack, i)), Stack: stack, Resources: r})
 			}
 		}
-		Sort(items, Fair, Shares{Capacity: capacity, Weights: weights})
+		Sort(items, cluster.QueueFair, Shares{Capacity: capacity, Weights: weights})
 		held := map[string]cluster.Resources{}
 		for _, it := range items {
 			held[it.Stack] = held[it.Stack].Add(it.Resources)
@@ -162,19 +162,8 @@ func TestFairSharesConverge(t *testing.T) {
 	})
 }
 
-func TestParseOrder(t *testing.T) {
-	for in, want := range map[string]Order{"": Priority, "priority": Priority, "sjf": ShortestJob, "fair": Fair} {
-		if got, err := ParseOrder(in); err != nil || got != want {
-			t.Errorf("%q is %q, %v; want %q", in, got, err, want)
-		}
-	}
-	if _, err := ParseOrder("fifo"); err == nil {
-		t.Error("fifo is an order")
-	}
-}
-
-func drawOrder(t *rapid.T) Order {
-	return rapid.SampledFrom([]Order{Priority, ShortestJob, Fair}).Draw(t, "order")
+func drawOrder(t *rapid.T) cluster.QueueOrder {
+	return rapid.SampledFrom([]cluster.QueueOrder{cluster.QueuePriority, cluster.QueueShortestJob, cluster.QueueFair}).Draw(t, "order")
 }
 
 func drawItems(t *rapid.T) []Item {
