@@ -144,7 +144,7 @@ func (g *group) decide(r *Request) {
 		return
 	}
 	defer g.leave(r)()
-	best := g.best()
+	best, second := g.best()
 	g.decided++
 	if best == nil {
 		reason := g.plan.explain(g.job)
@@ -154,7 +154,7 @@ func (g *group) decide(r *Request) {
 		g.plan.refuse(r, reason)
 		return
 	}
-	g.plan.choose(r, g.policy, g.take(best))
+	g.plan.choose(r, g.policy, g.take(best, second))
 }
 
 // leave has the task that r replaces not count as one of the service's, until
@@ -168,30 +168,40 @@ func (g *group) leave(r *Request) (back func()) {
 	return func() { g.addWanted(node, +1) }
 }
 
-// take gives the candidate's node to the group's request.
-func (g *group) take(c *candidate) Choice {
+// take gives the candidate's node to the group's request; second is who comes
+// after it, or nil.
+func (g *group) take(c, second *candidate) Choice {
 	choice := Choice{Task: g.job.Task, Node: g.plan.snap.nodes[c.node].ID, Why: g.score(c)}
+	if second != nil {
+		choice.Second, choice.Lost = g.plan.snap.nodes[second.node], g.lost(c, second)
+	}
 	g.plan.give(g.job, c.node, &g.weight)
 	g.rate(c)
 	g.addWanted(c.node, +1)
 	return choice
 }
 
-// best is the first candidate in order that can take a task now.
-func (g *group) best() *candidate {
+// best is the first candidate in order that can take a task now, and the one
+// after it; nil where there is none.
+func (g *group) best() (best, second *candidate) {
 	if g.decided == 0 {
 		return g.scan()
 	}
 	if g.tree == nil {
 		g.tree = newTree(g)
 	}
+	return g.able(g.tree.best), g.able(g.tree.second)
+}
+
+// able is the candidate that next finds in the tree, once those that can take no
+// task are out of it.
+func (g *group) able(next func() (candidate int, ok bool)) *candidate {
 	for {
-		i, ok := g.tree.best()
+		i, ok := next()
 		if !ok {
 			return nil
 		}
-		c := &g.candidates[i]
-		if g.plan.refusal(c.node, g.job, true) == (refusal{}) {
+		if c := &g.candidates[i]; g.plan.refusal(c.node, g.job, true) == (refusal{}) {
 			return c
 		}
 		g.tree.remove(i)
@@ -199,15 +209,17 @@ func (g *group) best() *candidate {
 }
 
 // scan looks at every candidate once.
-func (g *group) scan() *candidate {
-	var best *candidate
+func (g *group) scan() (best, second *candidate) {
 	for i := range g.candidates {
 		c := &g.candidates[i]
-		if (best == nil || g.compare(c, best) < 0) && g.plan.refusal(c.node, g.job, true) == (refusal{}) {
-			best = c
+		if second != nil && g.compare(c, second) >= 0 || g.plan.refusal(c.node, g.job, true) != (refusal{}) {
+			continue
+		}
+		if second = c; best == nil || g.compare(c, best) < 0 {
+			best, second = c, best
 		}
 	}
-	return best
+	return best, second
 }
 
 // addWanted counts tasks of the service more or less on a node.

@@ -50,15 +50,17 @@ func (p *plan) again(one placed) (moved bool) {
 	g := p.newGroup(one.request)
 	defer g.leave(one.request)()
 	old, ok := g.candidate(at)
-	best := g.scan()
+	best, second := g.scan()
 	if !ok || best == nil {
 		panic("the place that a task had is none")
 	}
 	stay := &g.candidates[old]
 	if best.failed >= stay.failed && best.crowded >= stay.crowded && g.compareDomains(best.leaf, stay.leaf) >= 0 && best.cost >= stay.cost {
-		best = stay
+		if best != stay {
+			best, second = stay, best
+		}
 	}
-	*choice = g.take(best)
+	*choice = g.take(best, second)
 	return best.node != at
 }
 

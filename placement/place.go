@@ -22,6 +22,10 @@ type Choice struct {
 	Task cluster.TaskID
 	Node cluster.NodeID
 	Why  Score
+	// Second is the node that would have been next, and Lost by what it was
+	// not the first; nil where no other node could take the task.
+	Second *cluster.Node
+	Lost   Loss
 }
 
 // Refusal is why a task has no node.

@@ -2,9 +2,7 @@ package placement
 
 import (
 	"cmp"
-	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/musterhq/muster/cluster"
 )
@@ -46,33 +44,45 @@ type Domain struct {
 	Tasks        int
 }
 
-func (s Score) String() string {
-	var b strings.Builder
+func (s Score) String() string { return string(s.append(nil)) }
+
+// append writes the score behind b: this is done for every task of a plan.
+func (s *Score) append(b []byte) []byte {
 	if s.Failed > 0 {
-		fmt.Fprintf(&b, "failed there %d times lately, ", s.Failed)
+		b = append(b, "failed there "...)
+		b = strconv.AppendInt(b, int64(s.Failed), 10)
+		b = append(b, " times lately, "...)
 	}
 	if s.Crowded > 0 {
-		b.WriteString("its CPU is crowded, ")
+		b = append(b, "its CPU is crowded, "...)
 	}
-	for _, d := range s.Spread {
-		fmt.Fprintf(&b, "%d of the service in %s=%s, ", d.Tasks, d.Label, d.Value)
+	for i := range s.Spread {
+		d := &s.Spread[i]
+		b = strconv.AppendInt(b, int64(d.Tasks), 10)
+		b = append(b, " of the service in "...)
+		b = append(append(append(b, d.Label...), '='), d.Value...)
+		b = append(b, ", "...)
 	}
 	if policyOf(s.Policy).apart {
-		fmt.Fprintf(&b, "%d on the node, ", s.Service)
+		b = strconv.AppendInt(b, int64(s.Service), 10)
+		b = append(b, " on the node, "...)
 	}
 	for i, term := range s.Terms() {
-		fmt.Fprintf(&b, "%s %s%%, ", term, percent(s.Cost[i]))
+		b = append(append(b, term...), ' ')
+		b = append(appendPercent(b, s.Cost[i]), ", "...)
 	}
 	if s.Affinity != 0 {
-		fmt.Fprintf(&b, "affinity %d%%, ", s.Affinity)
+		b = append(b, "affinity "...)
+		b = strconv.AppendInt(b, int64(s.Affinity), 10)
+		b = append(b, "%, "...)
 	}
-	fmt.Fprintf(&b, "%d tasks", s.Tasks)
-	return b.String()
+	b = strconv.AppendInt(b, int64(s.Tasks), 10)
+	return append(b, " tasks"...)
 }
 
-// percent writes millionths.
-func percent(millionths int64) string {
-	return strconv.FormatFloat(float64(millionths)/1e4, 'f', 2, 64)
+// appendPercent writes millionths.
+func appendPercent(b []byte, millionths int64) []byte {
+	return append(strconv.AppendFloat(b, float64(millionths)/1e4, 'f', 2, 64), '%')
 }
 
 // compare orders candidates, better ones first.

@@ -2,7 +2,9 @@ package placement
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -149,14 +151,85 @@ func TestChoicesSayWhy(t *testing.T) {
 	w.task(web, on("n2"))
 	w.task(web)
 	p := w.plan()
+	second, _ := w.st.View().Node("n1")
 	want := Choice{Task: "t0004", Node: "n2", Why: Score{
 		Policy: cluster.PolicySpread, Spread: []Domain{{"node.labels.zone", "b", 1}}, Service: 1, Cost: [maxTerms]int64{500_000}, Tasks: 1,
-	}}
+	}, Second: second, Lost: Loss{Part: PartSpread, By: 1}}
 	if d := cmp.Diff([]Choice{want}, p.Assign); d != "" {
 		t.Errorf("choices (-want +got):\n%s", d)
 	}
 	if got, want := p.Assign[0].Why.String(), "1 of the service in node.labels.zone=b, 1 on the node, reserved 50.00%, 1 tasks"; got != want {
 		t.Errorf("why %q, want %q", got, want)
+	}
+	if got, want := p.Assign[0].Text(), "spread: 1 of the service in node.labels.zone=b, 1 on the node, reserved 50.00%, 1 tasks; "+
+		"second n1, by 1 more of the service in its node.labels.zone"; got != want {
+		t.Errorf("text %q, want %q", got, want)
+	}
+}
+
+func TestSecondLosesByTheFirstPartThatDiffers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		prep func(w *world)
+		spec func(s *cluster.ServiceSpec)
+		want Loss
+	}{
+		"nothing differs": {want: Loss{}},
+		"the service's tasks": {
+			prep: func(w *world) { w.task(web, on("n2")) },
+			want: Loss{Part: PartService, By: 1},
+		},
+		"the cost": {
+			prep: func(w *world) {
+				w.service("o/big", memory(gib))
+				w.task("o/big", on("n2"))
+			},
+			spec: func(s *cluster.ServiceSpec) { s.Placement.Policy = cluster.PolicySpread },
+			want: Loss{Part: PartCost, By: 240_625}, // a quarter and 64 MiB of memory against a tenth of a core
+		},
+		"the tasks": {
+			prep: func(w *world) {
+				w.service("o/tiny", func(s *cluster.ServiceSpec) {
+					s.Template.Reservations = cluster.Resources{MilliCPU: 1, Memory: 1}
+				})
+				w.task("o/tiny", on("n2"))
+			},
+			spec: func(s *cluster.ServiceSpec) {
+				s.Placement.Policy = cluster.PolicySpread
+				s.Template.Reservations.Memory = gib
+			},
+			want: Loss{Part: PartTasks, By: 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, named("n1", "n2")...)
+			w.service(web, tt.spec)
+			if tt.prep != nil {
+				tt.prep(w)
+			}
+			w.task(web)
+			c := w.plan().Assign[0]
+			if c.Second == nil || c.Second.ID == c.Node || c.Lost != tt.want {
+				t.Errorf("chosen %s, second %+v by %+v, want %+v", c.Node, c.Second, c.Lost, tt.want)
+			}
+		})
+	}
+}
+
+func TestOnlyNodeHasNoSecond(t *testing.T) {
+	w := newWorld(t, named("n1", "n2")...)
+	w.service(web, nil)
+	w.task(web, pinned("n2"))
+	c := w.plan().Assign[0]
+	if c.Second != nil || !strings.HasSuffix(c.Text(), "; no other node could take it") {
+		t.Errorf("second %+v, text %q", c.Second, c.Text())
+	}
+}
+
+func TestTextsAreBounded(t *testing.T) {
+	long := strings.Repeat("ä", 90)
+	c := Choice{Why: Score{Spread: []Domain{{"node.labels.zone", long, 1}}}, Second: &cluster.Node{Name: long}}
+	if got := c.Text(); len(got) > maxText || !utf8.ValidString(got) || !strings.HasSuffix(got, "...") {
+		t.Errorf("text of %d bytes: %q", len(got), got)
 	}
 }
 

@@ -48,6 +48,20 @@ func (t *tree) best() (candidate int, ok bool) {
 	return t.first(0), true
 }
 
+// second is the one after the best, and false if there is none: the first of
+// those that are next to the best one's way down.
+func (t *tree) second() (candidate int, ok bool) {
+	g := t.group
+	for e := int32(0); int(e) < len(t.heaps) && len(t.heaps[e]) > 0; e = t.heaps[e][0] {
+		for _, next := range t.heaps[e][1:min(3, len(t.heaps[e]))] { // the first one's children
+			if c := t.first(next); !ok || g.compare(&g.candidates[c], &g.candidates[candidate]) < 0 {
+				candidate, ok = c, true
+			}
+		}
+	}
+	return candidate, ok
+}
+
 // first is the first candidate within an element that has any.
 func (t *tree) first(e int32) (candidate int) {
 	for int(e) < len(t.heaps) {
