@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/musterhq/muster/cluster"
@@ -35,6 +36,29 @@ func (p *plan) explain(j *job) string {
 type reason struct {
 	text  string
 	nodes int
+	kind  string // as that of the refusals
+}
+
+// kind is the same for refusals that are one reason: a shortage has one for the
+// dimensions that it is in, whatever the amounts.
+func (r *refusal) kind() string {
+	if r.text != "" {
+		return r.text
+	}
+	return shortKind(r.short.dimensions())
+}
+
+func shortKind(dimensions int) string { return "short " + strconv.Itoa(dimensions) }
+
+// dimensions has a bit for each dimension in which there is something.
+func (v *vector) dimensions() int {
+	out := 0
+	for d, amount := range v {
+		if amount > 0 {
+			out |= 1 << d
+		}
+	}
+	return out
 }
 
 // tally groups refusals. Shortages of the same kinds are one group, whatever
@@ -57,13 +81,7 @@ func (t *tally) add(r refusal) {
 		t.texts[r.text]++
 		return
 	}
-	kind := 0
-	for d, amount := range r.short {
-		if amount > 0 {
-			kind |= 1 << d
-		}
-	}
-	s := &t.shorts[kind]
+	s := &t.shorts[r.short.dimensions()]
 	if s.nodes == 0 {
 		s.least, s.most = r.short, r.short
 	}
@@ -78,17 +96,17 @@ func (t *tally) add(r refusal) {
 func (t *tally) reasons() []reason {
 	var out []reason
 	for text, n := range t.texts {
-		out = append(out, reason{text, n})
+		out = append(out, reason{text, n, text})
 	}
-	for _, s := range t.shorts[1:] {
-		if s.nodes == 0 {
+	for dimensions, s := range t.shorts {
+		if dimensions == 0 || s.nodes == 0 {
 			continue
 		}
 		text := s.least.resources().Missing(cluster.Resources{}) + " short"
 		if s.least != s.most {
 			text = "at least " + text
 		}
-		out = append(out, reason{text, s.nodes})
+		out = append(out, reason{text, s.nodes, shortKind(dimensions)})
 	}
 	slices.SortFunc(out, func(a, b reason) int {
 		return cmp.Or(cmp.Compare(b.nodes, a.nodes), cmp.Compare(a.text, b.text))

@@ -202,14 +202,19 @@ func shuffled(rt *rapid.T, s Snapshot) Snapshot {
 		out.free[to], out.load[to] = s.free[from], s.load[from]
 		out.tasks[to], out.ports[to] = s.tasks[from], s.ports[from]
 	}
-	for id, on := range s.wanted {
-		out.wanted[id] = map[int]int{}
-		for from, n := range on {
-			out.wanted[id][place[from]] = n
+	for to, counts := range map[*map[cluster.ServiceID]map[int]int]map[cluster.ServiceID]map[int]int{&out.wanted: s.wanted, &out.absent: s.absent} {
+		for id, on := range counts {
+			(*to)[id] = map[int]int{}
+			for from, n := range on {
+				(*to)[id][place[from]] = n
+			}
 		}
 	}
 	for id, from := range s.leaving {
 		out.leaving[id] = place[from]
+	}
+	for id, from := range s.absentLeaving {
+		out.absentLeaving[id] = place[from]
 	}
 	return out
 }

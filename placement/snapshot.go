@@ -29,12 +29,17 @@ type Snapshot struct {
 
 	policy cluster.Policy // of services that name none
 	index  map[cluster.NodeID]int
+	held   map[cluster.NodeID]bool // in quarantine
 	// wanted counts each service's tasks that are wanted, by node; tasks on
 	// nodes that are down do not count.
 	wanted map[cluster.ServiceID]map[int]int
 	// leaving says where the tasks run that pending ones replace, if they
 	// count as wanted.
 	leaving map[cluster.TaskID]int
+	// absent and absentLeaving are the same of nodes that are down: it counts
+	// once they are back.
+	absent        map[cluster.ServiceID]map[int]int
+	absentLeaving map[cluster.TaskID]int
 	// reserved are the nodes that labels may keep a service off which says
 	// nothing of them.
 	reserved []int
@@ -77,17 +82,23 @@ func newSnapshot(n int) Snapshot {
 		wanted:   map[cluster.ServiceID]map[int]int{},
 		leaving:  map[cluster.TaskID]int{},
 		apart:    map[cluster.ServiceID][]cluster.ServiceID{},
+
+		absent: map[cluster.ServiceID]map[int]int{}, absentLeaving: map[cluster.TaskID]int{},
 	}
 }
+
+// held is what stands in the way of tasks on a node in quarantine.
+const held = "quarantined: flapping"
 
 // FromView takes the snapshot of a view. Quarantined nodes take no new task.
 func FromView(v state.View, quarantined map[cluster.NodeID]bool) Snapshot {
 	s := newSnapshot(v.NodeCount())
 	s.policy = v.Settings().Policy
+	s.held = quarantined
 	for n := range v.Nodes() {
 		blocked := n.Unschedulable()
 		if blocked == "" && quarantined[n.ID] {
-			blocked = "quarantined: flapping"
+			blocked = held
 		}
 		s.addNode(n, blocked, v.Allocated(n.ID).Resources)
 	}
@@ -137,6 +148,8 @@ func (s *Snapshot) add(v state.View, t *cluster.Task) {
 		if prev, ok := v.Task(t.Replaces); ok && t.Desired == cluster.Running {
 			if i, ok := s.counts(prev); ok {
 				s.leaving[prev.ID] = i
+			} else if i, ok := s.wants(prev); ok {
+				s.absentLeaving[prev.ID] = i
 			}
 		}
 		return
@@ -147,21 +160,33 @@ func (s *Snapshot) add(v state.View, t *cluster.Task) {
 		s.tasks[i]++
 		s.ports[i] = append(s.ports[i], t.HostPorts...)
 	}
-	if i, ok := s.counts(t); ok {
-		on := s.wanted[t.Service]
-		if on == nil {
-			on = map[int]int{}
-			s.wanted[t.Service] = on
-		}
-		on[i]++
+	i, ok := s.wants(t)
+	if !ok {
+		return
 	}
+	all := s.wanted
+	if s.nodes[i].Condition == cluster.Down {
+		all = s.absent
+	}
+	on := all[t.Service]
+	if on == nil {
+		on = map[int]int{}
+		all[t.Service] = on
+	}
+	on[i]++
 }
 
-// counts reports whether the task is one of its service's wanted tasks, and on
+// wants reports whether the task is one of its service's wanted tasks, and on
 // which node.
-func (s *Snapshot) counts(t *cluster.Task) (node int, ok bool) {
+func (s *Snapshot) wants(t *cluster.Task) (node int, ok bool) {
 	i, ok := s.index[t.Node]
-	return i, ok && t.Holds() && t.Desired == cluster.Running && s.nodes[i].Condition != cluster.Down
+	return i, ok && t.Holds() && t.Desired == cluster.Running
+}
+
+// counts reports the same of a task whose node is not down.
+func (s *Snapshot) counts(t *cluster.Task) (node int, ok bool) {
+	i, ok := s.wants(t)
+	return i, ok && s.nodes[i].Condition != cluster.Down
 }
 
 // cpuOvercommit is how much of a host's CPU, in hundredths, is promised before

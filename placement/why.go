@@ -1,0 +1,263 @@
+package placement
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/musterhq/muster/cluster"
+)
+
+const (
+	// maxCandidates and maxProposals bound an Answer, and maxNames the nodes
+	// that are named of each group that cannot take the task.
+	maxCandidates = 10
+	maxProposals  = 3
+	maxNames      = 5
+)
+
+// Answer is where a task could be now, and why it is nowhere else.
+type Answer struct {
+	// Able is how many nodes can take the task; the best of them come first in
+	// Candidates, and the node where it is is among them if it could go there.
+	Able       int
+	Candidates []Candidate
+	// Refused are the others in groups, the largest first.
+	Refused []Refused
+	// Proposals are the smallest changes after which some node could take it,
+	// the best first; none where some can already or no small one would do.
+	Proposals []Proposal
+	// Invalid is why the service's spec cannot be read.
+	Invalid string
+}
+
+// Candidate is a node that can take the task.
+type Candidate struct {
+	Node *cluster.Node
+	Rank int // from 1, by the score
+	Why  Score
+	Lost Loss // to the first; of the first itself nothing
+}
+
+// Refused are nodes that cannot take the task for the same reason.
+type Refused struct {
+	Reason string
+	Nodes  int
+	Names  []string // of some of them
+}
+
+// Why explains one request. at is the node that holds the task, whose room the
+// task may have again, or "" for one that waits. It looks at every node a few
+// times and changes nothing.
+func Why(snap Snapshot, r Request, at cluster.NodeID, seed uint64) Answer {
+	if r.Invalid != "" {
+		return Answer{Invalid: r.Invalid}
+	}
+	if i, ok := snap.index[at]; ok {
+		snap = snap.vacate(&r, i)
+	}
+	p := newPlan(snap, seed, filters)
+	g := p.newGroup(&r)
+	defer g.leave(&r)()
+	a := Answer{}
+	a.rank(g, at)
+	a.refuse(p, g.job)
+	if a.Able == 0 && at == "" {
+		a.Proposals = p.propose(g.job)
+	}
+	return a
+}
+
+// vacate is the snapshot without the task that r asks for on one of its nodes.
+func (s *Snapshot) vacate(r *Request, n int) Snapshot {
+	out := *s
+	out.free, out.load, out.used = slices.Clone(s.free), slices.Clone(s.load), slices.Clone(s.used)
+	out.tasks, out.ports = slices.Clone(s.tasks), slices.Clone(s.ports)
+	demand := vectorOf(r.Resources)
+	held := weight(demand)
+	out.free[n].add(&demand)
+	out.load[n].sub(&held)
+	out.used[n].sub(&held)
+	for d := range out.used[n] {
+		out.used[n][d] = max(out.used[n][d], 0) // a task may use less than it reserves
+	}
+	out.tasks[n]--
+	out.ports[n] = slices.DeleteFunc(slices.Clone(s.ports[n]), func(p cluster.Port) bool { return slices.Contains(r.HostPorts, p) })
+	if s.wanted[r.Service][n] > 0 {
+		out.count(r.Service, n, s.wanted[r.Service][n]-1)
+	}
+	return out
+}
+
+// count says how many wanted tasks of a service a node has. The counts of the
+// others are shared with the snapshot that s is a copy of.
+func (s *Snapshot) count(service cluster.ServiceID, node, n int) {
+	all, on := make(map[cluster.ServiceID]map[int]int, len(s.wanted)), map[int]int{}
+	for id, counts := range s.wanted {
+		all[id] = counts
+	}
+	for i, m := range s.wanted[service] {
+		on[i] = m
+	}
+	on[node] = n
+	all[service], s.wanted = on, all
+}
+
+// rank puts the nodes that can take the task in order.
+func (a *Answer) rank(g *group, at cluster.NodeID) {
+	var able []*candidate
+	for i := range g.candidates {
+		if c := &g.candidates[i]; g.plan.refusal(c.node, g.job, true) == (refusal{}) {
+			able = append(able, c)
+		}
+	}
+	slices.SortFunc(able, g.compare)
+	a.Able = len(able)
+	for i, c := range able {
+		if node := g.plan.snap.nodes[c.node]; i < maxCandidates || node.ID == at {
+			a.Candidates = append(a.Candidates, Candidate{Node: node, Rank: i + 1, Why: g.score(c), Lost: g.lost(able[0], c)})
+		}
+	}
+}
+
+// refuse groups the nodes that cannot take the task by the first rule that they
+// fail.
+func (a *Answer) refuse(p *plan, j *job) {
+	if _, ok := p.snap.index[j.Pinned]; j.Pinned != "" && !ok {
+		a.Refused = []Refused{{Reason: p.explain(j)}}
+		return
+	}
+	var t tally
+	names := map[string][]string{}
+	for i, n := range p.snap.nodes {
+		if r := p.refusal(i, j, false); (j.Pinned == "" || j.Pinned == n.ID) && r != (refusal{}) {
+			t.add(r)
+			names[r.kind()] = append(names[r.kind()], n.Name)
+		}
+	}
+	for _, r := range t.reasons() {
+		list := names[r.kind]
+		slices.Sort(list)
+		a.Refused = append(a.Refused, Refused{Reason: r.text, Nodes: r.nodes, Names: list[:min(len(list), maxNames)]})
+	}
+}
+
+// propose finds the smallest changes that let some node take the job: of those
+// nodes that one change opens the cheapest of each kind, or else the node that
+// needs the fewest. Each is tried before it is told.
+func (p *plan) propose(j *job) []Proposal {
+	p.expect(j)
+	single := map[string]Proposal{}
+	var several Proposal
+	for i, n := range p.snap.nodes {
+		if j.Pinned != "" && j.Pinned != n.ID {
+			continue
+		}
+		switch q := (Proposal{node: n, Changes: p.changes(i, j)}); {
+		case len(q.Changes) == 0:
+		case len(q.Changes) > 1:
+			if several.node == nil || q.compare(&several) < 0 {
+				several = q
+			}
+		default:
+			what := q.Changes[0].key()
+			if old, ok := single[what]; !ok || q.compare(&old) < 0 {
+				single[what] = q
+			}
+		}
+	}
+	var all []Proposal
+	for _, q := range single {
+		all = append(all, q)
+	}
+	slices.SortFunc(all, func(a, b Proposal) int { return a.compare(&b) })
+	if several.node != nil {
+		all = append(all, several)
+	}
+	var out []Proposal
+	for tries := 0; tries < len(all) && tries < 2*maxProposals && len(out) < maxProposals; tries++ {
+		if q := all[tries]; (len(out) == 0 || len(q.Changes) == 1) && q.helps(p.snap, *j.Request, p.seed) {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// expect counts what nodes that are down would have of the services that matter
+// to the job if they were back: nothing changes on them before they are.
+func (p *plan) expect(j *job) {
+	for _, service := range append([]cluster.ServiceID{j.Service}, p.snap.apart[j.Service]...) {
+		for n, tasks := range p.snap.absent[service] {
+			p.wantedOf(service)[n] += tasks
+		}
+	}
+	if n, ok := p.snap.absentLeaving[j.Replaces]; ok {
+		j.wanted[n]--
+	}
+}
+
+// back is the snapshot with a node that was down.
+func (s *Snapshot) back(n int, r *Request) {
+	for service, on := range s.absent {
+		if on[n] > 0 {
+			s.count(service, n, s.wanted[service][n]+on[n])
+		}
+	}
+	if i, ok := s.absentLeaving[r.Replaces]; ok && i == n {
+		s.leaving = map[cluster.TaskID]int{r.Replaces: n}
+	}
+}
+
+// changes are what has to be different for the node to take the job; none where
+// nothing has to, or what stands in the way cannot be changed.
+func (p *plan) changes(n int, j *job) []Change {
+	var out []Change
+	for i := range p.filters {
+		f := &p.filters[i]
+		if f.check(p, n, j) == (refusal{}) {
+			continue
+		}
+		remedy := remedies[f.name]
+		if remedy == nil {
+			return nil
+		}
+		some := remedy(p, n, j)
+		if len(some) == 0 {
+			return nil
+		}
+		out = append(out, some...)
+	}
+	return out
+}
+
+// helps runs placement with the changes made.
+func (q *Proposal) helps(s Snapshot, r Request, seed uint64) bool {
+	for _, c := range q.Changes {
+		c.do(&s, &r)
+	}
+	return len(Place(s, []Request{r}, seed).Assign) == 1
+}
+
+// compare orders proposals: fewer changes first, then the cheaper kinds, then the
+// smaller ones, and among equals the nodes' names decide.
+func (q *Proposal) compare(o *Proposal) int {
+	if c := cmp.Compare(len(q.Changes), len(o.Changes)); c != 0 {
+		return c
+	}
+	for _, by := range []func(c *Change) float64{
+		func(c *Change) float64 { return float64(slices.Index(kinds, c.Kind)) },
+		func(c *Change) float64 { return c.size },
+	} {
+		if c := cmp.Compare(worstOf(q.Changes, by), worstOf(o.Changes, by)); c != 0 {
+			return c
+		}
+	}
+	return cmp.Or(cmp.Compare(q.node.Name, o.node.Name), cmp.Compare(q.node.ID, o.node.ID))
+}
+
+func worstOf(changes []Change, by func(c *Change) float64) float64 {
+	out := 0.0
+	for i := range changes {
+		out = max(out, by(&changes[i]))
+	}
+	return out
+}
