@@ -197,6 +197,10 @@ func (l leaderOf) Simulate(ctx context.Context, v state.View, do []state.Body, d
 	return controller.Foresee(ctx, v, l.ctrl().Facts(), controller.Scenario{Do: do, Down: down})
 }
 
+func (l leaderOf) Why(v state.View, tasks []*cluster.Task) []*api.Placing {
+	return controller.Why(v, l.ctrl().Quarantine(), time.Now(), tasks)
+}
+
 func (l leaderOf) Lagging() []cluster.NodeID {
 	if c := l.ctrl(); c != nil {
 		return c.Lagging()

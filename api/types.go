@@ -238,8 +238,10 @@ type TaskDetail struct {
 	Task
 	Template *cluster.Template `json:"template,omitempty"`
 	Replaces string            `json:"replaces,omitempty"`
-	Started  time.Time         `json:"started,omitzero"`
-	Finished time.Time         `json:"finished,omitzero"`
+	// Why is the choice of the node: the score, and who came second.
+	Why      string    `json:"why,omitempty"`
+	Started  time.Time `json:"started,omitzero"`
+	Finished time.Time `json:"finished,omitzero"`
 }
 
 // TaskUsage is what the container of a task uses, measured while somebody asks.

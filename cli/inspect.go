@@ -128,6 +128,7 @@ func (c *CLI) showTask(o output, t api.TaskDetail) error {
 			{"Desired", t.Desired},
 			{"Why", cause(t.Task)},
 			{"Node", t.Node},
+			{"Chosen", t.Why},
 			{"Image", t.Image},
 			{"Container", t.ContainerID},
 			{"Ports", taskPorts(t.Task)},

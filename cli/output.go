@@ -79,7 +79,12 @@ func list[T any](c *CLI, o output, items []T, id func(T) string, columns []colum
 	if o.format == formatTable {
 		columns = slices.DeleteFunc(slices.Clone(columns), func(col column[T]) bool { return col.wide })
 	}
-	t := table{color: c.color(c.Stdout)}
+	return tabulate(c, items, columns).write(c.Stdout)
+}
+
+// tabulate makes a table of things, with titles.
+func tabulate[T any](c *CLI, items []T, columns []column[T]) *table {
+	t := &table{color: c.color(c.Stdout)}
 	var titles []cell
 	for _, col := range columns {
 		titles = append(titles, cell{text: col.title})
@@ -95,7 +100,7 @@ func list[T any](c *CLI, o output, items []T, id func(T) string, columns []colum
 		}
 		t.add(row...)
 	}
-	return t.write(c.Stdout)
+	return t
 }
 
 // detail prints one thing: text writes it for people.

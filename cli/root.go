@@ -49,7 +49,7 @@ func (c *CLI) newRoot() *cobra.Command {
 		c.newDeploy(), c.newPlan(), c.newValidate(), c.newRun(), c.newScale(), c.newRestart(),
 		c.newRollback(), c.newPromote(), c.newRemove())
 	add("look", "Look:",
-		c.newStatus(), c.newTop(), c.newList(), c.newTasks(), c.newInspect(), c.newHistory(), c.newDiff(), c.newLogs(), c.newEvents(), c.newExec(),
+		c.newStatus(), c.newTop(), c.newList(), c.newTasks(), c.newInspect(), c.newHistory(), c.newDiff(), c.newLogs(), c.newEvents(), c.newExec(), c.newWhy(),
 		c.newSimulate())
 	add("cluster", "Cluster:",
 		c.newAgent(), c.newInit(), c.newJoin(), c.newLeave(), c.newNode(), c.newToken(), c.newCA(), c.newKey(), c.newSettings(), c.newImage(), c.newDoctor())

@@ -45,6 +45,10 @@ type Task struct {
 	// failed before it had been so for as long as its service monitors new tasks.
 	ReadyAt  time.Time `cbor:"15,keyasint,omitzero" json:"ready_at,omitzero" since:"3"`
 	FailedAt time.Time `cbor:"16,keyasint,omitzero" json:"failed_at,omitzero" since:"3"`
+
+	// Why is the leader's word for people on the choice of Node: the score and who
+	// came second, in at most 200 bytes.
+	Why string `cbor:"17,keyasint,omitempty" json:"why,omitempty" since:"3"`
 }
 
 // Phase is how far the node's agent got with a task.

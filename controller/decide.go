@@ -104,11 +104,11 @@ func (d *Decision) merge(v state.View, plan placement.Plan) {
 	}
 	for _, c := range plan.Assign {
 		if t, ok := created[c.Task]; ok {
-			t.Node = c.Node
+			t.Node, t.Why = c.Node, c.Text()
 			continue
 		}
 		if t, ok := v.Task(c.Task); ok {
-			d.Assign = append(d.Assign, state.Assign{Task: c.Task, Generation: t.Generation, Node: c.Node})
+			d.Assign = append(d.Assign, state.Assign{Task: c.Task, Generation: t.Generation, Node: c.Node, Why: c.Text()})
 		}
 	}
 	for _, p := range plan.Pending {

@@ -109,8 +109,8 @@ func TestDecideExplainsWhatIsPending(t *testing.T) {
 		n, _ := w.st.View().Node("a")
 		w.do(state.UpdateNode{ID: "a", Address: n.Address, APIPort: 1, GossipPort: 1, Capacity: cluster.Resources{MilliCPU: 8000, Memory: 4 << 30}})
 		d := w.decide()
-		want := []state.Assign{{Task: pending[0].ID, Generation: 1, Node: "a"}}
-		if diff := cmp.Diff(want, d.Assign); diff != "" {
+		want := []state.Assign{{Task: pending[0].ID, Generation: 1, Node: "a", Why: d.Assign[0].Why}}
+		if diff := cmp.Diff(want, d.Assign); diff != "" || !strings.HasSuffix(want[0].Why, "no other node could take it") {
 			t.Errorf("assignments (-want +got):\n%s", diff)
 		}
 		w.do(d.Reconcile)

@@ -23,8 +23,8 @@ func portion(r state.Reconcile, limit int) state.Reconcile {
 	left := limit
 	r.Conditions = take(r.Conditions, &left, func(c state.NodeCondition) int { return partSize + len(c.Reason) })
 	r.Stop = take(r.Stop, &left, func(s state.StopTask) int { return partSize + len(s.Reason) })
-	r.Create = take(r.Create, &left, func(t cluster.Task) int { return taskSize + len(t.Reason) })
-	r.Assign = take(r.Assign, &left, func(state.Assign) int { return partSize })
+	r.Create = take(r.Create, &left, func(t cluster.Task) int { return taskSize + len(t.Reason) + len(t.Why) })
+	r.Assign = take(r.Assign, &left, func(a state.Assign) int { return partSize + len(a.Why) })
 	r.Explain = take(r.Explain, &left, func(e state.Explain) int { return partSize + len(e.Reason) })
 	r.SetAside = take(r.SetAside, &left, func(s state.SetAside) int { return partSize + len(s.Reason) })
 	r.Forget = take(r.Forget, &left, func(cluster.ServiceID) int { return partSize })

@@ -12,7 +12,8 @@
 // Write a check and add it to the filters table in filter.go: a check returns
 // the zero refusal or says in people's words what is in the way. Mark it
 // lasting if its answer cannot change while a plan is made. Everything else,
-// the explanation included, follows.
+// the explanation included, follows. Say in remedy.go what would have to change
+// for a node to pass it.
 //
 // Start with Place, then the filters table, then score.
 package placement

@@ -97,6 +97,10 @@ func (l Loss) append(b []byte, spread []Domain) []byte {
 	return b
 }
 
+// Text says what the node has more than the first, in people's words; spread is
+// that of either's score.
+func (l Loss) Text(spread []Domain) string { return string(l.append(nil, spread)) }
+
 // maxText bounds what is kept of a choice, in bytes.
 const maxText = 200
 

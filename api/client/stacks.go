@@ -117,6 +117,16 @@ func (c *Client) Task(ctx context.Context, task string) (api.TaskDetail, error) 
 	return read[api.TaskDetail](ctx, c, path("tasks", task), nil)
 }
 
+// Why says why a task, by its ID or the beginning of it, is where it is.
+func (c *Client) Why(ctx context.Context, task string) (api.Why, error) {
+	return read[api.Why](ctx, c, path("tasks", task, "why"), nil)
+}
+
+// WhyService says why the tasks of a service are where they are.
+func (c *Client) WhyService(ctx context.Context, stack, service string) (api.ServiceWhy, error) {
+	return read[api.ServiceWhy](ctx, c, path("services", stack, service, "why"), nil)
+}
+
 // filter makes a query of names and values, leaving out empty ones.
 func filter(pairs ...string) url.Values {
 	q := url.Values{}

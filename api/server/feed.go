@@ -141,7 +141,7 @@ func assignmentsOf(v state.View, tasks []*cluster.Task) []api.Assignment {
 			continue
 		}
 		task := *t
-		task.Updated = time.Time{}
+		task.Updated, task.Why = time.Time{}, ""
 		task.Observed = cluster.Observed{Restarts: t.Observed.Restarts}
 		out = append(out, api.Assignment{Task: task, Template: tpl})
 	}

@@ -400,6 +400,9 @@ func (quietLeader) Lagging() []cluster.NodeID        { return nil }
 func (quietLeader) Simulate(context.Context, state.View, []state.Body, []cluster.NodeID) (api.Simulation, error) {
 	return api.Simulation{}, nil
 }
+func (quietLeader) Why(_ state.View, tasks []*cluster.Task) []*api.Placing {
+	return make([]*api.Placing, len(tasks))
+}
 func (quietLeader) Votes() map[cluster.NodeID]bool              { return nil }
 func (quietLeader) Usage(cluster.NodeID) (u api.Usage, ok bool) { return u, false }
 

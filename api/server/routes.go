@@ -72,6 +72,8 @@ func userRoutes() []route {
 		{pattern: "GET /v1/services/{stack}/{service}/history", access: user, where: fresh, handle: serviceHistory},
 		{pattern: "GET /v1/tasks", access: user, where: fresh, handle: listTasks},
 		{pattern: "GET /v1/tasks/{task}", access: user, where: fresh, handle: getTask},
+		{pattern: "GET /v1/tasks/{task}/why", access: user, where: fresh, handle: whyTask},
+		{pattern: "GET /v1/services/{stack}/{service}/why", access: user, where: fresh, handle: whyService},
 		{pattern: "POST /v1/simulate", access: user, where: fresh, handle: simulate},
 		{pattern: "GET /v1/doctor", access: user, where: here, handle: doctorAll},
 		{pattern: "GET /v1/usage", access: user, where: here, handle: listUsage},

@@ -98,7 +98,7 @@ func getTask(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := api.TaskDetail{Task: p.task(t), Replaces: string(t.Replaces), Started: t.Observed.Started, Finished: t.Observed.Finished}
+	out := api.TaskDetail{Task: p.task(t), Replaces: string(t.Replaces), Why: t.Why, Started: t.Observed.Started, Finished: t.Observed.Finished}
 	if s, ok := p.view.Service(t.Service); ok {
 		if tpl, ok := s.Template(t.Generation); ok {
 			out.Template = &tpl

@@ -104,7 +104,7 @@ func (tx *tx) create(t cluster.Task) {
 	if node != "" {
 		if why := tx.fits(&t, node); why != "" {
 			tx.refuse(t.ID, "%s", why)
-			t.Reason = why
+			t.Reason, t.Why = why, ""
 		} else {
 			t.Node = node
 		}
@@ -133,7 +133,7 @@ func (tx *tx) assign(a Assign) {
 		return
 	}
 	t := *old
-	t.Node, t.Reason = a.Node, ""
+	t.Node, t.Reason, t.Why = a.Node, "", a.Why
 	tx.putTask(&t)
 	tx.event(taskEvent(&t, "assigned", ""))
 }

@@ -215,6 +215,7 @@ type Assign struct {
 	Task       cluster.TaskID `cbor:"1,keyasint"`
 	Generation uint64         `cbor:"2,keyasint"`
 	Node       cluster.NodeID `cbor:"3,keyasint"`
+	Why        string         `cbor:"4,keyasint,omitempty" since:"3"` // the task's
 }
 
 // StopTask ends a task. It names what the decision rests on: where that holds no

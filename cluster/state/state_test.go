@@ -199,11 +199,11 @@ func TestReconcileChecksCapacityAgain(t *testing.T) {
 	}
 	// Room appears when a task has ended, not when it is told to.
 	w.must(Reconcile{Stop: []StopTask{{Task: "1", Reason: "scaled down"}}})
-	if r := w.must(Reconcile{Assign: []Assign{{"2", 1, "n1"}}}); len(r.Refused) != 1 {
+	if r := w.must(Reconcile{Assign: []Assign{{Task: "2", Generation: 1, Node: "n1"}}}); len(r.Refused) != 1 {
 		t.Fatal("a stopping task gave up its room")
 	}
 	w.must(Observe{Node: "n1", Tasks: []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseExited}}}})
-	if r := w.must(Reconcile{Assign: []Assign{{"2", 1, "n1"}}}); len(r.Refused) != 0 {
+	if r := w.must(Reconcile{Assign: []Assign{{Task: "2", Generation: 1, Node: "n1"}}}); len(r.Refused) != 0 {
 		t.Fatalf("refused %+v", r.Refused)
 	}
 }
@@ -221,7 +221,7 @@ func TestReconcileRefusesTheStale(t *testing.T) {
 	future.Generation = 9
 	r := w.must(Reconcile{
 		Create: []cluster.Task{task("4", 1, "n1", 0), gone, future},
-		Assign: []Assign{{"1", 1, "n2"}, {"2", 2, "n1"}, {"2", 1, "n2"}, {"9", 1, "n1"}},
+		Assign: []Assign{{Task: "1", Generation: 1, Node: "n2"}, {Task: "2", Generation: 2, Node: "n1"}, {Task: "2", Generation: 1, Node: "n2"}, {Task: "9", Generation: 1, Node: "n1"}},
 	})
 	var got []cluster.TaskID
 	for _, f := range r.Refused {

@@ -104,14 +104,14 @@ func TestPlaceBesideATaskThatStaysIsRefused(t *testing.T) {
 	w.must(Reconcile{
 		Stop:   []StopTask{{Task: "1", Idle: true}},
 		Create: []cluster.Task{task("3", 3, "n1", 0), other},
-		Assign: []Assign{{"2", 1, "n1"}},
+		Assign: []Assign{{Task: "2", Generation: 1, Node: "n1"}},
 	})
 	for id, want := range map[cluster.TaskID]cluster.NodeID{"1": "n1", "2": "", "3": "", "5": "n1"} {
 		if got, _ := w.View().Task(id); got.Node != want {
 			t.Errorf("task %s is on %q (%s), want %q", id, got.Node, got.Reason, want)
 		}
 	}
-	w.must(Reconcile{Assign: []Assign{{"2", 1, "n1"}, {"3", 1, "n2"}}})
+	w.must(Reconcile{Assign: []Assign{{Task: "2", Generation: 1, Node: "n1"}, {Task: "3", Generation: 1, Node: "n2"}}})
 	if two, _ := w.View().Task("2"); two.Node != "n1" {
 		t.Errorf("the next decision's place is refused as well: %s", two.Reason)
 	}
