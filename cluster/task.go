@@ -49,6 +49,7 @@ type Task struct {
 	// Why is the leader's word for people on the choice of Node: the score and who
 	// came second, in at most 200 bytes.
 	Why string `cbor:"17,keyasint,omitempty" json:"why,omitempty" since:"3"`
+	Leave    Leave     `cbor:"18,keyasint,omitzero" json:"leave,omitzero" since:"3"`
 }
 
 // Phase is how far the node's agent got with a task.

@@ -40,6 +40,11 @@ type Facts struct {
 // as given, rollout says what should exist, placement says where, and all of it
 // becomes one command. newID must give IDs in ascending order.
 func Decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID) Decision {
+	return moving(v, f, now, func(stay map[cluster.TaskID]bool) Decision { return decide(v, f, now, newID, stay) })
+}
+
+// decide is Decide where some tasks do not begin to leave their nodes.
+func decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID, stay map[cluster.TaskID]bool) Decision {
 	scratch := v.Fork()
 	apply := func(r state.Reconcile) state.View {
 		scratch.Apply(v.Index()+1, state.Command{At: now, Body: r})
@@ -49,7 +54,7 @@ func Decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID) D
 	if len(f.Conditions) > 0 {
 		judged = apply(state.Reconcile{Conditions: f.Conditions})
 	}
-	what, wake := rollout.Step(judged, now, newID, rollout.Options{Quarantine: f.Quarantine, LossRate: lossRate})
+	what, wake := rollout.Step(judged, now, newID, rollout.Options{Quarantine: f.Quarantine, LossRate: lossRate, MoveRate: moveRate, Stay: stay})
 	d := Decision{Reconcile: what, Wake: wake}
 	d.Conditions = slices.Concat(f.Conditions, what.Conditions)
 
@@ -58,6 +63,7 @@ func Decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID) D
 		wanted = apply(what)
 	}
 	reqs := inOrder(wanted, pending(wanted))
+	reqs := directed(wanted, pending(wanted), now)
 	if len(reqs) == 0 {
 		return d
 	}

@@ -31,6 +31,7 @@ var filters = []filter{
 	{"schedulable", narrowSchedulable, schedulable},
 	{"labels", narrowLabels, labels},
 	{"constraints", narrowConstraints, constraints},
+	{"leaves", nil, leaves},
 	{"apart", nil, apart},
 	{"max per node", nil, maxPerNode},
 	{"host ports", nil, hostPorts},
@@ -102,6 +103,14 @@ func narrowConstraints(p *plan, j *job, set bitset) {
 	for _, c := range j.Constraints {
 		set.keep(p.matching(c))
 	}
+}
+
+// leaves keeps a task off the node that it is to leave.
+func leaves(p *plan, n int, j *job) refusal {
+	if j.Leaves != "" && p.snap.nodes[n].ID == j.Leaves {
+		return refusal{text: "is to be left"}
+	}
+	return refusal{}
 }
 
 // apart keeps services from each other's nodes, whichever of them asked for it.

@@ -145,6 +145,8 @@ func (g *group) decide(r *Request) {
 	}
 	defer g.leave(r)()
 	best, second := g.best()
+	best := g.best()
+	best = g.directed(r, best)
 	g.decided++
 	if best == nil {
 		reason := g.plan.explain(g.job)

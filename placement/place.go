@@ -159,7 +159,7 @@ func (p *plan) refusal(n int, j *job, changing bool) refusal {
 
 // choose writes a choice down.
 func (p *plan) choose(r *Request, policy *policy, c Choice) {
-	if policy.batch {
+	if policy.batch && r.Leaves == "" {
 		p.batch = append(p.batch, placed{r, len(p.out.Assign)})
 	}
 	p.out.Assign = append(p.out.Assign, c)

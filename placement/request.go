@@ -23,6 +23,13 @@ type Request struct {
 	Preferences []string           // labels to spread over, most important first
 	Placement   *cluster.Placement // the service's; nil: it says nothing
 	Affinities  []Affinity         // those of the placement, as they are asked
+	// Leaves is the node that the task must not be on, because the one that it
+	// replaces is to leave it. Once that has stopped, the node is only the last
+	// to be asked: Back.
+	Leaves cluster.NodeID
+	Back   bool
+	// Goes is the node that is asked before all others; "": none is.
+	Goes cluster.NodeID
 	// Invalid is why the service's spec cannot be read; it is then set aside.
 	Invalid string
 }
@@ -67,7 +74,7 @@ func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Reque
 // alike reports whether the two differ in nothing but the task.
 func (r *Request) alike(o *Request) bool {
 	return r.Service == o.Service && r.Generation == o.Generation && r.Pinned == o.Pinned &&
-		r.Resources == o.Resources && r.MaxPerNode == o.MaxPerNode && r.Invalid == o.Invalid &&
+		r.Leaves == o.Leaves && r.Back == o.Back && r.Goes == o.Goes && r.Resources == o.Resources && r.MaxPerNode == o.MaxPerNode && r.Invalid == o.Invalid &&
 		r.placement() == o.placement() && slices.Equal(r.Affinities, o.Affinities) &&
 		slices.Equal(r.HostPorts, o.HostPorts) && slices.Equal(r.Constraints, o.Constraints) &&
 		slices.Equal(r.Preferences, o.Preferences)

@@ -77,7 +77,7 @@ func (c *chaos) nodesAny() {
 }
 
 func (c *chaos) act() {
-	switch c.draw(10) {
+	switch c.draw(11) {
 	case 0:
 		c.deployAny()
 	case 1, 2:
@@ -90,6 +90,8 @@ func (c *chaos) act() {
 		if _, ok := c.st.View().Service(web); ok {
 			c.do(state.RemoveStack{Stack: "s"})
 		}
+	case 6:
+		c.leaveAny()
 	default:
 		c.agentsAny()
 	}
@@ -100,6 +102,18 @@ func (c *chaos) act() {
 		c.step()
 	}
 	c.checkTurn(before)
+}
+
+// leaveAny asks some tasks to leave their nodes, and calls off what was asked
+// before.
+func (c *chaos) leaveAny() {
+	m := state.Move{Services: []cluster.ServiceID{web}}
+	for t := range c.st.View().TasksOf(web) {
+		if live(t) && t.Node != "" && t.Pinned == "" && c.draw(2) == 0 {
+			m.Tasks = append(m.Tasks, state.MoveTask{Task: t.ID, From: t.Node})
+		}
+	}
+	c.do(m)
 }
 
 // crossedStep steps while the agents' news are on their way: they take effect

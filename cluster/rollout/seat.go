@@ -109,6 +109,8 @@ func (w *work) tend(s *seat) {
 		case unfit != "":
 		case w.svc.Outcome() == cluster.OutcomePaused:
 			unfit = "withdrawn: the update is paused"
+		case !s.holder.Leave.Until.IsZero():
+			unfit = fmt.Sprintf("withdrawn: it stays on node %s, which it is not to leave any more", w.nodeName(s.holder.Node))
 		default:
 			unfit = fmt.Sprintf("withdrawn: node %s is back", w.nodeName(s.holder.Node))
 		}
@@ -256,6 +258,8 @@ func (w *work) whyMove(t *cluster.Task) string {
 		return fmt.Sprintf("the service became %s", w.svc.Spec.Mode)
 	case w.drained(t):
 		return fmt.Sprintf("node %s is drained", w.nodeName(t.Node))
+	case w.leaving(t):
+		return fmt.Sprintf("it is to leave node %s: %s", w.nodeName(t.Node), t.Leave.Reason)
 	}
 	return ""
 }

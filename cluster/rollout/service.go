@@ -111,13 +111,11 @@ func (w *work) replicatedSeats() []*seat {
 // costs no further healthy task.
 func (w *work) startMoves() {
 	slices.SortStableFunc(w.waiting, func(a, b *seat) int {
-		if x, y := w.ready(a.holder), w.ready(b.holder); x != y {
-			if y {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(a.slot, b.slot)
+		return cmp.Or(
+			last(w.voluntary(a.holder), w.voluntary(b.holder)),
+			last(w.ready(a.holder), w.ready(b.holder)),
+			cmp.Compare(a.slot, b.slot),
+		)
 	})
 	if next := w.lastMove.Add(w.policy.Delay); next.After(w.now) && len(w.waiting) > 0 {
 		w.wakeAt(next)
@@ -129,16 +127,28 @@ func (w *work) startMoves() {
 		if w.updates(s.holder) {
 			busy += w.failing
 		}
-		if busy >= max(w.policy.Parallelism, 1) {
+		if busy >= max(w.policy.Parallelism, 1) || w.voluntary(s.holder) && !w.mayMove(s.holder) {
 			continue
 		}
 		w.moving++
 		if w.policy.Order == cluster.StopFirst {
-			w.stop(s.holder, w.whyMove(s.holder)).Drained = w.drained(s.holder)
+			stop := w.stop(s.holder, w.whyMove(s.holder))
+			stop.Drained, stop.Leaving = w.drained(s.holder), w.voluntary(s.holder)
 		} else {
 			w.create(s, s.holder.ID)
 		}
 	}
+}
+
+// last orders what is so behind what is not.
+func last(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // create makes a task in the seat. placement gives it a node. Finished tasks that it follows are stopped, so that the state need

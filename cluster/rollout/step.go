@@ -16,6 +16,12 @@ type Options struct {
 	// LossRate is how many tasks of lost nodes are replaced a second, all
 	// services together; 0 sets no limit.
 	LossRate int
+	// MoveRate is how many tasks begin to leave nodes a minute because they are
+	// asked to, all services together; 0 sets no limit.
+	MoveRate int
+	// Stay names tasks that do not begin to leave their nodes although they are
+	// asked to, because no other node takes them.
+	Stay map[cluster.TaskID]bool
 }
 
 // Step judges the updates that are under way, compares what exists with what the
@@ -40,6 +46,7 @@ type pass struct {
 
 	nodes  map[cluster.NodeID]*cluster.Node // of view, which every task asks for
 	losses int                              // replacements made within the last second
+	moves  *moves                           // begun within the last minute; nil: not counted yet
 	out    state.Reconcile
 	wake   time.Time
 }

@@ -72,6 +72,9 @@ func (tx *tx) stale(c StopTask, t *cluster.Task) string {
 	if n, ok := tx.nodes.get(string(t.Node)); ok && c.Drained && n.Availability != cluster.Drained {
 		return fmt.Sprintf("node %s has become %s", n.Name, n.Availability)
 	}
+	if c.Leaving && !t.Leaving(tx.now) {
+		return "it is not to leave its node any more"
+	}
 	return ""
 }
 
@@ -100,7 +103,7 @@ func (tx *tx) create(t cluster.Task) {
 	}
 	node := t.Node
 	t.Node, t.Created, t.Desired, t.Observed = "", tx.now, cluster.Running, cluster.Observed{}
-	t.ReadyAt, t.FailedAt = time.Time{}, time.Time{}
+	t.ReadyAt, t.FailedAt, t.Leave = time.Time{}, time.Time{}, cluster.Leave{}
 	if node != "" {
 		if why := tx.fits(&t, node); why != "" {
 			tx.refuse(t.ID, "%s", why)

@@ -37,6 +37,7 @@ const (
 	KindRollback        Kind = 33
 	KindPromote         Kind = 34
 	KindConfigure       Kind = 35
+	KindMove            Kind = 36
 )
 
 // Command is one entry of the replicated log.
@@ -174,6 +175,23 @@ type Promote struct {
 // Configure changes the settings of the cluster.
 type Configure struct {
 	Change cluster.SettingsChange `cbor:"1,keyasint"`
+// Move has tasks leave their nodes and go on elsewhere, and ends the earlier
+// wishes about other tasks of their services. Every part is checked: stale ones
+// are refused one by one and returned in Result.Refused.
+type Move struct {
+	Tasks []MoveTask `cbor:"1,keyasint,omitempty"`
+	// Services are others whose earlier wishes end.
+	Services []cluster.ServiceID `cbor:"2,keyasint,omitempty"`
+	Note     cluster.Note        `cbor:"3,keyasint,omitzero"`
+}
+
+// MoveTask names what the wish rests on: a task that is not on that node any more
+// is not asked to leave.
+type MoveTask struct {
+	Task cluster.TaskID `cbor:"1,keyasint"`
+	From cluster.NodeID `cbor:"2,keyasint"`
+	To   cluster.NodeID `cbor:"3,keyasint,omitempty"` // which is asked first; "": none
+	Why  string         `cbor:"4,keyasint,omitempty"`
 }
 
 // Reconcile is one decision of the leader. Every part is checked again: stale
@@ -232,6 +250,8 @@ type StopTask struct {
 	For cluster.TaskID `cbor:"5,keyasint,omitempty" since:"3"`
 	// Drained: the task's node was drained.
 	Drained bool `cbor:"6,keyasint,omitempty" since:"3"`
+	// Leaving: the task was asked to leave its node.
+	Leaving bool `cbor:"8,keyasint,omitempty" since:"3"`
 }
 
 // Explain tells people why a task is pending.
@@ -334,6 +354,7 @@ func (StepRotation) Kind() Kind    { return KindStepRotation }
 func (Rollback) Kind() Kind        { return KindRollback }
 func (Promote) Kind() Kind         { return KindPromote }
 func (Configure) Kind() Kind       { return KindConfigure }
+func (Move) Kind() Kind            { return KindMove }
 
 func newBody(k Kind) (Body, error) {
 	switch k {
@@ -383,6 +404,8 @@ func newBody(k Kind) (Body, error) {
 		return &Promote{}, nil
 	case KindConfigure:
 		return &Configure{}, nil
+	case KindMove:
+		return &Move{}, nil
 	}
 	return nil, fmt.Errorf("command kind %d is not known to this version of muster", k)
 }

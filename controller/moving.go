@@ -1,0 +1,100 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/placement"
+)
+
+const (
+	// moveRate is how many tasks begin to leave their nodes a minute because they
+	// are asked to: what they come to has to pull images and warm up.
+	moveRate = 20
+	// moveTries is how often a decision is made anew without the moves that found
+	// no place, before it is made without any.
+	moveTries = 3
+)
+
+// directed has those requests whose tasks follow one that is to leave its node
+// say so.
+func directed(v state.View, reqs []placement.Request, now time.Time) []placement.Request {
+	for i := range reqs {
+		r := &reqs[i]
+		prev, ok := v.Task(r.Replaces)
+		if ok && prev.Leave.Until.After(now) {
+			r.Leaves, r.Goes, r.Back = prev.Node, prev.Leave.To, prev.Desired == cluster.Stopped
+		}
+	}
+	return reqs
+}
+
+// moving makes a decision in which a task begins to leave its node only if another
+// takes it: until then it is left in peace.
+func moving(v state.View, f Facts, now time.Time, decide func(stay map[cluster.TaskID]bool) Decision) Decision {
+	stay := map[cluster.TaskID]bool{}
+	for range moveTries {
+		d := decide(stay)
+		stuck := stuck(v, f, &d, now)
+		if len(stuck) == 0 {
+			return d
+		}
+		for _, id := range stuck {
+			stay[id] = true
+		}
+	}
+	for t := range v.Tasks() {
+		if t.Leaving(now) {
+			stay[t.ID] = true
+		}
+	}
+	return decide(stay)
+}
+
+// stuck are the tasks that begin to leave their nodes by the decision, and that no
+// other node takes.
+func stuck(v state.View, f Facts, d *Decision, now time.Time) []cluster.TaskID {
+	var out []cluster.TaskID
+	down := map[cluster.NodeID]bool{}
+	for _, c := range d.Conditions {
+		down[c.Node] = c.Condition == cluster.Down
+	}
+	for i := range d.Create {
+		t := &d.Create[i]
+		prev, ok := v.Task(t.Replaces)
+		if !ok || t.Node != "" || !prev.Leaving(now) || prev.Desired != cluster.Running || prev.Generation != t.Generation {
+			continue
+		}
+		if n, ok := v.Node(prev.Node); ok && n.Availability != cluster.Drained && n.Condition != cluster.Down && !down[n.ID] {
+			out = append(out, prev.ID)
+		}
+	}
+	for i := range d.Stop {
+		if s := &d.Stop[i]; s.Leaving && !elsewhere(v, f, s.Task, now) {
+			out = append(out, s.Task)
+		}
+	}
+	return out
+}
+
+// elsewhere reports whether another node takes the task, which stops before it is
+// there.
+func elsewhere(v state.View, f Facts, id cluster.TaskID, now time.Time) bool {
+	t, ok := v.Task(id)
+	if !ok {
+		return false
+	}
+	s, ok := v.Service(t.Service)
+	if !ok {
+		return false
+	}
+	tpl, ok := s.Template(t.Generation)
+	if !ok {
+		return false
+	}
+	r := placement.RequestOf(t, s, tpl)
+	r.Replaces, r.Leaves = id, t.Node
+	plan := placement.Place(placement.FromView(v, quarantined(f.Quarantine, now)), []placement.Request{r}, 0)
+	return len(plan.Assign) == 1
+}
