@@ -85,7 +85,19 @@ func (p *Placement) Rank() int {
 		return DefaultPriority
 	}
 	return *p.Priority
+	// Rebalance says who may move its tasks to better nodes; "": RebalanceManual.
+	Rebalance Rebalance `cbor:"11,keyasint,omitempty" json:"rebalance,omitempty"`
 }
+
+// Rebalance says when tasks that run well are moved to nodes that would be better.
+type Rebalance string
+
+// Rebalance values.
+const (
+	RebalanceAuto   Rebalance = "auto"   // whenever it is worth it
+	RebalanceManual Rebalance = "manual" // when somebody asks; the default
+	RebalanceNever  Rebalance = "never"
+)
 
 // Affinity makes the nodes that match a constraint better places, or with a
 // negative weight worse ones; 100 counts as much as a whole empty node.
@@ -156,6 +168,10 @@ func (p *Placement) Validate(field string) error {
 	}
 	if n := p.Rank(); n < 0 || n > MaxPriority {
 		return Invalid(at(field, "priority"), fmt.Sprintf("%d is not between 0 and %d", n, MaxPriority), fmt.Sprintf("%d is that of services that say nothing", DefaultPriority))
+	switch p.Rebalance {
+	case "", RebalanceAuto, RebalanceManual, RebalanceNever:
+	default:
+		return Invalid(at(field, "rebalance"), fmt.Sprintf("%q is none of auto, manual and never", clip(string(p.Rebalance))), "use one of these")
 	}
 	return first(
 		validateDuration(at(field, "expected"), p.Expected),

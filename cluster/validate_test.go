@@ -100,6 +100,7 @@ func TestInvalidSpec(t *testing.T) {
 		"window":                {"deploy.restart_policy.window", func(s *ServiceSpec) { s.Template.Restart.Window = MaxDuration + 1 }},
 		"preference":            {"deploy.placement.preferences[0].spread", func(s *ServiceSpec) { s.Preferences[0] = "zone" }},
 		"policy":                {"x-muster.policy", func(s *ServiceSpec) { s.Placement.Policy = "best" }},
+		"rebalance":             {"x-muster.rebalance", func(s *ServiceSpec) { s.Placement.Rebalance = "always" }},
 		"no partition":          {"x-muster.partition", func(s *ServiceSpec) { s.Placement.Policy = PolicyFixed }},
 		"partition":             {"x-muster.partition", func(s *ServiceSpec) { s.Placement = Placement{Policy: PolicyFixed, Partition: "../x"} }},
 		"partition of no fixed": {"x-muster.partition", func(s *ServiceSpec) { s.Placement = Placement{Policy: PolicyHybrid, Partition: "x"} }},

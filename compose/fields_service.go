@@ -134,6 +134,7 @@ var serviceFields = []field{
 	{path: "services.*.x-muster.partition", verdict: honoured, note: "with `policy: fixed`: the service has the nodes with the label `muster.partition` of this value to itself"},
 	{path: "services.*.x-muster.canary", verdict: honoured, note: "how many tasks of a new generation there are until `muster promote`"},
 	{path: "services.*.x-muster.progress_deadline", verdict: honoured, note: "how long a new task may take to become ready before its update counts as failed; 10m without one"},
+	{path: "services.*.x-muster.rebalance", verdict: honoured, note: "whether tasks that run are moved to better nodes: `manual` (the default), by `muster rebalance` only; `auto`, whenever it is worth it; `never`; see [placement](placement.md#rebalancing)"},
 	{path: "services.*.x-muster.pool", verdict: honoured, note: "only nodes with the label `pool` of this value"},
 	{path: "services.*.x-muster.tolerations", verdict: honoured, note: "taints that the service bears: `gpu` or `gpu=a100` for a node with the label `muster.taint.gpu`"},
 	{path: "services.*.x-muster.affinities", verdict: group},
