@@ -231,6 +231,8 @@ type Task struct {
 	Generation  uint64                `json:"generation"`
 	Health      string                `json:"health"`
 	ExitCode    int                   `json:"exit_code"`
+	// Leaving is why the task is to go on on another node, as long as it is.
+	Leaving string `json:"leaving,omitempty"`
 }
 
 // TaskDetail is everything about a task.

@@ -104,6 +104,14 @@ type Template struct {
 	Force uint64 `cbor:"9,keyasint,omitempty" json:"force,omitempty"`
 }
 
+// Stateful reports whether the task has files on its host that another one
+// elsewhere would not find.
+func (t *Template) Stateful() bool {
+	return slices.ContainsFunc(t.Container.Mounts, func(m Mount) bool {
+		return m.Type == MountBind || m.Type == MountVolume && m.Source != ""
+	})
+}
+
 // RestartCondition says after which exits the node's agent restarts a container.
 type RestartCondition string
 

@@ -99,6 +99,7 @@ func (c *Controller) Facts() Facts {
 	return Facts{
 		Quarantine: c.held,
 		Usage:      func(v state.View) map[cluster.NodeID]placement.Usage { return usageOf(book, v, now) },
+		Demand:     func(t *cluster.Task) cluster.Resources { return book.Demand(slotOf(t)) },
 	}
 }
 

@@ -34,6 +34,8 @@ type Facts struct {
 	// Usage is what was measured of a view's nodes; nil: nothing was. It is asked
 	// only when a task needs a node, and gives the same for the same view.
 	Usage func(state.View) map[cluster.NodeID]placement.Usage
+	// Demand is what a task is likely to use; nil: nothing was measured.
+	Demand func(*cluster.Task) cluster.Resources
 }
 
 // Decide is the leader's whole decision as a pure function: the facts are taken

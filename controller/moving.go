@@ -95,6 +95,7 @@ func elsewhere(v state.View, f Facts, id cluster.TaskID, now time.Time) bool {
 	}
 	r := placement.RequestOf(t, s, tpl)
 	r.Replaces, r.Leaves = id, t.Node
-	plan := placement.Place(placement.FromView(v, quarantined(f.Quarantine, now)), []placement.Request{r}, 0)
+	reqs := []placement.Request{r}
+	plan := placement.Place(f.snapshot(v, reqs, now), reqs, 0)
 	return len(plan.Assign) == 1
 }

@@ -45,6 +45,7 @@ func (l *loop) chores() []*chore {
 	all := []*chore{
 		{step: l.newStandby(), due: now.Add(standbyEvery)},
 		{step: l.retain, due: now.Add(retainEvery)},
+		{step: l.rebalance, due: now.Add(rebalanceEvery)},
 	}
 	if l.cfg.Voters != nil {
 		all = append(all, &chore{step: l.newSeating().step, due: now})

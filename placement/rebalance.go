@@ -149,6 +149,10 @@ func (b *balance) carry(t *trip, from, to int) {
 	b.load[to].add(&held)
 	b.used[from].sub(&used)
 	b.used[to].add(&used)
+	if b.snap.measured[from] { // elsewhere it is without a limit
+		b.slack[from] += demand[dimCPU]
+	}
+	b.slack[to] -= demand[dimCPU]
 	b.tasks[from]--
 	b.tasks[to]++
 	b.lodgers[from]--
@@ -238,7 +242,7 @@ func (b *balance) best(h *house) (t trip, ok bool) {
 }
 
 // elsewhere is where the policy would place a task that leaves its node; not where
-// the service failed lately.
+// the service failed lately or the CPU is crowded.
 func (g *group) elsewhere(r *Request, from int) (to int, ok bool) {
 	leaving := *r
 	leaving.Leaves = g.plan.snap.nodes[from].ID
@@ -246,7 +250,7 @@ func (g *group) elsewhere(r *Request, from int) (to int, ok bool) {
 	g.addWanted(from, -1)
 	best := g.scan()
 	g.addWanted(from, +1)
-	if best == nil || best.failed > 0 {
+	if best == nil || best.failed+best.crowded > 0 {
 		return 0, false
 	}
 	return best.node, true

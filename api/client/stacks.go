@@ -144,3 +144,15 @@ func (c *Client) Simulate(ctx context.Context, s api.Simulate) (api.Simulation, 
 		method: http.MethodPost, path: path("simulate"), body: s, timeout: time.Minute,
 	})
 }
+
+// Rebalance says which tasks would be better on other nodes; none moves.
+func (c *Client) Rebalance(ctx context.Context, ask api.Rebalance) (api.RebalancePlan, error) {
+	return attempt[api.RebalancePlan](ctx, c, call{method: http.MethodPost, path: path("rebalance"), body: ask, timeout: time.Minute})
+}
+
+// Move asks tasks to leave their nodes, and ends the earlier wishes about other
+// tasks of their services.
+func (c *Client) Move(ctx context.Context, m api.Moves) (api.Moving, error) {
+	m.Request = newRequest()
+	return write[api.Moving](ctx, c, call{method: http.MethodPost, path: path("moves"), body: m})
+}

@@ -98,6 +98,9 @@ type Leader interface {
 	// Why answers for each task where it could be as things are, nil for one that
 	// is not wanted; it needs no leader either.
 	Why(v state.View, tasks []*cluster.Task) []*api.Placing
+	// Rebalance says which tasks of the services, nil for all, would be better on
+	// other nodes.
+	Rebalance(v state.View, services []cluster.ServiceID, ask api.Rebalance) api.RebalancePlan
 	// Lagging are the ready nodes that do not hold yet what a rotation of keys
 	// waits for.
 	Lagging() []cluster.NodeID

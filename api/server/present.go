@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
@@ -92,6 +93,9 @@ func (p presenter) task(t *cluster.Task) api.Task {
 	}
 	if out.Ports == nil {
 		out.Ports = []cluster.PortBinding{}
+	}
+	if t.Desired == cluster.Running && t.Leaving(time.Now()) {
+		out.Leaving = t.Leave.Reason
 	}
 	if n, ok := p.view.Node(t.Node); ok {
 		out.Node = n.Name

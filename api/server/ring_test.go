@@ -391,6 +391,10 @@ type quietLeader struct{}
 
 func (quietLeader) Heartbeat(api.Heartbeat) uint64    { return 0 }
 func (quietLeader) Suspects() map[cluster.NodeID]bool { return nil }
+func (quietLeader) Rebalance(state.View, []cluster.ServiceID, api.Rebalance) (p api.RebalancePlan) {
+	return p
+}
+
 func (quietLeader) Forecast(context.Context, state.View, state.View, string) (f api.Forecast, err error) {
 	return f, nil
 }

@@ -75,6 +75,8 @@ func userRoutes() []route {
 		{pattern: "GET /v1/tasks/{task}/why", access: user, where: fresh, handle: whyTask},
 		{pattern: "GET /v1/services/{stack}/{service}/why", access: user, where: fresh, handle: whyService},
 		{pattern: "POST /v1/simulate", access: user, where: fresh, handle: simulate},
+		{pattern: "POST /v1/rebalance", access: user, where: fresh, handle: rebalance},
+		{pattern: "POST /v1/moves", access: user, where: leader, handle: moveTasks},
 		{pattern: "GET /v1/doctor", access: user, where: here, handle: doctorAll},
 		{pattern: "GET /v1/usage", access: user, where: here, handle: listUsage},
 		{pattern: "GET /v1/logs", access: user, where: fresh, handle: logs, stream: true},
