@@ -65,6 +65,8 @@ type Placement struct {
 	// Expected is how long a task is likely to run until it ends by itself; 0:
 	// it is not known.
 	Expected time.Duration `cbor:"9,keyasint,omitempty" json:"expected,omitempty"`
+	// Rebalance says who may move its tasks to better nodes; "": RebalanceManual.
+	Rebalance Rebalance `cbor:"11,keyasint,omitempty" json:"rebalance,omitempty"`
 }
 
 // Priorities.
@@ -85,8 +87,6 @@ func (p *Placement) Rank() int {
 		return DefaultPriority
 	}
 	return *p.Priority
-	// Rebalance says who may move its tasks to better nodes; "": RebalanceManual.
-	Rebalance Rebalance `cbor:"11,keyasint,omitempty" json:"rebalance,omitempty"`
 }
 
 // Rebalance says when tasks that run well are moved to nodes that would be better.
@@ -168,6 +168,7 @@ func (p *Placement) Validate(field string) error {
 	}
 	if n := p.Rank(); n < 0 || n > MaxPriority {
 		return Invalid(at(field, "priority"), fmt.Sprintf("%d is not between 0 and %d", n, MaxPriority), fmt.Sprintf("%d is that of services that say nothing", DefaultPriority))
+	}
 	switch p.Rebalance {
 	case "", RebalanceAuto, RebalanceManual, RebalanceNever:
 	default:
