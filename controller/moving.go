@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -24,7 +25,8 @@ func directed(v state.View, reqs []placement.Request, now time.Time) []placement
 		r := &reqs[i]
 		prev, ok := v.Task(r.Replaces)
 		if ok && prev.Leave.Until.After(now) {
-			r.Leaves, r.Goes, r.Back = prev.Node, prev.Leave.To, prev.Desired == cluster.Stopped
+			r.Leaves, r.Goes = prev.Node, prev.Leave.To
+			r.Back = prev.Desired == cluster.Stopped || prev.Generation != r.Generation // that is there for more than the move
 		}
 	}
 	return reqs
@@ -38,6 +40,7 @@ func moving(v state.View, f Facts, now time.Time, decide func(stay map[cluster.T
 		d := decide(stay)
 		stuck := stuck(v, f, &d, now)
 		if len(stuck) == 0 {
+			d.withdraw(v, now)
 			return d
 		}
 		for _, id := range stuck {
@@ -49,24 +52,56 @@ func moving(v state.View, f Facts, now time.Time, decide func(stay map[cluster.T
 			stay[t.ID] = true
 		}
 	}
-	return decide(stay)
+	d := decide(stay)
+	d.withdraw(v, now)
+	return d
+}
+
+// withdraw stops tasks that were to take over from others that could as well stay,
+// and lost their places to something else before they had them.
+func (d *Decision) withdraw(v state.View, now time.Time) {
+	if len(d.Explain) == 0 && !d.Waiting {
+		return
+	}
+	settled := map[cluster.TaskID]bool{}
+	for _, a := range d.Assign {
+		settled[a.Task] = true
+	}
+	for _, s := range d.Stop {
+		settled[s.Task] = true
+	}
+	for t := range v.Unplaced() {
+		prev, ok := v.Task(t.Replaces)
+		if !ok || t.Desired != cluster.Running || settled[t.ID] || settled[prev.ID] || !d.spares(v, prev, t, now) {
+			continue
+		}
+		if s, ok := v.Service(t.Service); ok {
+			d.Stop = append(d.Stop, state.StopTask{Task: t.ID, Reason: "withdrawn: no other node takes it", Seen: s.Updated, Idle: true})
+			d.Explain = slices.DeleteFunc(d.Explain, func(e state.Explain) bool { return e.Task == t.ID })
+		}
+	}
+}
+
+// spares reports whether a task follows another for nothing but its wish to leave.
+func (d *Decision) spares(v state.View, prev, t *cluster.Task, now time.Time) bool {
+	if !prev.Leaving(now) || prev.Desired != cluster.Running || prev.Generation != t.Generation {
+		return false
+	}
+	n, ok := v.Node(prev.Node)
+	if !ok || n.Availability == cluster.Drained || n.Condition == cluster.Down {
+		return false
+	}
+	return !slices.ContainsFunc(d.Conditions, func(c state.NodeCondition) bool { return c.Node == n.ID && c.Condition == cluster.Down })
 }
 
 // stuck are the tasks that begin to leave their nodes by the decision, and that no
 // other node takes.
 func stuck(v state.View, f Facts, d *Decision, now time.Time) []cluster.TaskID {
 	var out []cluster.TaskID
-	down := map[cluster.NodeID]bool{}
-	for _, c := range d.Conditions {
-		down[c.Node] = c.Condition == cluster.Down
-	}
 	for i := range d.Create {
 		t := &d.Create[i]
 		prev, ok := v.Task(t.Replaces)
-		if !ok || t.Node != "" || !prev.Leaving(now) || prev.Desired != cluster.Running || prev.Generation != t.Generation {
-			continue
-		}
-		if n, ok := v.Node(prev.Node); ok && n.Availability != cluster.Drained && n.Condition != cluster.Down && !down[n.ID] {
+		if ok && t.Node == "" && d.spares(v, prev, t, now) {
 			out = append(out, prev.ID)
 		}
 	}

@@ -100,3 +100,37 @@ func TestATaskThatStoppedToLeaveMayComeBack(t *testing.T) {
 		t.Errorf("tasks on %v", on)
 	}
 }
+
+// What was to take over and lost its place to something else is withdrawn; an
+// update, which is for more than the move, goes on where the task is.
+func TestASuccessorThatFindsNoPlace(t *testing.T) {
+	begin := func() *world {
+		w := newWorld(t, t0, "a", "b")
+		w.do(state.SetAvailability{Node: "b", Availability: cluster.Cordoned})
+		w.deploy(map[string]cluster.ServiceSpec{"web": spec(1, 100)})
+		w.act()
+		w.move(web, "a", "")
+		return w
+	}
+	t.Run("of a move", func(t *testing.T) {
+		w := begin()
+		old := w.wanted(web)[0]
+		w.do(state.Reconcile{Create: []cluster.Task{{ID: "zzz", Service: web, Slot: 1, Generation: 1, Replaces: old.ID}}})
+		d := w.decide()
+		if len(d.Stop) != 1 || d.Stop[0].Task != "zzz" || d.Stop[0].Reason != "withdrawn: no other node takes it" {
+			t.Fatalf("%+v", d.Reconcile)
+		}
+		w.do(d.Reconcile)
+		if d := w.decide(); !d.Empty() {
+			t.Errorf("then %+v", d.Reconcile)
+		}
+	})
+	t.Run("of an update", func(t *testing.T) {
+		w := begin()
+		w.do(state.Restart{Service: web})
+		w.act()
+		if on := w.wanted(web); len(on) != 1 || on[0].Generation != 2 || on[0].Node != "a" {
+			t.Errorf("%+v", on[0])
+		}
+	})
+}

@@ -47,9 +47,9 @@ func Proposals(v state.View, f Facts, now time.Time, services []cluster.ServiceI
 	return out
 }
 
-// autoMoves are those that the leader makes by itself now: one a service, and none
+// OwnMoves are those that a leader makes by itself now: one a service, and none
 // while others are under way.
-func autoMoves(v state.View, f Facts, now time.Time) (m state.Move) {
+func OwnMoves(v state.View, f Facts, now time.Time) (m state.Move) {
 	for n := range v.Nodes() {
 		if n.Condition == cluster.Ready && now.Sub(n.ConditionSince) < rebalanceRest {
 			return m
@@ -85,7 +85,7 @@ func (l *loop) rebalance(ctx context.Context) time.Duration {
 	if version, _ := v.Commands(); version < state.KindMove.Since() {
 		return rebalanceEvery
 	}
-	m := autoMoves(v, l.Facts(), now)
+	m := OwnMoves(v, l.Facts(), now)
 	if len(m.Tasks) == 0 {
 		return rebalanceEvery
 	}

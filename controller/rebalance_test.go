@@ -71,7 +71,7 @@ func TestTheLeaderFillsANodeByItself(t *testing.T) {
 	w := grown(t, auto)
 	moves := 0
 	for {
-		m := autoMoves(w.st.View(), Facts{}, w.now)
+		m := OwnMoves(w.st.View(), Facts{}, w.now)
 		if len(m.Tasks) == 0 {
 			break
 		}
@@ -79,7 +79,7 @@ func TestTheLeaderFillsANodeByItself(t *testing.T) {
 			t.Fatalf("move %d: %+v", moves, m)
 		}
 		w.do(m)
-		if again := autoMoves(w.st.View(), Facts{}, w.now); len(again.Tasks) > 0 {
+		if again := OwnMoves(w.st.View(), Facts{}, w.now); len(again.Tasks) > 0 {
 			t.Fatalf("another leader moves %+v while one is to leave", again.Tasks)
 		}
 		w.act()
@@ -99,7 +99,7 @@ func TestTheLeaderDoesNotMoveWhat(t *testing.T) {
 			return w
 		}(),
 	} {
-		if m := autoMoves(w.st.View(), Facts{}, w.now); len(m.Tasks) > 0 {
+		if m := OwnMoves(w.st.View(), Facts{}, w.now); len(m.Tasks) > 0 {
 			t.Errorf("%s: %+v", name, m)
 		}
 	}
@@ -118,7 +118,7 @@ func TestTheLeaderShedsLoad(t *testing.T) {
 		},
 		Demand: func(*cluster.Task) cluster.Resources { return cluster.Resources{MilliCPU: 900} },
 	}
-	m := autoMoves(w.st.View(), f, w.now)
+	m := OwnMoves(w.st.View(), f, w.now)
 	if len(m.Tasks) != 1 || m.Tasks[0].From != "a" || m.Tasks[0].To != "c" || m.Tasks[0].Why != "its node is busy" {
 		t.Errorf("%+v", m.Tasks)
 	}

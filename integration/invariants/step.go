@@ -67,7 +67,7 @@ func stoppedSoon(before, after State, t *cluster.Task) string {
 		return ""
 	}
 	mustMove := t.Generation != svc.Generation || node.Availability == cluster.Drained ||
-		(t.Pinned != "") != (svc.Spec.Mode == cluster.Global)
+		(t.Pinned != "") != (svc.Spec.Mode == cluster.Global) || asked(after, t)
 	switch {
 	case !mustMove:
 		return "nothing asked for it"
@@ -75,6 +75,12 @@ func stoppedSoon(before, after State, t *cluster.Task) string {
 		return ""
 	}
 	return "no successor is ready"
+}
+
+// asked reports whether the task, which has stopped now, was to leave its node.
+func asked(after State, t *cluster.Task) bool {
+	is, ok := after.Task(t.ID)
+	return ok && t.Leaving(is.Updated)
 }
 
 // wanted reports whether the service, as it is now, has a place for a task

@@ -78,8 +78,26 @@ func (t *term) passBarrier() {
 				t.caught = true
 				t.poke()
 				t.keepVoters()
+				t.rebalance()
 			}
 		})
+	})
+}
+
+// rebalanceEvery is the pace of the leader's own moves, quicker than the real one.
+const rebalanceEvery = 20 * time.Second
+
+// rebalance makes the leader's own moves, as controller's chore does.
+func (t *term) rebalance() {
+	t.after(rebalanceEvery, func() {
+		defer t.rebalance()
+		v, now := t.a.w.raft.view(t.a.h), t.a.h.clock()
+		m := controller.OwnMoves(v, controller.Facts{}, now)
+		if version, _ := v.Commands(); len(m.Tasks) == 0 || version < state.Needs(m) {
+			return
+		}
+		t.a.w.note("moves", string(t.a.h.id), string(m.Tasks[0].Task), uint64(len(m.Tasks)))
+		t.a.w.raft.propose(t.a.h, state.Command{At: now, Body: m}, func(state.Result, error) {})
 	})
 }
 

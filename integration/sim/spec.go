@@ -43,6 +43,9 @@ func (u *users) spec() cluster.ServiceSpec {
 	if w.chance(0.1) {
 		s.Template.MaxPerNode = 1 + w.rand.IntN(2)
 	}
+	if w.chance(0.3) {
+		s.Placement.Rebalance = cluster.RebalanceAuto
+	}
 	if w.chance(0.2) {
 		s.Preferences = []string{"node.labels.zone"}
 	}

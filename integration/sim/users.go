@@ -6,8 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/controller"
 )
 
 // users deploy, scale, update and remove stacks and take nodes in and out. They
@@ -56,6 +58,8 @@ func (u *users) act() {
 		u.restarted(stack, pick(w, old).Name)
 	case p < 0.72:
 		u.turned(cluster.NewServiceID(stack, pick(w, old).Name))
+	case p < 0.76:
+		u.rebalanced()
 	case p < 0.80:
 		u.remove(stack)
 	case p < 0.82:
@@ -169,6 +173,27 @@ func (u *users) turned(id cluster.ServiceID) {
 	default:
 		u.send(id.Stack(), state.Rollback{Service: id}, func(state.Result) {})
 	}
+}
+
+// rebalanced moves tasks to better nodes, or some without a reason.
+func (u *users) rebalanced() {
+	v := u.w.raft.newest()
+	ask := api.Rebalance{Pack: u.w.chance(0.3), Stateful: u.w.chance(0.3)}
+	m := state.Move{}
+	for _, p := range controller.Proposals(v, controller.Facts{}, u.w.clock(), nil, ask).Moves {
+		m.Tasks = append(m.Tasks, state.MoveTask{Task: cluster.TaskID(p.Task), From: cluster.NodeID(p.FromID), To: cluster.NodeID(p.ToID)})
+	}
+	for t := range v.Tasks() {
+		if t.Desired == cluster.Running && t.Node != "" && u.w.chance(0.05) {
+			m.Tasks = append(m.Tasks, state.MoveTask{Task: t.ID, From: t.Node})
+		}
+	}
+	for s := range v.Services() {
+		if u.w.chance(0.1) {
+			m.Services = append(m.Services, s.ID)
+		}
+	}
+	u.send("moves", m, func(state.Result) {})
 }
 
 func (u *users) remove(stack string) {
