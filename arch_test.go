@@ -53,7 +53,7 @@ var house = []room{
 	// Shells: they own connections, files and goroutines.
 	{"consensus/boltcheck", !pure, ""},
 	{"consensus", !pure, "cluster cluster/state consensus/boltcheck"},
-	{"controller", !pure, "api cluster cluster/health cluster/rollout cluster/state cluster/usage consensus/voters placement"},
+	{"controller", !pure, "api cluster cluster/health cluster/rollout cluster/state cluster/usage consensus/voters placement placement/queue"},
 	{"lb/proxy", !pure, "cluster lb"},
 	{"api/server", !pure, "api cluster cluster/state crowd doctor lb runtime security"},
 	{"agent/checkup", !pure, "api"},

@@ -27,6 +27,8 @@ var answers = map[string]func() any{
 	"GET /v1/tokens":                               func() any { return new([]api.Token) },
 	"POST /v1/tokens":                              func() any { return new(api.NewToken) },
 	"DELETE /v1/tokens/{id}":                       func() any { return new(struct{}) },
+	"GET /v1/settings":                             func() any { return new(api.Settings) },
+	"POST /v1/settings":                            func() any { return new(api.Settings) },
 	"GET /v1/trust":                                func() any { return new(api.TrustStatus) },
 	"POST /v1/ca/rotate":                           func() any { return new(api.TrustStatus) },
 	"POST /v1/key/rotate":                          func() any { return new(api.TrustStatus) },
