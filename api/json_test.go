@@ -140,6 +140,9 @@ func TestNamesBetweenNodes(t *testing.T) {
 		cluster.Template{},
 		cluster.ContainerSpec{},
 		cluster.Resources{},
+		cluster.HostDevice{},
+		cluster.DeviceRequest{},
+		cluster.DeviceShare{},
 	} {
 		writeNames(&b, reflect.TypeOf(v))
 	}

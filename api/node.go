@@ -191,19 +191,20 @@ type Feed struct {
 
 // NodeUpdate is a node agent's account of its own host.
 type NodeUpdate struct {
-	ID            cluster.NodeID    `json:"id"`
-	Address       string            `json:"address"`
-	APIPort       int               `json:"api_port"`
-	GossipPort    int               `json:"gossip_port"`
-	Labels        map[string]string `json:"labels,omitempty"`
-	EngineLabels  map[string]string `json:"engine_labels,omitempty"`
-	OS            string            `json:"os,omitempty"`
-	Arch          string            `json:"arch,omitempty"`
-	EngineVersion string            `json:"engine_version,omitempty"`
-	Version       string            `json:"version,omitempty"`
-	Commands      int               `json:"commands,omitempty"`
-	Capacity      cluster.Resources `json:"capacity"`
-	EngineError   string            `json:"engine_error,omitempty"`
+	ID            cluster.NodeID       `json:"id"`
+	Address       string               `json:"address"`
+	APIPort       int                  `json:"api_port"`
+	GossipPort    int                  `json:"gossip_port"`
+	Labels        map[string]string    `json:"labels,omitempty"`
+	EngineLabels  map[string]string    `json:"engine_labels,omitempty"`
+	OS            string               `json:"os,omitempty"`
+	Arch          string               `json:"arch,omitempty"`
+	EngineVersion string               `json:"engine_version,omitempty"`
+	Version       string               `json:"version,omitempty"`
+	Commands      int                  `json:"commands,omitempty"`
+	Capacity      cluster.Resources    `json:"capacity"`
+	EngineError   string               `json:"engine_error,omitempty"`
+	Devices       []cluster.HostDevice `json:"devices,omitempty"`
 }
 
 // NodeUpdated says how much of an update was taken in.

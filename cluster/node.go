@@ -62,6 +62,8 @@ type Node struct {
 	// PublicKey is the SHA-256 of the node certificate's public key, in hex.
 	PublicKey string    `cbor:"20,keyasint" json:"public_key"`
 	Joined    time.Time `cbor:"21,keyasint" json:"joined"`
+	// Devices are those that the node hands out to tasks.
+	Devices []HostDevice `cbor:"22,keyasint,omitempty" json:"devices,omitempty" since:"3"`
 }
 
 // Unschedulable says why the node takes no new task, or "" when it does.

@@ -19,6 +19,12 @@ func TestResourcesValidate(t *testing.T) {
 		{Resources{Memory: -1}, "limits.memory"},
 		{Resources{Memory: MaxMemory + 1}, "limits.memory"},
 		{Resources{Memory: math.MinInt64}, "limits.memory"},
+		{Resources{Disk: -1}, "limits.disk"},
+		{Resources{Disk: MaxDisk + 1}, "limits.disk"},
+		{Resources{Bandwidth: -1}, "limits.bandwidth"},
+		{Resources{Bandwidth: MaxBandwidth + 1}, "limits.bandwidth"},
+		{Resources{MilliGPU: -1}, "limits.gpu"},
+		{Resources{MilliGPU: MaxMilliGPU + 1}, "limits.gpu"},
 	} {
 		checkField(t, tc.r.Validate("limits"), tc.field)
 	}
@@ -49,12 +55,22 @@ func TestMissingExplainsFits(t *testing.T) {
 	if got := r.Missing(Resources{MilliCPU: -500}); got != "1.5 CPU and 512 MiB" {
 		t.Errorf("missing %q", got)
 	}
+	r = Resources{MilliCPU: 1500, Disk: 10 << 30, Bandwidth: 100_000_000, MilliGPU: 500}
+	if got := r.Missing(Resources{}); got != "1.5 CPU, 10 GiB of disk, 100 Mbit/s and 0.5 GPU" {
+		t.Errorf("missing %q", got)
+	}
+	if !(Resources{MilliCPU: 1}).Fits(Resources{MilliCPU: 1, Disk: -1, Bandwidth: -1, MilliGPU: -1}) {
+		t.Error("what is not asked is short")
+	}
 }
 
 func drawResources(t *rapid.T, label string) Resources {
 	return Resources{
-		MilliCPU: rapid.Int64Range(0, MaxMilliCPU).Draw(t, label+" cpu"),
-		Memory:   rapid.Int64Range(0, MaxMemory).Draw(t, label+" memory"),
+		MilliCPU:  rapid.Int64Range(0, MaxMilliCPU).Draw(t, label+" cpu"),
+		Memory:    rapid.Int64Range(0, MaxMemory).Draw(t, label+" memory"),
+		Disk:      rapid.Int64Range(0, MaxDisk).Draw(t, label+" disk"),
+		Bandwidth: rapid.Int64Range(0, MaxBandwidth).Draw(t, label+" bandwidth"),
+		MilliGPU:  rapid.Int64Range(0, MaxMilliGPU).Draw(t, label+" gpu"),
 	}
 }
 

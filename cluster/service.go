@@ -102,6 +102,9 @@ type Template struct {
 	Ports        []Port        `cbor:"8,keyasint,omitempty" json:"ports,omitempty"`
 	// Force makes an otherwise equal template a new generation (restart).
 	Force uint64 `cbor:"9,keyasint,omitempty" json:"force,omitempty"`
+	// Devices are asked of the task's node, each kind once; Reservations.MilliGPU
+	// is what there is of GPUs in them.
+	Devices []DeviceRequest `cbor:"10,keyasint,omitempty" json:"devices,omitempty" since:"3"`
 }
 
 // Stateful reports whether the task has files on its host that another one

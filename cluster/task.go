@@ -50,6 +50,8 @@ type Task struct {
 	// came second, in at most 200 bytes.
 	Why string `cbor:"17,keyasint,omitempty" json:"why,omitempty" since:"3"`
 	Leave    Leave     `cbor:"18,keyasint,omitzero" json:"leave,omitzero" since:"3"`
+	// Devices are those of Node that the task has.
+	Devices []DeviceShare `cbor:"19,keyasint,omitempty" json:"devices,omitempty" since:"3"`
 }
 
 // Phase is how far the node's agent got with a task.

@@ -90,9 +90,10 @@ func (s *Service) Policy() Update {
 }
 
 // order is stop-first when two tasks of t cannot run side by side on one node,
-// because they share a host port or write to the same volume.
+// because they share a host port or write to the same volume, and when a device
+// that one gives up is likely to be the only one for the other.
 func (t *Template) order() Order {
-	if len(t.HostPorts()) > 0 {
+	if len(t.HostPorts()) > 0 || len(t.Devices) > 0 {
 		return StopFirst
 	}
 	for _, m := range t.Container.Mounts {

@@ -25,6 +25,7 @@ func (t *Template) Validate(field string) error {
 	return first(
 		t.Container.Validate(field),
 		t.validateResources(at(field, "deploy.resources")),
+		t.validateDevices(at(field, "x-muster.resources.devices")),
 		t.Restart.Validate(at(field, "deploy.restart_policy")),
 		validateConstraints(at(field, "deploy.placement.constraints"), t.Constraints),
 		validateCount(at(field, "deploy.placement.max_replicas_per_node"), t.MaxPerNode, MaxReplicas, "leave it out for no limit"),
@@ -43,6 +44,12 @@ func (t *Template) validateResources(field string) error {
 		return Invalid(reservations+".cpus", fmt.Sprintf("%s is above the limit of %s", FormatCPU(r.MilliCPU), FormatCPU(l.MilliCPU)), hint)
 	case l.Memory > 0 && r.Memory > l.Memory:
 		return Invalid(reservations+".memory", fmt.Sprintf("%s is above the limit of %s", FormatBytes(r.Memory), FormatBytes(l.Memory)), hint)
+	case l.Disk > 0 && r.Disk > l.Disk:
+		return Invalid(reservations+".disk", fmt.Sprintf("%s is above the limit of %s", FormatBytes(r.Disk), FormatBytes(l.Disk)), hint)
+	case l.Bandwidth > 0:
+		return Invalid(limits+".bandwidth", "is set, and nothing can limit it", "reserve it only")
+	case l.MilliGPU > 0:
+		return Invalid(limits+".gpu", "is set, and nothing can limit it", "reserve it only")
 	case l.Memory > 0 && l.Memory < MinMemoryLimit:
 		return Invalid(limits+".memory", fmt.Sprintf("%s is less than the %s that the engine takes", FormatBytes(l.Memory), FormatBytes(MinMemoryLimit)),
 			"give a size such as 64M")

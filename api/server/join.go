@@ -108,11 +108,11 @@ func checkJoiner(n *cluster.Node) error {
 	if _, err := ulid.ParseStrict(string(n.ID)); err != nil {
 		return cluster.Invalid("id", "is not a ULID", "")
 	}
-	return checkHost(n.Address, n.APIPort, n.GossipPort, n.Labels, n.Capacity)
+	return checkHost(n.Address, n.APIPort, n.GossipPort, n.Labels, n.Capacity, n.Devices)
 }
 
 // checkHost checks what an agent says of its host.
-func checkHost(address string, apiPort, gossipPort int, labels map[string]string, capacity cluster.Resources) error {
+func checkHost(address string, apiPort, gossipPort int, labels map[string]string, capacity cluster.Resources, devices []cluster.HostDevice) error {
 	switch {
 	case net.ParseIP(address) == nil:
 		return cluster.Invalid("address", "is not an IP address", "start the agent with --advertise IP")
@@ -120,6 +120,9 @@ func checkHost(address string, apiPort, gossipPort int, labels map[string]string
 		return cluster.Invalid("port", "is not from 1 to 65535", "")
 	}
 	if err := cluster.ValidateLabels("labels", labels); err != nil {
+		return err
+	}
+	if err := cluster.ValidateHostDevices("devices", devices); err != nil {
 		return err
 	}
 	return capacity.Validate("capacity")

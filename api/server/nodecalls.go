@@ -73,7 +73,7 @@ func nodeUpdate(c *call) (any, error) {
 	if err := c.ownNode(in.ID); err != nil {
 		return nil, err
 	}
-	if err := checkHost(in.Address, in.APIPort, in.GossipPort, in.Labels, in.Capacity); err != nil {
+	if err := checkHost(in.Address, in.APIPort, in.GossipPort, in.Labels, in.Capacity, in.Devices); err != nil {
 		return nil, err
 	}
 	told := state.UpdateNode(in)

@@ -38,7 +38,7 @@ func (c UpdateNode) apply(tx *tx) error {
 		}
 		n.EngineLabels, n.OS, n.Arch = c.EngineLabels, c.OS, c.Arch
 		n.EngineVersion, n.Version, n.Commands = c.EngineVersion, c.Version, c.Commands
-		n.Capacity, n.EngineError = c.Capacity, c.EngineError
+		n.Capacity, n.EngineError, n.Devices = c.Capacity, c.EngineError, c.Devices
 	})
 }
 

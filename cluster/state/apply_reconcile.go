@@ -101,15 +101,16 @@ func (tx *tx) create(t cluster.Task) {
 			return
 		}
 	}
-	node := t.Node
+	node, devices := t.Node, t.Devices
+	t.Devices = nil
 	t.Node, t.Created, t.Desired, t.Observed = "", tx.now, cluster.Running, cluster.Observed{}
 	t.ReadyAt, t.FailedAt, t.Leave = time.Time{}, time.Time{}, cluster.Leave{}
 	if node != "" {
-		if why := tx.fits(&t, node); why != "" {
+		if why := tx.fits(&t, node, devices); why != "" {
 			tx.refuse(t.ID, "%s", why)
 			t.Reason, t.Why = why, ""
 		} else {
-			t.Node = node
+			t.Node, t.Devices = node, devices
 		}
 	}
 	tx.putTask(&t)
@@ -131,20 +132,21 @@ func (tx *tx) assign(a Assign) {
 		tx.refuse(a.Task, "the task is of generation %d", old.Generation)
 		return
 	}
-	if why := tx.fits(old, a.Node); why != "" {
+	if why := tx.fits(old, a.Node, a.Devices); why != "" {
 		tx.refuse(a.Task, "%s", why)
 		return
 	}
 	t := *old
 	t.Node, t.Reason, t.Why = a.Node, "", a.Why
+	t.Node, t.Reason, t.Devices = a.Node, "", a.Devices
 	tx.putTask(&t)
 	tx.event(taskEvent(&t, "assigned", ""))
 }
 
 // fits checks what must hold of a placement whatever the policy was: the node
-// takes tasks, has the room and has the host ports. It returns the reason why
-// not, or "".
-func (tx *tx) fits(t *cluster.Task, id cluster.NodeID) string {
+// takes tasks, has the room, the devices and the host ports. It returns the
+// reason why not, or "".
+func (tx *tx) fits(t *cluster.Task, id cluster.NodeID, devices []cluster.DeviceShare) string {
 	n, ok := tx.nodes.get(string(id))
 	if !ok {
 		return fmt.Sprintf("node %s is gone", id)
@@ -168,6 +170,9 @@ func (tx *tx) fits(t *cluster.Task, id cluster.NodeID) string {
 	if free := n.Capacity.Sub(held); !t.Resources.Fits(free) {
 		return fmt.Sprintf("%s: %s short", n.Name, t.Resources.Missing(free))
 	}
+	if why := tx.fitsDevices(t, n, devices); why != "" {
+		return fmt.Sprintf("%s: %s", n.Name, why)
+	}
 	if len(t.HostPorts) == 0 {
 		return ""
 	}
@@ -177,6 +182,26 @@ func (tx *tx) fits(t *cluster.Task, id cluster.NodeID) string {
 		}
 	}
 	return ""
+}
+
+// fitsDevices checks that the task gets what its template asks, and nothing that
+// others have.
+func (tx *tx) fitsDevices(t *cluster.Task, n *cluster.Node, devices []cluster.DeviceShare) string {
+	s, ok := tx.services.get(string(t.Service))
+	if !ok {
+		return "" // its task ends
+	}
+	template, _ := s.Template(t.Generation)
+	if len(template.Devices) == 0 && len(devices) == 0 {
+		return ""
+	}
+	used := make([]int64, len(n.Devices))
+	for _, o := range tx.tasksOn(n.ID) {
+		if o.Holds() {
+			used = cluster.UsedDevices(n.Devices, used, o.Devices)
+		}
+	}
+	return cluster.CheckDevices(n.Devices, used, template.Devices, devices)
 }
 
 func portClash(a, b *cluster.Task) (cluster.Port, bool) {

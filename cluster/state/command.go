@@ -82,19 +82,20 @@ type JoinNode struct {
 
 // UpdateNode is a node agent's account of its own host.
 type UpdateNode struct {
-	ID            cluster.NodeID    `cbor:"1,keyasint"`
-	Address       string            `cbor:"2,keyasint"`
-	APIPort       int               `cbor:"3,keyasint"`
-	GossipPort    int               `cbor:"4,keyasint"`
-	Labels        map[string]string `cbor:"5,keyasint,omitempty"` // added to the node's
-	EngineLabels  map[string]string `cbor:"6,keyasint,omitempty"`
-	OS            string            `cbor:"7,keyasint,omitempty"`
-	Arch          string            `cbor:"8,keyasint,omitempty"`
-	EngineVersion string            `cbor:"9,keyasint,omitempty"`
-	Version       string            `cbor:"10,keyasint,omitempty"`
-	Commands      int               `cbor:"11,keyasint,omitempty"`
-	Capacity      cluster.Resources `cbor:"12,keyasint"`
-	EngineError   string            `cbor:"13,keyasint,omitempty"`
+	ID            cluster.NodeID       `cbor:"1,keyasint"`
+	Address       string               `cbor:"2,keyasint"`
+	APIPort       int                  `cbor:"3,keyasint"`
+	GossipPort    int                  `cbor:"4,keyasint"`
+	Labels        map[string]string    `cbor:"5,keyasint,omitempty"` // added to the node's
+	EngineLabels  map[string]string    `cbor:"6,keyasint,omitempty"`
+	OS            string               `cbor:"7,keyasint,omitempty"`
+	Arch          string               `cbor:"8,keyasint,omitempty"`
+	EngineVersion string               `cbor:"9,keyasint,omitempty"`
+	Version       string               `cbor:"10,keyasint,omitempty"`
+	Commands      int                  `cbor:"11,keyasint,omitempty"`
+	Capacity      cluster.Resources    `cbor:"12,keyasint"`
+	EngineError   string               `cbor:"13,keyasint,omitempty"`
+	Devices       []cluster.HostDevice `cbor:"14,keyasint,omitempty" since:"3"`
 }
 
 // SetAvailability cordons, drains or activates a node.
@@ -234,6 +235,8 @@ type Assign struct {
 	Generation uint64         `cbor:"2,keyasint"`
 	Node       cluster.NodeID `cbor:"3,keyasint"`
 	Why        string         `cbor:"4,keyasint,omitempty" since:"3"` // the task's
+	// Devices are the node's that the task gets.
+	Devices []cluster.DeviceShare `cbor:"4,keyasint,omitempty" since:"3"`
 }
 
 // StopTask ends a task. It names what the decision rests on: where that holds no

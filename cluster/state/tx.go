@@ -157,6 +157,9 @@ func (tx *tx) allocate(t *cluster.Task, sign int64) {
 	}
 	a.Resources.MilliCPU += sign * t.Resources.MilliCPU
 	a.Resources.Memory += sign * t.Resources.Memory
+	a.Resources.Disk += sign * t.Resources.Disk
+	a.Resources.Bandwidth += sign * t.Resources.Bandwidth
+	a.Resources.MilliGPU += sign * t.Resources.MilliGPU
 	a.Tasks += int(sign)
 	if a == (Allocation{}) {
 		tx.allocated.del(string(t.Node))

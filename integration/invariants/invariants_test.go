@@ -105,6 +105,14 @@ func TestSafety(t *testing.T) {
 		want   []Rule
 	}{
 		"all is well": {change: func(*world) {}},
+		"a device twice": {func(w *world) {
+			w.web.Spec.Template.Devices = []cluster.DeviceRequest{{Kind: "gpu", Milli: 600}}
+			for _, task := range w.tasks {
+				task.Node, task.Resources.MilliCPU = "n1", 400
+				task.Devices = []cluster.DeviceShare{{Kind: "gpu", ID: "a", Milli: 600}}
+			}
+			w.web.Spec.Template.Reservations.MilliCPU = 400
+		}, []Rule{Overcommit}},
 		"a full node": {func(w *world) { w.task("t3", 3, "n1") }, []Rule{Overcommit}},
 		"what the task itself says does not count": {
 			func(w *world) { w.task("t3", 3, "n1").Resources = cluster.Resources{} }, []Rule{Overcommit},
@@ -165,9 +173,9 @@ func TestStep(t *testing.T) {
 		before, after func(w *world)
 		want          []Rule
 	}{
-		"nothing":                    {after: func(*world) {}},
-		"stopped for nothing":        {after: stop, want: []Rule{StoppedSoon}},
-		"stopped before it was well": {before: func(w *world) { w.tasks[0].Observed.Phase = cluster.PhaseStarting }, after: stop},
+		"nothing":                                   {after: func(*world) {}},
+		"stopped for nothing":                       {after: stop, want: []Rule{StoppedSoon}},
+		"stopped before it was well":                {before: func(w *world) { w.tasks[0].Observed.Phase = cluster.PhaseStarting }, after: stop},
 		"stopped for an update without a successor": {after: func(w *world) { w.web.Generation = 3; stop(w) }, want: []Rule{StoppedSoon}},
 		"stopped with its successor": {
 			before: func(w *world) { successor(w, false) },

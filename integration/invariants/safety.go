@@ -27,11 +27,13 @@ func NodeSafety(s State, id cluster.NodeID) []Violation {
 	var held cluster.Resources
 	var holders [64]*cluster.Task
 	ports := holders[:0]
+	devices := deviceBook{node: id}
 	for t := range s.TasksOn(id) {
 		if !t.Holds() {
 			continue
 		}
 		held = held.Add(needs(s, t))
+		out = append(out, devices.add(s, t)...)
 		if len(t.HostPorts) == 0 {
 			continue
 		}
@@ -66,8 +68,7 @@ func allocation(tasks iter.Seq[*cluster.Task]) state.Allocation {
 	var a state.Allocation
 	for t := range tasks {
 		if t.Holds() {
-			a.Resources.MilliCPU += t.Resources.MilliCPU
-			a.Resources.Memory += t.Resources.Memory
+			a.Resources = a.Resources.Add(t.Resources)
 			a.Tasks++
 		}
 	}

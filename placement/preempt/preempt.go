@@ -195,7 +195,8 @@ func relieves(need, free, r cluster.Resources) float64 {
 		}
 		return float64(min(gives, short)) / float64(short)
 	}
-	return part(need.MilliCPU, free.MilliCPU, r.MilliCPU) + part(need.Memory, free.Memory, r.Memory)
+	return part(need.MilliCPU, free.MilliCPU, r.MilliCPU) + part(need.Memory, free.Memory, r.Memory) + part(need.Disk, free.Disk, r.Disk) +
+		part(need.Bandwidth, free.Bandwidth, r.Bandwidth) + part(need.MilliGPU, free.MilliGPU, r.MilliGPU)
 }
 
 // clash reports whether two sets of host ports cannot be on one node together.
