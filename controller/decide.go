@@ -117,6 +117,11 @@ func (d *Decision) merge(v state.View, plan placement.Plan) {
 		}
 		if t, ok := v.Task(c.Task); ok {
 			d.Assign = append(d.Assign, state.Assign{Task: c.Task, Generation: t.Generation, Node: c.Node, Why: c.Text()})
+			t.Node, t.Devices = c.Node, c.Devices
+			continue
+		}
+		if t, ok := v.Task(c.Task); ok {
+			d.Assign = append(d.Assign, state.Assign{Task: c.Task, Generation: t.Generation, Node: c.Node, Devices: c.Devices})
 		}
 	}
 	for _, p := range plan.Pending {

@@ -36,6 +36,7 @@ var filters = []filter{
 	{"max per node", nil, maxPerNode},
 	{"host ports", nil, hostPorts},
 	{"resources", nil, resources},
+	{"devices", nil, devices},
 }
 
 // job is a request with what its checks need prepared.
@@ -49,6 +50,7 @@ type job struct {
 	constraintText []string
 	portText       []string
 	maxText        string
+	lackText       map[lack]string // filled in as it is needed
 }
 
 func (p *plan) newJob(r *Request) *job {
@@ -61,6 +63,9 @@ func (p *plan) newJob(r *Request) *job {
 	}
 	if r.MaxPerNode > 0 {
 		j.maxText = fmt.Sprintf("has %d of the service, which is its max_replicas_per_node", r.MaxPerNode)
+	}
+	if len(r.Devices) > 0 {
+		j.lackText = map[lack]string{}
 	}
 	return j
 }

@@ -15,6 +15,7 @@ type group struct {
 	job        *job
 	policy     *policy
 	weight     vector      // of one task
+	more       bool        // there is more in it than CPU and memory
 	prospect   prospect    // what the policy looks at; one for all, as it is asked so often
 	candidates []candidate // by node
 	spread     *spread
@@ -49,6 +50,7 @@ func (p *plan) newGroup(r *Request) *group {
 	g := &group{
 		plan: p, job: j, policy: policyOf(cmp.Or(r.placement().Policy, p.snap.policy)), weight: weight(vectorOf(r.Resources)), spread: p.spread(r.Preferences),
 	}
+	g.more = g.weight.more()
 	g.counts = make([]int, len(g.spread.domains))
 	g.candidates = p.candidates[:0]
 	for i := range p.eligible(j).all() {
@@ -111,9 +113,9 @@ func (p *plan) liked(j *job, node int) int {
 func (g *group) costs(node int) cost {
 	p, n := g.plan, &g.prospect
 	n.per, n.demand = &p.snap.per[node], &g.job.demand
-	n.load, n.used, n.tasks = p.load[node], p.used[node], float64(p.tasks[node])
-	n.load.add(&g.weight)
-	n.used.add(&g.weight)
+	n.tasks, n.more = float64(p.tasks[node]), p.more || g.more
+	n.load.sum(&p.load[node], &g.weight, n.more)
+	n.used.sum(&p.used[node], &g.weight, n.more)
 	return g.policy.rate(n)
 }
 
@@ -178,6 +180,7 @@ func (g *group) take(c, second *candidate) Choice {
 		choice.Second, choice.Lost = g.plan.snap.nodes[second.node], g.lost(c, second)
 	}
 	g.plan.give(g.job, c.node, &g.weight)
+	choice.Devices = g.plan.give(g.job, c.node, &g.weight)
 	g.rate(c)
 	g.addWanted(c.node, +1)
 	return choice

@@ -46,7 +46,7 @@ func (p *plan) improve() {
 func (p *plan) again(one placed) (moved bool) {
 	choice := &p.out.Assign[one.choice]
 	at := p.snap.index[choice.Node]
-	p.release(one.request, at)
+	p.release(one.request, at, choice.Devices)
 	g := p.newGroup(one.request)
 	defer g.leave(one.request)()
 	old, ok := g.candidate(at)
@@ -65,7 +65,7 @@ func (p *plan) again(one placed) (moved bool) {
 }
 
 // release gives back what the request was given on a node.
-func (p *plan) release(r *Request, n int) {
+func (p *plan) release(r *Request, n int, devices []cluster.DeviceShare) {
 	demand := vectorOf(r.Resources)
 	held := weight(demand)
 	p.free[n].add(&demand)
@@ -74,6 +74,7 @@ func (p *plan) release(r *Request, n int) {
 	p.used[n].sub(&held)
 	p.tasks[n]--
 	p.wantedOf(r.Service)[n]--
+	p.hold(n, devices, -1)
 	for _, port := range r.HostPorts {
 		i := slices.IndexFunc(p.ports[n], func(q cluster.Port) bool { return q == port })
 		p.ports[n] = slices.Delete(p.ports[n], i, i+1)

@@ -26,6 +26,9 @@ type Choice struct {
 	// not the first; nil where no other node could take the task.
 	Second *cluster.Node
 	Lost   Loss
+	// Devices are the node's that the task gets.
+	Devices []cluster.DeviceShare
+	Why     Score
 }
 
 // Refusal is why a task has no node.
@@ -59,6 +62,8 @@ type plan struct {
 	slack            []int64
 	tasks            []int32
 	ports            map[int][]cluster.Port // only those that the plan gave
+	devices          map[int][]int64        // of the nodes where the plan gave some
+	more             bool
 	wanted           map[cluster.ServiceID]map[int]int
 
 	// What does not change while the plan is made, found once.
@@ -81,6 +86,7 @@ func newPlan(snap Snapshot, seed uint64, filters []filter) *plan {
 		snap: snap, seed: seed, filters: filters,
 		free: slices.Clone(snap.free), load: slices.Clone(snap.load), used: slices.Clone(snap.used), tasks: slices.Clone(snap.tasks),
 		slack: slices.Clone(snap.slack),
+		devices: map[int][]int64{}, more: snap.more,
 		ports: map[int][]cluster.Port{}, wanted: map[cluster.ServiceID]map[int]int{},
 		open: newBitset(len(snap.nodes)), columns: map[string]*column{},
 		matches: map[cluster.Constraint]bitset{}, spreads: map[string]*spread{},
@@ -165,8 +171,9 @@ func (p *plan) choose(r *Request, policy *policy, c Choice) {
 	p.out.Assign = append(p.out.Assign, c)
 }
 
-// give takes what the job asks from a node.
-func (p *plan) give(j *job, n int, weight *vector) {
+// give takes what the job asks from a node, which has it, and returns the
+// devices.
+func (p *plan) give(j *job, n int, weight *vector) []cluster.DeviceShare {
 	p.free[n].sub(&j.demand)
 	p.slack[n] -= j.demand[dimCPU]
 	p.load[n].add(weight)
@@ -175,4 +182,11 @@ func (p *plan) give(j *job, n int, weight *vector) {
 	if len(j.HostPorts) > 0 {
 		p.ports[n] = append(p.ports[n], j.HostPorts...)
 	}
+	p.more = p.more || j.demand.more()
+	if len(j.Devices) == 0 {
+		return nil
+	}
+	given, _, _ := cluster.PickDevices(p.snap.nodes[n].Devices, p.usedDevices(n), j.Devices)
+	p.hold(n, given, +1)
+	return given
 }

@@ -33,6 +33,7 @@ type prospect struct {
 	// what the host was measured to use, raised by what it was given since.
 	load, used vector
 	tasks      float64 // without the task
+	more       bool    // more than CPU and memory may count
 }
 
 // policies is every policy, the default first; docs/placement.md says where each
@@ -80,30 +81,30 @@ func (c *cost) parts() (out [maxTerms]int64) {
 }
 
 // spreadOut is the node's fullest dimension.
-func spreadOut(n *prospect) cost { return cost{most(&n.load, n.per)} }
+func spreadOut(n *prospect) cost { return cost{n.most(&n.load)} }
 
 // binpack is Kubernetes' MostAllocated with its BalancedAllocation: the mean
 // share that stays free, and how far apart the shares are. What holds more than
 // it has, which tasks without reservations can bring about, comes last.
 func binpack(n *prospect) cost {
-	mean, deviation := shares(&n.load, n.per)
+	mean, deviation := n.shares()
 	return cost{1 - mean, deviation, overfull(n)}
 }
 
 // leastUsed is the larger of what is reserved and what is measured, in the
 // node's fullest dimension.
 func leastUsed(n *prospect) cost {
-	return cost{max(most(&n.load, n.per), most(&n.used, n.per))}
+	return cost{max(n.most(&n.load), n.most(&n.used))}
 }
 
 // realtime is the measured load alone.
-func realtime(n *prospect) cost { return cost{most(&n.used, n.per)} }
+func realtime(n *prospect) cost { return cost{n.most(&n.used)} }
 
 // optimal is by how much the sum of the completion times grows, in units of a
 // service time: on a host that shares its processors, a task takes 1/(1-load)
 // times as long as alone (Kleinrock, Queueing Systems II, 1976).
 func optimal(n *prospect) cost {
-	busy := func(load *vector) float64 { return min(most(load, n.per), 0.999) }
+	busy := func(load *vector) float64 { return min(n.most(load), 0.999) }
 	before, held := n.load, weight(*n.demand)
 	before.sub(&held)
 	with, without := 1/(1-busy(&n.load)), 1/(1-busy(&before))
@@ -117,34 +118,53 @@ const hot = 0.8
 // out hosts that are busy already. Tasks that reserve nothing are spread, as no
 // one knows what they take.
 func hybrid(n *prospect) cost {
-	heat := max(most(&n.used, n.per)-hot, 0) / (1 - hot)
+	heat := max(n.most(&n.used)-hot, 0) / (1 - hot)
 	if *n.demand == (vector{}) {
-		return cost{most(&n.load, n.per), 0, heat}
+		return cost{n.most(&n.load), 0, heat}
 	}
-	mean, deviation := shares(&n.load, n.per)
+	mean, deviation := n.shares()
 	return cost{1 - mean, deviation, heat + overfull(n)}
 }
 
 // most is the share of the fullest dimension.
-func most(load *vector, per *[dims]float64) float64 {
+func (n *prospect) most(load *vector) float64 {
 	out := 0.0
-	for d := range load {
-		out = max(out, float64(load[d])*per[d])
+	for d := range always {
+		out = max(out, float64(load[d])*n.per[d])
+	}
+	if !n.more {
+		return out
+	}
+	for d := always; d < dims; d++ {
+		out = max(out, float64(load[d])*n.per[d])
 	}
 	return out
 }
 
-// shares is the mean of all dimensions' shares, and their standard deviation.
-func shares(load *vector, per *[dims]float64) (mean, deviation float64) {
-	squares := 0.0
-	for d := range load {
-		s := float64(load[d]) * per[d]
+// shares is the mean of the held shares, and their standard deviation. Of disk and
+// bandwidth, which nobody is short of where nothing is held, only what is held
+// counts; GPUs count wherever there are some, so that they are left to those that
+// need them.
+func (n *prospect) shares() (mean, deviation float64) {
+	squares, count := 0.0, float64(always)
+	for d := range always {
+		s := float64(n.load[d]) * n.per[d]
 		mean += s
 		squares += s * s
 	}
-	mean /= dims
-	return mean, math.Sqrt(max(squares/dims-mean*mean, 0))
+	if n.more {
+		for d := always; d < dims; d++ {
+			s := float64(n.load[d]) * n.per[d]
+			mean += s
+			squares += s * s
+			if s > 0 || d == dimGPU && n.per[d] > 0 {
+				count++
+			}
+		}
+	}
+	mean /= count
+	return mean, math.Sqrt(max(squares/count-mean*mean, 0))
 }
 
 // overfull is by how much a node's tasks hold more than it has.
-func overfull(n *prospect) float64 { return 10 * max(most(&n.load, n.per)-1, 0) }
+func overfull(n *prospect) float64 { return 10 * max(n.most(&n.load)-1, 0) }

@@ -26,6 +26,14 @@ func randomWorld(rt *rapid.T) *world {
 		if draw(4) == 0 {
 			nodes[i].Labels[cluster.PartitionLabel] = "p"
 		}
+		nodes[i].Capacity.Disk, nodes[i].Capacity.Bandwidth = int64(draw(3))*gib, int64(draw(3))*1_000_000_000
+		for d := range draw(4) {
+			nodes[i].Devices = append(nodes[i].Devices, cluster.HostDevice{Kind: cluster.DeviceGPU, ID: fmt.Sprintf("g%d", d)})
+			nodes[i].Capacity.MilliGPU += cluster.WholeDevice
+		}
+		if draw(3) == 0 {
+			nodes[i].Devices = append(nodes[i].Devices, cluster.HostDevice{Kind: "tty", ID: "t0"})
+		}
 		if draw(4) == 0 {
 			nodes[i].Labels[cluster.TaintPrefix+"t"] = ""
 		}
@@ -36,6 +44,16 @@ func randomWorld(rt *rapid.T) *world {
 		w.service(id, func(spec *cluster.ServiceSpec) {
 			t := &spec.Template
 			t.Reservations = cluster.Resources{MilliCPU: int64(draw(5)) * 250, Memory: int64(draw(5)) * 256 * mib}
+			if draw(3) == 0 {
+				t.Reservations.Disk, t.Reservations.Bandwidth = int64(draw(3))*512*mib, int64(draw(3))*300_000_000
+			}
+			if draw(3) == 0 {
+				t.Reservations.MilliGPU = []int64{300, 400, 700, 1000, 2000}[draw(5)]
+				t.Devices = append(t.Devices, cluster.DeviceRequest{Kind: cluster.DeviceGPU, Milli: t.Reservations.MilliGPU})
+			}
+			if draw(6) == 0 {
+				t.Devices = append(t.Devices, cluster.DeviceRequest{Kind: "tty", Milli: 1000})
+			}
 			t.MaxPerNode = draw(3)
 			spec.Placement.Policy = policies[draw(len(policies))].name
 			if spec.Placement.Policy == cluster.PolicyFixed {
@@ -115,6 +133,9 @@ func allowed(v state.View, t *cluster.Task, n *cluster.Node, leaving map[cluster
 			}
 		}
 	}
+	if t.Node == "" && !roomOnDevices(v, n, tpl.Devices) {
+		return false
+	}
 	held := v.Allocated(n.ID).Resources
 	if t.Node == n.ID {
 		held = held.Sub(t.Resources)
@@ -125,6 +146,31 @@ func allowed(v state.View, t *cluster.Task, n *cluster.Node, leaving map[cluster
 	}
 	return n.Unschedulable() == "" && n.Labels[cluster.PartitionLabel] == s.Spec.Placement.Partition && (t.Pinned == "" || t.Pinned == n.ID) &&
 		t.Resources.Fits(n.Capacity.Sub(held)) && (tpl.MaxPerNode == 0 || same < tpl.MaxPerNode)
+}
+
+// roomOnDevices reports whether the node's devices hold what is asked of each
+// kind: a share on one of them, or so many that nobody uses.
+func roomOnDevices(v state.View, n *cluster.Node, asked []cluster.DeviceRequest) bool {
+	used := map[string]int64{}
+	for t := range v.TasksOn(n.ID) {
+		for _, d := range t.Devices {
+			if t.Holds() {
+				used[d.Kind+d.ID] += d.Milli
+			}
+		}
+	}
+	for _, r := range asked {
+		room := int64(0)
+		for _, d := range n.Devices {
+			if d.Kind == r.Kind && used[d.Kind+d.ID]+min(r.Milli, cluster.WholeDevice) <= cluster.WholeDevice {
+				room += cluster.WholeDevice
+			}
+		}
+		if room < r.Milli {
+			return false
+		}
+	}
+	return true
 }
 
 // strangers reports whether one of the two services is to be apart from the
@@ -201,6 +247,10 @@ func shuffled(rt *rapid.T, s Snapshot) Snapshot {
 		out.addNode(s.nodes[from], s.blocked[from], cluster.Resources{})
 		out.free[to], out.load[to] = s.free[from], s.load[from]
 		out.tasks[to], out.ports[to] = s.tasks[from], s.ports[from]
+		out.more = out.more || s.more
+		if used, ok := s.devices[from]; ok {
+			out.devices[to] = used
+		}
 	}
 	for to, counts := range map[*map[cluster.ServiceID]map[int]int]map[cluster.ServiceID]map[int]int{&out.wanted: s.wanted, &out.absent: s.absent} {
 		for id, on := range counts {

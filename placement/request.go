@@ -17,6 +17,7 @@ type Request struct {
 	// as one of the service's tasks on its node.
 	Replaces    cluster.TaskID
 	Resources   cluster.Resources
+	Devices     []cluster.DeviceRequest
 	HostPorts   []cluster.Port
 	Constraints []cluster.Constraint
 	MaxPerNode  int                // tasks of the service on one node; 0: any number
@@ -55,6 +56,7 @@ func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Reque
 	r := Request{
 		Task: task.ID, Service: task.Service, Generation: task.Generation,
 		Pinned: task.Pinned, Replaces: task.Replaces, Resources: task.Resources, HostPorts: task.HostPorts,
+		Devices:    t.Devices,
 		MaxPerNode: t.MaxPerNode, Preferences: s.Spec.Preferences, Placement: &s.Spec.Placement,
 	}
 	var err error
@@ -76,6 +78,6 @@ func (r *Request) alike(o *Request) bool {
 	return r.Service == o.Service && r.Generation == o.Generation && r.Pinned == o.Pinned &&
 		r.Leaves == o.Leaves && r.Back == o.Back && r.Goes == o.Goes && r.Resources == o.Resources && r.MaxPerNode == o.MaxPerNode && r.Invalid == o.Invalid &&
 		r.placement() == o.placement() && slices.Equal(r.Affinities, o.Affinities) &&
-		slices.Equal(r.HostPorts, o.HostPorts) && slices.Equal(r.Constraints, o.Constraints) &&
+		slices.EqualFunc(r.Devices, o.Devices, sameDevices) && slices.Equal(r.HostPorts, o.HostPorts) && slices.Equal(r.Constraints, o.Constraints) &&
 		slices.Equal(r.Preferences, o.Preferences)
 }

@@ -26,6 +26,10 @@ type Snapshot struct {
 	slack    []int64 // thousandths of a core until the CPU is crowded
 	tasks    []int32
 	ports    [][]cluster.Port
+	// devices is how much of each of its devices is held, of nodes where some is.
+	devices map[int][]int64
+	// more: something beyond CPU and memory is held, or GPUs are there.
+	more bool
 
 	policy cluster.Policy // of services that name none
 	index  map[cluster.NodeID]int
@@ -81,6 +85,7 @@ func newSnapshot(n int) Snapshot {
 		index:    make(map[cluster.NodeID]int, n),
 		wanted:   map[cluster.ServiceID]map[int]int{},
 		leaving:  map[cluster.TaskID]int{},
+		devices:  map[int][]int64{},
 		apart:    map[cluster.ServiceID][]cluster.ServiceID{},
 
 		absent: map[cluster.ServiceID]map[int]int{}, absentLeaving: map[cluster.TaskID]int{},
@@ -124,6 +129,7 @@ func (s *Snapshot) addNode(n *cluster.Node, blocked string, held cluster.Resourc
 	s.per = append(s.per, inverse(vectorOf(n.Capacity)))
 	s.free = append(s.free, vectorOf(n.Capacity.Sub(held)))
 	s.slack[len(s.nodes)-1] = math.MaxInt64
+	s.more = s.more || n.Capacity.MilliGPU > 0
 }
 
 // keepApart notes whom the service is to be apart from, for both sides.
@@ -159,6 +165,10 @@ func (s *Snapshot) add(v state.View, t *cluster.Task) {
 		s.load[i].add(&held)
 		s.tasks[i]++
 		s.ports[i] = append(s.ports[i], t.HostPorts...)
+		s.more = s.more || held.more()
+		if len(t.Devices) > 0 {
+			s.devices[i] = cluster.UsedDevices(s.nodes[i].Devices, s.devices[i], t.Devices)
+		}
 	}
 	i, ok := s.wants(t)
 	if !ok {
@@ -220,6 +230,7 @@ func (s *Snapshot) Measured(usage map[cluster.NodeID]Usage) Snapshot {
 		*free -= out.inUse[i]
 		out.slack[i] = n.Capacity.MilliCPU*cpuOvercommit/100 - u.Expected.MilliCPU
 		out.used[i], out.measured[i] = vectorOf(u.Used), true
+		copy(out.used[i][always:], s.load[i][always:]) // which nobody measures
 	}
 	return out
 }

@@ -36,8 +36,8 @@ func newWorld(t fataler, nodes ...cluster.Node) *world {
 	w := &world{t: t, st: state.New()}
 	for i, n := range nodes {
 		n.ID = cluster.NodeID(n.Name)
-		if n.Capacity == (cluster.Resources{}) {
-			n.Capacity = cluster.Resources{MilliCPU: 4000, Memory: 4 * gib}
+		if n.Capacity.MilliCPU == 0 {
+			n.Capacity.MilliCPU, n.Capacity.Memory = 4000, 4*gib
 		}
 		if i == 0 {
 			w.do(state.Init{Identity: cluster.Identity{ID: "C", Epoch: 1}, Node: n})
@@ -162,7 +162,7 @@ func (w *world) apply(p Plan) {
 	var r state.Reconcile
 	for _, c := range p.Assign {
 		t, _ := w.st.View().Task(c.Task)
-		r.Assign = append(r.Assign, state.Assign{Task: c.Task, Generation: t.Generation, Node: c.Node})
+		r.Assign = append(r.Assign, state.Assign{Task: c.Task, Generation: t.Generation, Node: c.Node, Devices: c.Devices})
 	}
 	w.do(r)
 }
