@@ -176,6 +176,9 @@ type Create struct {
 	// Reservations become the CPU weight and the memory soft limit.
 	Reservations cluster.Resources
 	PidsLimit    int64
+	// Devices are those of this host that placement gave the container, beside the
+	// spec's own. ErrRefused for one that cannot be handed out here.
+	Devices []Device
 	// Network is the bridge the container joins ("" with Spec.NetworkMode
 	// host or none); it is made when absent, with NetworkLabels.
 	Network       string
@@ -188,6 +191,14 @@ type Create struct {
 	VolumeLabels map[string]string
 	// VolumePrefix goes before the names of named volumes that are not external.
 	VolumePrefix string
+}
+
+// Device is a device of this host that tasks are given one by one, or in shares.
+type Device struct {
+	cluster.HostDevice
+	// Paths are the device files, all of which the container gets under the same
+	// names; none where the engine hands it out with the driver.
+	Paths []string
 }
 
 // Publish asks for a container port on the host.

@@ -61,6 +61,11 @@ func (d *Driver) surroundings(ctx context.Context, c *runtime.Create) (s surroun
 			return s, err
 		}
 	}
+	if c.Limits.Disk > 0 {
+		if s.quota, err = d.hasQuota(ctx); err != nil {
+			return s, err
+		}
+	}
 	if c.Network != "" && c.Spec.NetworkMode == "" {
 		if s.network, err = d.ensureNetwork(ctx, c.Network, c.NetworkLabels); err != nil {
 			return s, err

@@ -20,6 +20,9 @@ type Config struct {
 	// Protected are host paths (the agent's data directory and sockets) that no
 	// bind mount may be, contain or lie under.
 	Protected []string
+	// Counted are the files of devices that are given to containers by Create's
+	// Devices only.
+	Counted []string
 }
 
 // Driver is a Docker Engine. It implements runtime.Driver and runtime.Builder
@@ -34,6 +37,7 @@ type Driver struct {
 	networks   *networks
 	details    *details
 	cores      atomic.Int64 // of the host; 0: not asked yet
+	quota      atomic.Bool  // is good once cores is known
 }
 
 // connections are the clients of all classes, for one API version.
@@ -58,7 +62,7 @@ func New(c Config) (*Driver, error) {
 	}
 	return &Driver{
 		host:       c.Host,
-		policy:     policy{protected: c.Protected, resolve: resolvePath},
+		policy:     policy{protected: c.Protected, counted: c.Counted, resolve: resolvePath},
 		pinger:     pinger,
 		connecting: make(chan struct{}, 1),
 		networks:   newNetworks(),
@@ -150,6 +154,7 @@ func (d *Driver) Info(ctx context.Context) (runtime.Info, error) {
 		if err != nil {
 			return err
 		}
+		d.quota.Store(quotaOf(i.Driver, i.DriverStatus, i.DockerRootDir))
 		d.cores.Store(int64(i.NCPU))
 		out = runtime.Info{
 			EngineVersion: i.ServerVersion,
@@ -183,6 +188,12 @@ func (d *Driver) hostCores(ctx context.Context) (int64, error) {
 	}
 	i, err := d.Info(ctx)
 	return i.MilliCPU / 1000, err
+}
+
+// hasQuota reports whether the engine limits what containers write.
+func (d *Driver) hasQuota(ctx context.Context) (bool, error) {
+	_, err := d.hostCores(ctx)
+	return d.quota.Load(), err
 }
 
 // goArch turns the kernel's name of a machine (uname -m) into Go's.

@@ -27,6 +27,7 @@ type surroundings struct {
 	api     string // version that is spoken
 	cores   int64  // of the host; only asked for when a CPU limit is set
 	network string // name or ID of the network; "" without one
+	quota   bool   // the engine limits what a container writes; only asked for when a disk limit is set
 }
 
 // ownLabels are always set, so that no label of an image passes for ours.
@@ -88,6 +89,9 @@ func newHostConfig(c *runtime.Create, s surroundings) *container.HostConfig {
 		Init:           spec.Init,
 		Resources:      resources(c, s.cores),
 	}
+	if s.quota && c.Limits.Disk > 0 {
+		h.StorageOpt = map[string]string{"size": strconv.FormatInt(c.Limits.Disk, 10)}
+	}
 	h.Binds, h.Mounts = mounts(c)
 	return h
 }
@@ -125,7 +129,41 @@ func resources(c *runtime.Create, cores int64) container.Resources {
 			PathOnHost: d.Source, PathInContainer: target, CgroupPermissions: permissions,
 		})
 	}
+	r.Devices = append(r.Devices, deviceFiles(c.Devices)...)
+	r.DeviceRequests = deviceRequests(c.Devices)
 	return r
+}
+
+// deviceFiles are the files of the devices that placement gave.
+func deviceFiles(devices []runtime.Device) []container.DeviceMapping {
+	var out []container.DeviceMapping
+	for _, d := range devices {
+		for _, path := range d.Paths {
+			m := container.DeviceMapping{PathOnHost: path, PathInContainer: path, CgroupPermissions: "rwm"}
+			if !slices.Contains(out, m) { // several may share one file
+				out = append(out, m)
+			}
+		}
+	}
+	return out
+}
+
+// deviceRequests are the devices that drivers of the engine hand out, one request
+// a driver.
+func deviceRequests(devices []runtime.Device) []container.DeviceRequest {
+	var out []container.DeviceRequest
+	for _, d := range devices {
+		if d.Driver == "" {
+			continue
+		}
+		i := slices.IndexFunc(out, func(r container.DeviceRequest) bool { return r.Driver == d.Driver })
+		if i < 0 {
+			i = len(out)
+			out = append(out, container.DeviceRequest{Driver: d.Driver, Capabilities: [][]string{{d.Kind}}})
+		}
+		out[i].DeviceIDs = append(out[i].DeviceIDs, d.ID)
+	}
+	return out
 }
 
 // labels merges the user's labels over Muster's, so that a user's label that

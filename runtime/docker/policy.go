@@ -28,6 +28,7 @@ var (
 // a rule cannot hold on one way and be forgotten on another.
 type policy struct {
 	protected []string                     // host paths that no bind may touch
+	counted   []string                     // device files that only placement gives away
 	resolve   func(string) (string, error) // follows symbolic links
 }
 
@@ -40,6 +41,7 @@ func (p policy) check(c *runtime.Create, pl payload) error {
 		func() error { return checkNetwork(pl) },
 		func() error { return checkNamespaces(pl.host) },
 		func() error { return checkLifecycle(pl.host) },
+		func() error { return p.checkDevices(c, pl.host) },
 		func() error { return p.checkBinds(pl.host.Binds) },
 		func() error { return p.checkMounts(c.VolumeLabels, pl.host.Mounts) },
 	} {

@@ -38,6 +38,11 @@ func (d *Driver) Create(ctx context.Context, c runtime.Create) (id string, err e
 		if d.find(c.Name) != nil {
 			return runtime.ErrConflict
 		}
+		for _, device := range c.Devices {
+			if device.Driver == "" && len(device.Paths) == 0 {
+				return fmt.Errorf("%w: device %s of kind %s is not on this host", runtime.ErrRefused, device.ID, device.Kind)
+			}
+		}
 		image, ok := d.findImage(imageOf(c))
 		if !ok {
 			return fmt.Errorf("%w: image %s", runtime.ErrNotFound, imageOf(c))

@@ -3,6 +3,7 @@ package fake_test
 import (
 	"context"
 	"io"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -25,7 +26,16 @@ func TestSuite(t *testing.T) {
 
 // testProgram behaves as the suite's image does.
 func testProgram(c runtime.Create) fake.Behaviour {
-	b := fake.Behaviour{StopTakes: 10 * time.Millisecond, HealthyAfter: 10 * time.Millisecond, Exec: command}
+	b := fake.Behaviour{StopTakes: 10 * time.Millisecond, HealthyAfter: 10 * time.Millisecond}
+	b.Exec = func(ctx context.Context, e fake.Exec) int {
+		if e.Cmd[1] != "stat" {
+			return command(ctx, e)
+		}
+		if slices.ContainsFunc(c.Devices, func(d runtime.Device) bool { return slices.Contains(d.Paths, e.Cmd[2]) }) {
+			return 0
+		}
+		return 1
+	}
 	switch c.Spec.Command[0] {
 	case "serve":
 		b.Output = []fake.Line{{Stream: "stdout", Text: "ready"}, {Stream: "stderr", Text: "listening to signals"}}

@@ -44,6 +44,7 @@ func Run(t *testing.T, newDriver func(*testing.T) (runtime.Driver, Fixture)) {
 		"logs":           testLogs,
 		"exec":           testExec,
 		"stats":          testStats,
+		"devices":        testDevices,
 		"networks":       testNetworks,
 		"images":         testImages,
 		"peer image":     testPeerImage,

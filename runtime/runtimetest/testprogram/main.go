@@ -52,6 +52,9 @@ func run(verb string, args []string) error {
 	case "cat": // standard input to standard output
 		_, err := io.Copy(os.Stdout, os.Stdin)
 		return err
+	case "stat": // FILE
+		_, err := os.Stat(args[0])
+		return err
 	case "env": // NAME
 		fmt.Println(os.Getenv(args[0]))
 		return nil
