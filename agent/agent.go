@@ -80,6 +80,9 @@ func RunOn(ctx context.Context, host Host, cfg configs.Config, version string, l
 	if a.name, err = nodeName(cfg.Name); err != nil {
 		return err
 	}
+	if err := a.checkReserved(ctx); err != nil {
+		return err
+	}
 	a.server = server.New(a.apiVersion(), a, log.With("part", "api"))
 	socket, err := host.Listen("unix", cfg.Socket)
 	if err != nil {

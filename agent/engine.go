@@ -78,6 +78,11 @@ func (a *Agent) askEngine(ctx context.Context, n *cluster.Node) error {
 		return err
 	}
 	n.OS, n.Arch, n.EngineVersion, n.EngineLabels = info.OS, info.Arch, info.EngineVersion, info.Labels
+	if info.DataRoot != "" {
+		if _, size, err := room(info.DataRoot); err == nil {
+			n.Capacity.Disk = a.capacity(cluster.Resources{Disk: size}).Disk
+		}
+	}
 	return nil
 }
 

@@ -40,13 +40,8 @@ func (a *Agent) describeHost(ctx context.Context, address string) (cluster.Node,
 	if err != nil {
 		return n, fmt.Errorf("measure this host: %w", err)
 	}
-	n.Capacity = cluster.Resources{MilliCPU: milli, Memory: mem}
-	if a.cfg.CPUs > 0 {
-		n.Capacity.MilliCPU = int64(a.cfg.CPUs * 1000)
-	}
-	if a.cfg.Memory > 0 {
-		n.Capacity.Memory = int64(a.cfg.Memory)
-	}
+	n.Devices = a.host.devicesHere()
+	n.Capacity = a.capacity(cluster.Resources{MilliCPU: milli, Memory: mem, Bandwidth: a.host.Bandwidth, MilliGPU: gpus(n.Devices)})
 	return n, nil
 }
 
@@ -96,7 +91,7 @@ func (u *uplink) announce(ctx context.Context) {
 			err = u.call(ctx, "/v1/node/update", api.NodeUpdate{
 				ID: n.ID, Address: n.Address, APIPort: n.APIPort, GossipPort: n.GossipPort, Labels: n.Labels,
 				EngineLabels: n.EngineLabels, OS: n.OS, Arch: n.Arch, EngineVersion: n.EngineVersion,
-				Version: n.Version, Commands: n.Commands, Capacity: n.Capacity, EngineError: n.EngineError,
+				Version: n.Version, Commands: n.Commands, Capacity: n.Capacity, EngineError: n.EngineError, Devices: n.Devices,
 			}, &out)
 			at = time.Now()
 		}
@@ -140,6 +135,7 @@ func (m *member) describe(ctx context.Context, told cluster.Node) (cluster.Node,
 		failure = engineFailure(err)
 	}
 	n.OS, n.Arch, n.EngineVersion, n.EngineLabels = told.OS, told.Arch, told.EngineVersion, told.EngineLabels
+	n.Capacity.Disk = told.Capacity.Disk
 	n.EngineError = failure
 	return n, nil
 }

@@ -25,6 +25,10 @@ import (
 type Host struct {
 	Engine runtime.Driver
 	Stats  Stats
+	// Devices are those that tasks are given, and Bandwidth is the network's, in
+	// bits a second; 0: not known.
+	Devices   []runtime.Device
+	Bandwidth int64
 	// Listen opens the local socket ("unix") and the API port ("tcp").
 	Listen func(network, address string) (net.Listener, error)
 	// Publish opens the ports that services publish; nil: on the network.
@@ -78,7 +82,11 @@ type Stats interface {
 
 // ThisHost is the machine that the process runs on. The caller closes its Engine.
 func ThisHost(ctx context.Context, cfg configs.Config) (Host, error) {
-	engine, err := docker.New(docker.Config{Host: cfg.DockerHost, Protected: []string{cfg.DataDir, cfg.Socket}})
+	hardware := hoststats.Hardware{}
+	devices, files := findDevices(cfg, hardware)
+	engine, err := docker.New(docker.Config{
+		Host: cfg.DockerHost, Protected: []string{cfg.DataDir, cfg.Socket}, Counted: files,
+	})
 	if err != nil {
 		return Host{}, err
 	}
@@ -86,7 +94,10 @@ func ThisHost(ctx context.Context, cfg configs.Config) (Host, error) {
 	if err != nil {
 		return Host{}, err
 	}
-	return Host{Engine: engine, Stats: stats, Listen: listen, Exit: func() { os.Exit(1) }}, nil
+	return Host{
+		Engine: engine, Stats: stats, Devices: devices, Bandwidth: hardware.Bandwidth(),
+		Listen: listen, Exit: func() { os.Exit(1) },
+	}, nil
 }
 
 func listen(network, address string) (net.Listener, error) {

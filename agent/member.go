@@ -188,7 +188,7 @@ func (m *member) startHost() (err error) {
 	}
 	m.worker, err = worker.New(worker.Config{
 		Engine: m.a.host.Engine, Images: m.images, Address: m.address, DataDir: m.a.data.path,
-		Host:   worker.Host{ClusterID: m.identity.Load().ClusterID, NodeID: m.self, NodeName: m.a.name},
+		Host:   worker.Host{ClusterID: m.identity.Load().ClusterID, NodeID: m.self, NodeName: m.a.name, Devices: m.a.host.Devices},
 		Report: m.report, Logger: m.log.With("part", "worker"),
 	})
 	if err != nil {

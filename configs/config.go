@@ -27,6 +27,9 @@ type Config struct {
 	CPUs   float64           `yaml:"cpus"`   // cores on offer; 0: measured
 	Memory Size              `yaml:"memory"` // bytes on offer; 0: measured
 
+	Resources Resources `yaml:"resources"`
+	Reserved  Amounts   `yaml:"reserved"` // of what there is, kept for the system
+
 	// Images that Muster brought and nobody needs are removed when so much of the
 	// engine's file system is in use, until so much is.
 	ImageGCHigh int `yaml:"image_gc_high"` // percent; 0: never

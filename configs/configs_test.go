@@ -2,6 +2,7 @@ package configs
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +34,11 @@ func TestExample(t *testing.T) {
 	want := Default()
 	want.Advertise, want.Name, want.CPUs, want.Memory = "10.0.0.1", "host-1", 4, 8<<30
 	want.Labels = map[string]string{"zone": "a", "disk": "ssd"}
+	want.Resources = Resources{
+		Amounts: Amounts{Disk: 100 << 30, Bandwidth: 1_000_000_000},
+		Devices: []Device{{Kind: "serial", Path: "/dev/ttyUSB0", ID: "front", Model: "FT232R"}, {Kind: "fuse", Path: "/dev/fuse", Count: 2}},
+	}
+	want.Reserved = Amounts{CPU: 0.25, Memory: 256 << 20}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("agent.yaml (-want +got):\n%s", d)
 	}
@@ -75,6 +81,12 @@ func TestLoad(t *testing.T) {
 		{name: "wrong type", content: "port: many\n", err: "line 1"},
 		{name: "wrong size", content: "memory: lots\n", err: `"lots" is not a size`},
 		{name: "size as list", content: "memory: [1]\n", err: "a size is text"},
+		{name: "resources", content: "resources: {disk: 10G, bandwidth: 100Mbit}\n", want: func(c *Config) {
+			c.Resources.Disk, c.Resources.Bandwidth = 10<<30, 100_000_000
+		}},
+		{name: "unknown resource", content: "resources: {gpus: 1}\n", err: "gpus: is not a setting (line 1)"},
+		{name: "bandwidth in words", content: "resources: {bandwidth: fast}\n", err: `"fast" is not an amount`},
+		{name: "bandwidth below 0", content: "resources: {bandwidth: -1Mbit}\n", err: "negative"},
 		{name: "key twice", content: "port: 1\nport: 2\n", err: "port"},
 		{name: "not YAML", content: "port: [\n", err: "read the agent's configuration"},
 		{name: "a list", content: "- port\n", err: "line 1"},
@@ -131,6 +143,28 @@ func TestValidate(t *testing.T) {
 		{"labels.a b", func(c *Config) { c.Labels = map[string]string{"a b": "c"} }},
 		{"cpus", func(c *Config) { c.CPUs = -1 }},
 		{"memory", func(c *Config) { c.Memory = -1 }},
+		{"resources.cpu", func(c *Config) { c.Resources.CPU = math.NaN() }},
+		{"resources.cpu", func(c *Config) { c.Resources.CPU = math.Inf(1) }},
+		{"resources.cpu", func(c *Config) { c.Resources.CPU = 0.0001 }},
+		{"reserved.cpu", func(c *Config) { c.Reserved.CPU = -1 }},
+		{"reserved.memory", func(c *Config) { c.Reserved.Memory = -1 }},
+		{"resources.disk", func(c *Config) { c.Resources.Disk = Size(cluster.MaxDisk) + 1 }},
+		{"resources.bandwidth", func(c *Config) { c.Resources.Bandwidth = -1 }},
+		{"resources.devices[0].kind", func(c *Config) { c.Resources.Devices = []Device{{Path: "/dev/null"}} }},
+		{"resources.devices[0].path", func(c *Config) { c.Resources.Devices = []Device{{Kind: "tty"}} }},
+		{"resources.devices[0].path", func(c *Config) { c.Resources.Devices = []Device{{Kind: "tty", Path: "null"}} }},
+		{"resources.devices[0].path", func(c *Config) { c.Resources.Devices = []Device{{Kind: "tty", Path: "/etc/shadow"}} }},
+		{"resources.devices[0].path", func(c *Config) { c.Resources.Devices = []Device{{Kind: "tty", Path: "/dev/../etc/shadow"}} }},
+		{"resources.devices[0].count", func(c *Config) { c.Resources.Devices = []Device{{Kind: "tty", Path: "/dev/null", Count: -1}} }},
+		{"resources.devices[0].count", func(c *Config) {
+			c.Resources.Devices = []Device{{Kind: "tty", Path: "/dev/null", Count: 1 << 30}}
+		}},
+		{"resources.devices[1].id", func(c *Config) {
+			c.Resources.Devices = []Device{{Kind: "tty", Path: "/dev/null"}, {Kind: "tty", Path: "/dev/null"}}
+		}},
+		{"resources.devices[0].model", func(c *Config) {
+			c.Resources.Devices = []Device{{Kind: "tty", Path: "/dev/null", Model: "a\nb"}}
+		}},
 		{"log_format", func(c *Config) { c.LogFormat = "xml" }},
 		{"log_level", func(c *Config) { c.LogLevel = "loud" }},
 	} {

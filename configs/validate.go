@@ -24,7 +24,7 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 // field is the setting's name in a file.
 func (c *Config) Validate() error {
 	for _, check := range []func() error{
-		c.validatePaths, c.validateNetwork, c.validateNode, c.validateImages, c.validateKeys, c.validateLog,
+		c.validatePaths, c.validateNetwork, c.validateNode, c.validateResources, c.validateImages, c.validateKeys, c.validateLog,
 	} {
 		if err := check(); err != nil {
 			return err

@@ -13,6 +13,8 @@ type Host struct {
 	ClusterID string
 	NodeID    cluster.NodeID
 	NodeName  string
+	// Devices are those that the host hands out.
+	Devices []runtime.Device
 }
 
 // ContainerName is the name of a task's container; at most 172 characters.
@@ -44,6 +46,7 @@ func Request(h Host, a *Assignment) runtime.Create {
 		Limits:       template.Limits,
 		Reservations: template.Reservations,
 		PidsLimit:    template.PidsLimit,
+		Devices:      h.given(t.Devices),
 		VolumeLabels: stack,
 		VolumePrefix: a.Stack + "_",
 		Env: map[string]string{
@@ -55,6 +58,7 @@ func Request(h Host, a *Assignment) runtime.Create {
 			"MUSTER_TASK":      string(t.ID),
 		},
 	}
+	tellDevices(out.Env, t.Devices)
 	if template.Container.NetworkMode == "" {
 		out.Network = NetworkName(a.Stack)
 		out.NetworkLabels = stack
