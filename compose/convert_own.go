@@ -23,6 +23,8 @@ func (c *converter) own(spec *cluster.ServiceSpec) error {
 	fields = maps.Clone(fields)
 	delete(fields, "expected") // it is read as people write it
 	spec.Placement.Expected = expected
+	fields = maps.Clone(fields)
+	delete(fields, "resources") // which are the template's
 	data, err := json.Marshal(fields)
 	if err != nil {
 		return c.invalid(ourExtension, "cannot be read: "+err.Error(), "use words, numbers and lists")

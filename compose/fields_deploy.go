@@ -43,8 +43,8 @@ var deployFields = []field{
 	{path: "services.*.deploy.resources.reservations", verdict: group},
 	{path: "services.*.deploy.resources.reservations.cpus", verdict: honoured, note: "placement never promises more than a node has"},
 	{path: "services.*.deploy.resources.reservations.memory", verdict: honoured, note: "placement never promises more than a node has"},
-	{path: "services.*.deploy.resources.reservations.devices", verdict: warned, note: "has no effect: GPUs are not handed to containers yet"},
-	{path: "services.*.deploy.resources.reservations.generic_resources", verdict: warned, note: "has no effect: use a constraint on a node label"},
+	{path: "services.*.deploy.resources.reservations.devices", verdict: honoured, note: "GPUs: `capabilities: [gpu]` with a `count`, or with the `device_ids` that `muster node inspect` shows; `driver: nvidia` or none; `count: all` is refused"},
+	{path: "services.*.deploy.resources.reservations.generic_resources", verdict: honoured, note: "devices of the node's configuration, by kind, in lower case"},
 	{path: "services.*.deploy.restart_policy", verdict: honoured, note: "condition, delay, max_attempts, window"},
 	{path: "services.*.deploy.placement", verdict: group},
 	{
