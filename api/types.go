@@ -44,6 +44,15 @@ type Node struct {
 	CPUUsed      *float64 `json:"cpu_used"`    // cores
 	MemoryUsed   *int64   `json:"memory_used"` // bytes
 	Tasks        int      `json:"tasks"`
+	Disk         int64    `json:"disk,omitempty"`      // bytes that tasks can reserve; 0: not known
+	Bandwidth    int64    `json:"bandwidth,omitempty"` // bits a second; 0: not known
+	GPUs         float64  `json:"gpus,omitempty"`
+}
+
+// NodeDevice is a device of a node, and how much of it tasks have.
+type NodeDevice struct {
+	cluster.HostDevice
+	Allocated float64 `json:"allocated"` // 1: all
 }
 
 // NodeDetail is everything about a node.
@@ -60,6 +69,10 @@ type NodeDetail struct {
 	Joined        time.Time         `json:"joined"`
 	CPUAllocated  float64           `json:"cpu_allocated"`
 	MemAllocated  int64             `json:"memory_allocated"`
+	DiskAllocated int64             `json:"disk_allocated"`
+	RateAllocated int64             `json:"bandwidth_allocated"`
+	GPUsAllocated float64           `json:"gpus_allocated"`
+	Devices       []NodeDevice      `json:"devices"`
 	TaskList      []Task            `json:"task_list"`
 }
 
@@ -233,6 +246,7 @@ type Task struct {
 	ExitCode    int                   `json:"exit_code"`
 	// Leaving is why the task is to go on on another node, as long as it is.
 	Leaving string `json:"leaving,omitempty"`
+	Devices     []cluster.DeviceShare `json:"devices,omitempty"`
 }
 
 // TaskDetail is everything about a task.

@@ -132,6 +132,7 @@ func (c *CLI) showTask(o output, t api.TaskDetail) error {
 			{"Image", t.Image},
 			{"Container", t.ContainerID},
 			{"Ports", taskPorts(t.Task)},
+			{"Devices", devicesText(t.Devices)},
 			{"Health", t.Health},
 			{"Generation", strconv.FormatUint(t.Generation, 10)},
 			{"Replaces", t.Replaces},

@@ -67,13 +67,16 @@ func (c *CLI) writeNode(w io.Writer, n api.NodeDetail) error {
 		{"Labels", joinLabels(n.Labels)},
 		{"CPU", cores(n.CPUs) + " cores, " + cores(n.CPUAllocated) + " allocated, " + usedCPU(n.Node) + " used"},
 		{"Memory", cluster.FormatBytes(n.Memory) + ", " + cluster.FormatBytes(n.MemAllocated) + " allocated, " + usedMemory(n.Node) + " used"},
+		{"Disk", known(n.Disk, cluster.FormatBytes) + ", " + cluster.FormatBytes(n.DiskAllocated) + " allocated"},
+		{"Bandwidth", known(n.Bandwidth, cluster.FormatBandwidth) + ", " + cluster.FormatBandwidth(n.RateAllocated) + " allocated"},
+		{"GPUs", cores(n.GPUs) + ", " + cores(n.GPUsAllocated) + " allocated"},
 		{"Platform", n.OS + "/" + n.Arch},
 		{"Engine", n.EngineVersion},
 		{"Engine error", n.EngineError},
 		{"Version", n.Version},
 		{"Joined", n.Joined.Local().Format(time.DateTime)},
 	} {
-		if row[1] == "" && row[0] == "Engine error" {
+		if row[1] == "" && row[0] == "Engine error" || row[0] == "GPUs" && n.GPUs == 0 && n.GPUsAllocated == 0 {
 			continue
 		}
 		s := paint.Plain
@@ -82,7 +85,23 @@ func (c *CLI) writeNode(w io.Writer, n api.NodeDetail) error {
 		}
 		t.add(cell{text: row[0]}, cell{text: orNone(row[1]), style: s})
 	}
+	for i, d := range n.Devices {
+		head := ""
+		if i == 0 {
+			head = "Devices"
+		}
+		t.add(cell{text: head}, cell{text: deviceText(d)})
+	}
 	return t.write(w)
+}
+
+// deviceText shows one device: "gpu/GPU-1, Tesla T4, 0.5 allocated".
+func deviceText(d api.NodeDevice) string {
+	text := d.Kind + "/" + d.ID
+	if d.Model != "" {
+		text += ", " + d.Model
+	}
+	return text + ", " + cores(d.Allocated) + " allocated"
 }
 
 func joinLabels(labels map[string]string) string {

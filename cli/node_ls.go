@@ -43,6 +43,17 @@ var nodeColumns = []column[api.Node]{
 	{title: "TASKS", text: func(n api.Node) string { return strconv.Itoa(n.Tasks) }},
 	{title: "ADDRESS", text: func(n api.Node) string { return n.Address }},
 	{title: "ID", wide: true, text: func(n api.Node) string { return n.ID }},
+	{title: "DISK", wide: true, text: func(n api.Node) string { return known(n.Disk, cluster.FormatBytes) }},
+	{title: "BANDWIDTH", wide: true, text: func(n api.Node) string { return known(n.Bandwidth, cluster.FormatBandwidth) }},
+	{title: "GPUS", wide: true, text: func(n api.Node) string { return cores(n.GPUs) }},
+}
+
+// known writes an amount that nodes may know nothing of.
+func known(n int64, format func(int64) string) string {
+	if n == 0 {
+		return noValue
+	}
+	return format(n)
 }
 
 func usedCPU(n api.Node) string {

@@ -73,8 +73,23 @@ func (c *CLI) taskColumns() []column[api.Task] {
 		{title: "GENERATION", wide: true, text: func(t api.Task) string { return strconv.FormatUint(t.Generation, 10) }},
 		{title: "HEALTH", wide: true, text: func(t api.Task) string { return orNone(t.Health) }},
 		{title: "CONTAINER", wide: true, text: func(t api.Task) string { return orNone(shortDigest(t.ContainerID)) }},
+		{title: "DEVICES", wide: true, text: func(t api.Task) string { return orNone(devicesText(t.Devices)) }},
 		{title: "REASON", text: func(t api.Task) string { return listCause(t) }},
 	}
+}
+
+// devicesText shows a task's devices: "gpu/GPU-1, tty/a", and of one that it
+// shares its part: "gpu/GPU-1 (0.5)".
+func devicesText(devices []cluster.DeviceShare) string {
+	var out []string
+	for _, d := range devices {
+		text := d.Kind + "/" + d.ID
+		if d.Milli < cluster.WholeDevice {
+			text += " (" + cluster.FormatCPU(d.Milli) + ")"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
 }
 
 // listCause leaves out the restarts, which have a column of their own.

@@ -38,6 +38,7 @@ func (p presenter) node(n *cluster.Node) api.Node {
 		Availability: string(n.Availability), Role: "worker",
 		CPUs: float64(n.Capacity.MilliCPU) / 1000, Memory: n.Capacity.Memory,
 		Tasks: p.view.Allocated(n.ID).Tasks,
+		Disk:  n.Capacity.Disk, Bandwidth: n.Capacity.Bandwidth, GPUs: float64(n.Capacity.MilliGPU) / 1000,
 	}
 	switch {
 	case n.ID == p.leaderID:
@@ -71,6 +72,7 @@ func (p presenter) nodeDetail(n *cluster.Node) api.NodeDetail {
 		Node: p.node(n), Labels: n.Labels, OS: n.OS, Arch: n.Arch, EngineVersion: n.EngineVersion, Version: n.Version,
 		EngineError: n.EngineError, Reason: n.Reason, Since: n.ConditionSince, Joined: n.Joined,
 		CPUAllocated: float64(held.MilliCPU) / 1000, MemAllocated: held.Memory, TaskList: []api.Task{},
+		DiskAllocated: held.Disk, RateAllocated: held.Bandwidth, GPUsAllocated: float64(held.MilliGPU) / 1000, Devices: p.devices(n),
 	}
 	if d.Labels == nil {
 		d.Labels = map[string]string{}
@@ -83,6 +85,20 @@ func (p presenter) nodeDetail(n *cluster.Node) api.NodeDetail {
 	return d
 }
 
+func (p presenter) devices(n *cluster.Node) []api.NodeDevice {
+	used := make([]int64, len(n.Devices))
+	for t := range p.view.TasksOn(n.ID) {
+		if t.Holds() {
+			used = cluster.UsedDevices(n.Devices, used, t.Devices)
+		}
+	}
+	out := make([]api.NodeDevice, len(n.Devices))
+	for i, d := range n.Devices {
+		out[i] = api.NodeDevice{HostDevice: d, Allocated: float64(used[i]) / cluster.WholeDevice}
+	}
+	return out
+}
+
 func (p presenter) task(t *cluster.Task) api.Task {
 	out := api.Task{
 		ID: string(t.ID), Service: string(t.Service), Slot: t.Slot, NodeID: string(t.Node), Desired: string(t.Desired),
@@ -90,6 +106,7 @@ func (p presenter) task(t *cluster.Task) api.Task {
 		Reason: t.Reason, Restarts: t.Observed.Restarts, Address: t.Observed.Address,
 		Ports: t.Observed.Ports, ContainerID: t.Observed.ContainerID, Created: t.Created, Updated: t.Updated,
 		Error: t.Observed.Error, Generation: t.Generation, Health: string(t.Observed.Health), ExitCode: t.Observed.ExitCode,
+		Devices: t.Devices,
 	}
 	if out.Ports == nil {
 		out.Ports = []cluster.PortBinding{}
