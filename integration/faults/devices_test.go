@@ -76,7 +76,9 @@ func TestDevicesAreHandedOut(t *testing.T) {
 	for _, one := range running {
 		var seen struct {
 			Config     struct{ Env []string }
-			HostConfig struct{ Devices []struct{ PathOnHost, PathInContainer string } }
+			HostConfig struct {
+				Devices []struct{ PathOnHost, PathInContainer string }
+			}
 		}
 		status, body, err := h.DockerAPI(t.Context(), http.MethodGet, "/containers/"+one.ID+"/json", nil)
 		if err != nil || status != http.StatusOK {

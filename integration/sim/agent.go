@@ -265,7 +265,7 @@ func (a *agent) announce() {
 	h, said := a.h, a.engineErr
 	update := state.UpdateNode{
 		ID: h.id, Address: h.address, APIPort: 7070, GossipPort: 7071, OS: "linux", Arch: "amd64",
-		Commands: h.commands, Capacity: h.capacity, EngineError: said,
+		Commands: h.commands, Capacity: h.capacity, EngineError: said, Devices: h.devices,
 	}
 	a.call(update, "", func(_ state.Result, err error) {
 		if err == nil && said == a.engineErr {

@@ -17,6 +17,7 @@ type host struct {
 	name     string
 	address  string
 	capacity cluster.Resources
+	devices  []cluster.HostDevice
 	labels   map[string]string
 	skew     time.Duration // of its clock
 
@@ -55,6 +56,9 @@ func newHost(w *World, i int) *host {
 		labels:   map[string]string{"zone": pick(w, []string{"a", "b", "c"}), "disk": pick(w, []string{"ssd", "hdd"})},
 		heard:    make([]time.Duration, max(w.cfg.Nodes, i+1)), commands: state.Version,
 	}
+	if !w.mixed { // older agents say nothing of these
+		h.equip()
+	}
 	if w.mixed && w.chance(0.5) {
 		h.commands = state.Version - 1
 	}
@@ -66,6 +70,15 @@ func newHost(w *World, i int) *host {
 	}
 	h.engine = newEngine(h)
 	return h
+}
+
+// equip gives the host disk to reserve, and GPUs.
+func (h *host) equip() {
+	h.capacity.Disk = int64(h.w.rand.IntN(3)) << 30
+	for d := range h.w.rand.IntN(3) {
+		h.devices = append(h.devices, cluster.HostDevice{Kind: cluster.DeviceGPU, ID: fmt.Sprintf("g%d", d)})
+		h.capacity.MilliGPU += cluster.WholeDevice
+	}
 }
 
 // clock is the host's own time.

@@ -17,7 +17,7 @@ const removedAfter = 5 * time.Second
 func (h *host) node() cluster.Node {
 	return cluster.Node{
 		ID: h.id, Name: h.name, Address: h.address, APIPort: 7070, GossipPort: 7071, Labels: h.labels,
-		OS: "linux", Arch: "amd64", Commands: h.commands, Capacity: h.capacity, PublicKey: "key-" + h.name,
+		OS: "linux", Arch: "amd64", Commands: h.commands, Capacity: h.capacity, Devices: h.devices, PublicKey: "key-" + h.name,
 	}
 }
 

@@ -35,6 +35,13 @@ func (u *users) spec() cluster.ServiceSpec {
 	if w.chance(0.6) {
 		s.Template.Reservations = cluster.Resources{MilliCPU: int64(w.rand.IntN(8)) * 100, Memory: int64(w.rand.IntN(6)) << 27}
 	}
+	if w.chance(0.1) {
+		s.Template.Reservations.Disk = int64(w.rand.IntN(3)) << 28
+	}
+	if w.chance(0.1) {
+		milli := pick(w, []int64{300, 700, 1000, 2000})
+		s.Template.Devices, s.Template.Reservations.MilliGPU = []cluster.DeviceRequest{{Kind: cluster.DeviceGPU, Milli: milli}}, milli
+	}
 	if w.chance(0.2) {
 		s.Template.Constraints = []string{pick(w, []string{
 			"node.labels.zone==a", "node.labels.zone!=a", "node.labels.disk==ssd", "node.role==worker", "node.name!=node1",
