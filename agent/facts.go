@@ -12,6 +12,7 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/cluster/state"
 	"github.com/musterhq/muster/runtime"
 )
 
@@ -27,7 +28,12 @@ func (a *Agent) describe(ctx context.Context, address string) (cluster.Node, err
 	if err := a.askEngine(ctx, &n); err != nil {
 		n.EngineError = engineFailure(err)
 	}
-	return n, nil
+	return a.told(n), nil
+}
+
+// told is a host as an agent that applies no newer commands tells of it.
+func (a *Agent) told(n cluster.Node) cluster.Node {
+	return state.Trim(state.JoinNode{Node: n}, a.host.commands()).Node
 }
 
 // describeHost is this host without its engine.
@@ -128,7 +134,7 @@ func (m *member) describe(ctx context.Context, told cluster.Node) (cluster.Node,
 		err := m.a.askEngine(ctx, &n)
 		switch {
 		case err == nil:
-			return n, nil
+			return m.a.told(n), nil
 		case watched:
 			return n, err
 		}
@@ -137,7 +143,7 @@ func (m *member) describe(ctx context.Context, told cluster.Node) (cluster.Node,
 	n.OS, n.Arch, n.EngineVersion, n.EngineLabels = told.OS, told.Arch, told.EngineVersion, told.EngineLabels
 	n.Capacity.Disk = told.Capacity.Disk
 	n.EngineError = failure
-	return n, nil
+	return m.a.told(n), nil
 }
 
 // usage is what this host uses, measured at most every usageEvery.
