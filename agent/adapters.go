@@ -198,7 +198,9 @@ func (l leaderOf) Simulate(ctx context.Context, v state.View, do []state.Body, d
 }
 
 func (l leaderOf) Why(v state.View, tasks []*cluster.Task) []*api.Placing {
-	return controller.Why(v, l.ctrl().Quarantine(), time.Now(), tasks)
+	return controller.Why(v, l.ctrl().Facts(), time.Now(), tasks)
+}
+
 func (l leaderOf) Rebalance(v state.View, services []cluster.ServiceID, ask api.Rebalance) api.RebalancePlan {
 	return controller.Proposals(v, l.ctrl().Facts(), time.Now(), services, ask)
 }

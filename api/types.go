@@ -245,8 +245,8 @@ type Task struct {
 	Health      string                `json:"health"`
 	ExitCode    int                   `json:"exit_code"`
 	// Leaving is why the task is to go on on another node, as long as it is.
-	Leaving string `json:"leaving,omitempty"`
-	Devices     []cluster.DeviceShare `json:"devices,omitempty"`
+	Leaving string                `json:"leaving,omitempty"`
+	Devices []cluster.DeviceShare `json:"devices,omitempty"`
 }
 
 // TaskDetail is everything about a task.

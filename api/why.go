@@ -39,7 +39,7 @@ type Candidate struct {
 	Node  string `json:"node"` // name
 	Here  bool   `json:"here"` // the task is there
 	Score Score  `json:"score"`
-	// LostBy is the part by which it comes after the first: failures, spread,
+	// LostBy is the part by which it comes after the first: failures, crowded, spread,
 	// service, cost, tasks, or chance where nothing differs; "" for the first.
 	LostBy string `json:"lost_by"`
 	Lost   string `json:"lost"` // for people
@@ -48,7 +48,8 @@ type Candidate struct {
 // Score is what nodes are compared by, in this order; less is better.
 type Score struct {
 	Policy  string        `json:"policy"`
-	Failed  int           `json:"failed"` // times lately, where that is often
+	Failed  int           `json:"failed"`  // times lately, where that is often
+	Crowded bool          `json:"crowded"` // its CPU is promised or used more than one and a half times
 	Spread  []SpreadCount `json:"spread"`
 	Service int           `json:"service"` // the service's tasks there; 0 where the policy does not look
 	Cost    []CostTerm    `json:"cost"`    // their sum counts, less the affinity

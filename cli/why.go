@@ -171,6 +171,14 @@ func (c *CLI) candidates(list []api.Candidate) *table {
 	if slices.ContainsFunc(list, func(n api.Candidate) bool { return n.Score.Failed > 0 }) {
 		columns = append(columns, failed)
 	}
+	if slices.ContainsFunc(list, func(n api.Candidate) bool { return n.Score.Crowded }) {
+		columns = append(columns, column[api.Candidate]{title: "CPU", text: func(n api.Candidate) string {
+			if n.Score.Crowded {
+				return "crowded"
+			}
+			return noValue
+		}})
+	}
 	for i, d := range list[0].Score.Spread {
 		title := strings.ToUpper(strings.TrimPrefix(d.Label, "node.labels."))
 		columns = append(columns, column[api.Candidate]{title: title, text: func(n api.Candidate) string {

@@ -48,8 +48,8 @@ type Task struct {
 
 	// Why is the leader's word for people on the choice of Node: the score and who
 	// came second, in at most 200 bytes.
-	Why string `cbor:"17,keyasint,omitempty" json:"why,omitempty" since:"3"`
-	Leave    Leave     `cbor:"18,keyasint,omitzero" json:"leave,omitzero" since:"3"`
+	Why   string `cbor:"17,keyasint,omitempty" json:"why,omitempty" since:"3"`
+	Leave Leave  `cbor:"18,keyasint,omitzero" json:"leave,omitzero" since:"3"`
 	// Devices are those of Node that the task has.
 	Devices []DeviceShare `cbor:"19,keyasint,omitempty" json:"devices,omitempty" since:"3"`
 }

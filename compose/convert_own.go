@@ -23,7 +23,6 @@ func (c *converter) own(spec *cluster.ServiceSpec) error {
 	fields = maps.Clone(fields)
 	delete(fields, "expected") // it is read as people write it
 	spec.Placement.Expected = expected
-	fields = maps.Clone(fields)
 	delete(fields, "resources") // which are the template's
 	data, err := json.Marshal(fields)
 	if err != nil {

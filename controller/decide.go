@@ -64,8 +64,7 @@ func decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID, s
 	if !what.Empty() {
 		wanted = apply(what)
 	}
-	reqs := inOrder(wanted, pending(wanted))
-	reqs := directed(wanted, pending(wanted), now)
+	reqs := inOrder(wanted, directed(wanted, pending(wanted), now))
 	if len(reqs) == 0 {
 		return d
 	}
@@ -112,16 +111,11 @@ func (d *Decision) merge(v state.View, plan placement.Plan) {
 	}
 	for _, c := range plan.Assign {
 		if t, ok := created[c.Task]; ok {
-			t.Node, t.Why = c.Node, c.Text()
+			t.Node, t.Why, t.Devices = c.Node, c.Text(), c.Devices
 			continue
 		}
 		if t, ok := v.Task(c.Task); ok {
-			d.Assign = append(d.Assign, state.Assign{Task: c.Task, Generation: t.Generation, Node: c.Node, Why: c.Text()})
-			t.Node, t.Devices = c.Node, c.Devices
-			continue
-		}
-		if t, ok := v.Task(c.Task); ok {
-			d.Assign = append(d.Assign, state.Assign{Task: c.Task, Generation: t.Generation, Node: c.Node, Devices: c.Devices})
+			d.Assign = append(d.Assign, state.Assign{Task: c.Task, Generation: t.Generation, Node: c.Node, Why: c.Text(), Devices: c.Devices})
 		}
 	}
 	for _, p := range plan.Pending {

@@ -10,23 +10,26 @@ import (
 )
 
 // Why answers for each of some tasks where it could be as things are; nil for one
-// that is not wanted any more. It decides as the leader would, and nothing
-// follows from it.
-func Why(v state.View, quarantine map[cluster.NodeID]time.Time, now time.Time, tasks []*cluster.Task) []*api.Placing {
-	snap := placement.FromView(v, quarantined(quarantine, now))
-	out := make([]*api.Placing, len(tasks))
+// that is not wanted any more. It decides as the leader would by the same facts,
+// and nothing follows from it.
+func Why(v state.View, f Facts, now time.Time, tasks []*cluster.Task) []*api.Placing {
+	reqs := make([]placement.Request, len(tasks))
 	for i, t := range tasks {
 		s, ok := v.Service(t.Service)
 		if !ok || !wanted(t) {
 			continue
 		}
-		tpl, ok := s.Template(t.Generation)
-		if !ok {
-			continue
+		if tpl, ok := s.Template(t.Generation); ok {
+			reqs[i] = placement.RequestOf(t, s, tpl)
 		}
-		r := placement.RequestOf(t, s, tpl)
-		a := placement.Why(snap, r, t.Node, seed([]placement.Request{r}))
-		out[i] = placing(v, t, &a)
+	}
+	snap := f.snapshot(v, reqs, now)
+	out := make([]*api.Placing, len(tasks))
+	for i, t := range tasks {
+		if reqs[i].Task != "" {
+			a := placement.Why(snap, reqs[i], t.Node, seed(reqs[i:i+1]))
+			out[i] = placing(v, t, &a)
+		}
 	}
 	return out
 }
@@ -65,7 +68,7 @@ func placing(v state.View, t *cluster.Task, a *placement.Answer) *api.Placing {
 
 func scoreOf(s *placement.Score) api.Score {
 	out := api.Score{
-		Policy: string(s.Policy), Failed: s.Failed, Spread: []api.SpreadCount{}, Service: s.Service,
+		Policy: string(s.Policy), Failed: s.Failed, Crowded: s.Crowded > 0, Spread: []api.SpreadCount{}, Service: s.Service,
 		Cost: []api.CostTerm{}, Affinity: s.Affinity, Tasks: s.Tasks,
 	}
 	for _, d := range s.Spread {

@@ -11,7 +11,7 @@ import (
 )
 
 func (w *world) why(tasks ...*cluster.Task) []*api.Placing {
-	return Why(w.st.View(), nil, w.now, tasks)
+	return Why(w.st.View(), Facts{}, w.now, tasks)
 }
 
 func TestWhyOfAPlacedTask(t *testing.T) {
@@ -67,9 +67,9 @@ func TestWhyOfATaskThatIsNotWanted(t *testing.T) {
 func TestWhyHonoursQuarantine(t *testing.T) {
 	w := newWorld(t, t0, "a")
 	w.deploy(map[string]cluster.ServiceSpec{"web": spec(1, 1000)})
-	d := Decide(w.st.View(), Facts{Quarantine: map[cluster.NodeID]time.Time{"a": t0.Add(time.Minute)}}, t0, w.newID)
-	w.do(d.Reconcile)
-	got := Why(w.st.View(), map[cluster.NodeID]time.Time{"a": t0.Add(time.Minute)}, t0, w.wanted(web))[0]
+	f := Facts{Quarantine: map[cluster.NodeID]time.Time{"a": t0.Add(time.Minute)}}
+	w.do(Decide(w.st.View(), f, t0, w.newID).Reconcile)
+	got := Why(w.st.View(), f, t0, w.wanted(web))[0]
 	if got.Able != 0 || len(got.Proposals) != 1 || !strings.Contains(got.Proposals[0].Text, "quarantined") {
 		t.Errorf("answer %+v", got)
 	}

@@ -147,8 +147,9 @@ func (g *group) decide(r *Request) {
 	}
 	defer g.leave(r)()
 	best, second := g.best()
-	best := g.best()
-	best = g.directed(r, best)
+	if told := g.directed(r, best); told != best {
+		best, second = told, nil
+	}
 	g.decided++
 	if best == nil {
 		reason := g.plan.explain(g.job)
@@ -179,7 +180,6 @@ func (g *group) take(c, second *candidate) Choice {
 	if second != nil {
 		choice.Second, choice.Lost = g.plan.snap.nodes[second.node], g.lost(c, second)
 	}
-	g.plan.give(g.job, c.node, &g.weight)
 	choice.Devices = g.plan.give(g.job, c.node, &g.weight)
 	g.rate(c)
 	g.addWanted(c.node, +1)

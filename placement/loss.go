@@ -13,6 +13,7 @@ type Part uint8
 const (
 	PartChance Part = iota // nothing: the seed decides
 	PartFailed
+	PartCrowded
 	PartSpread
 	PartService
 	PartCost
@@ -20,7 +21,7 @@ const (
 )
 
 func (p Part) String() string {
-	return [...]string{"chance", "failures", "spread", "service", "cost", "tasks"}[p]
+	return [...]string{"chance", "failures", "crowded", "spread", "service", "cost", "tasks"}[p]
 }
 
 // Loss is by what a node comes after another.
@@ -42,6 +43,8 @@ func (g *group) lost(first, second *candidate) Loss {
 	switch {
 	case first.failed != second.failed:
 		return Loss{Part: PartFailed, By: int64(second.failed - first.failed)}
+	case first.crowded != second.crowded:
+		return Loss{Part: PartCrowded, By: 1}
 	case a != b:
 		return Loss{Part: PartSpread, Level: level - 1, By: int64(g.counts[b] - g.counts[a])}
 	case first.service != second.service:
@@ -79,6 +82,9 @@ func (g *group) differ(a, b int32) (x, y int32, level uint8) {
 func (l Loss) append(b []byte, spread []Domain) []byte {
 	if l.Part == PartChance {
 		return append(b, "nothing: chance decided"...)
+	}
+	if l.Part == PartCrowded {
+		return append(b, "its CPU, which is crowded"...)
 	}
 	if l.Part == PartCost {
 		return append(appendPercent(b, l.By), " of cost"...)

@@ -115,11 +115,17 @@ func (b *balance) cost(n int) float64 {
 	if b.o.Pack {
 		return b.packed(n)
 	}
-	x := most(&b.load[n], &b.snap.per[n])
+	x := b.most(&b.load[n], n)
 	if b.snap.measured[n] {
-		x = max(x, most(&b.used[n], &b.snap.per[n]))
+		x = max(x, b.most(&b.used[n], n))
 	}
 	return x*x + b.heat(n)
+}
+
+// most is the share of the node's fullest dimension.
+func (b *balance) most(load *vector, n int) float64 {
+	p := prospect{per: &b.snap.per[n], more: b.snap.more}
+	return p.most(load)
 }
 
 // heat is by how much a measured node is too busy.
@@ -127,7 +133,7 @@ func (b *balance) heat(n int) float64 {
 	if !b.snap.measured[n] {
 		return 0
 	}
-	return max(most(&b.used[n], &b.snap.per[n])-hot, 0) / (1 - hot)
+	return max(b.most(&b.used[n], n)-hot, 0) / (1 - hot)
 }
 
 func (b *balance) measuredHot(n int) bool { return b.heat(n) > 0 }

@@ -28,7 +28,6 @@ type Choice struct {
 	Lost   Loss
 	// Devices are the node's that the task gets.
 	Devices []cluster.DeviceShare
-	Why     Score
 }
 
 // Refusal is why a task has no node.
@@ -85,7 +84,7 @@ func newPlan(snap Snapshot, seed uint64, filters []filter) *plan {
 	p := &plan{
 		snap: snap, seed: seed, filters: filters,
 		free: slices.Clone(snap.free), load: slices.Clone(snap.load), used: slices.Clone(snap.used), tasks: slices.Clone(snap.tasks),
-		slack: slices.Clone(snap.slack),
+		slack:   slices.Clone(snap.slack),
 		devices: map[int][]int64{}, more: snap.more,
 		ports: map[int][]cluster.Port{}, wanted: map[cluster.ServiceID]map[int]int{},
 		open: newBitset(len(snap.nodes)), columns: map[string]*column{},

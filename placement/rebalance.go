@@ -248,7 +248,7 @@ func (g *group) elsewhere(r *Request, from int) (to int, ok bool) {
 	leaving.Leaves = g.plan.snap.nodes[from].ID
 	g.job.Request = &leaving
 	g.addWanted(from, -1)
-	best := g.scan()
+	best, _ := g.scan()
 	g.addWanted(from, +1)
 	if best == nil || best.failed+best.crowded > 0 {
 		return 0, false
@@ -278,7 +278,9 @@ func (b *balance) worth(t *trip) bool {
 }
 
 // packs reports whether the policy fills one host after the other.
-func (p *policy) packs() bool { return p.name == cluster.PolicyHybrid || p.name == cluster.PolicyBinpack }
+func (p *policy) packs() bool {
+	return p.name == cluster.PolicyHybrid || p.name == cluster.PolicyBinpack
+}
 
 // size is the tenant's largest share of either node.
 func (b *balance) size(t *trip) float64 {
@@ -288,7 +290,7 @@ func (b *balance) size(t *trip) float64 {
 // shareOf is the tenant's share of a node.
 func (b *balance) shareOf(t *Tenant, n int) float64 {
 	held := t.uses()
-	return most(&held, &b.snap.per[n])
+	return b.most(&held, n)
 }
 
 // largestFirst orders tenants of a node by their shares of it.

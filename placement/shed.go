@@ -40,7 +40,7 @@ func (b *balance) byUse() []int {
 }
 
 // share is what a node uses of its fullest dimension.
-func (b *balance) share(n int) float64 { return most(&b.used[n], &b.snap.per[n]) }
+func (b *balance) share(n int) float64 { return b.most(&b.used[n], n) }
 
 // shed moves tasks off a node, the largest that are not more than what is left to
 // shed.

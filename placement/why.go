@@ -73,7 +73,11 @@ func (s *Snapshot) vacate(r *Request, n int) Snapshot {
 	out.tasks, out.ports = slices.Clone(s.tasks), slices.Clone(s.ports)
 	demand := vectorOf(r.Resources)
 	held := weight(demand)
+	out.slack = slices.Clone(s.slack)
 	out.free[n].add(&demand)
+	if s.measured[n] {
+		out.slack[n] += demand[dimCPU]
+	}
 	out.load[n].sub(&held)
 	out.used[n].sub(&held)
 	for d := range out.used[n] {

@@ -176,6 +176,8 @@ type Promote struct {
 // Configure changes the settings of the cluster.
 type Configure struct {
 	Change cluster.SettingsChange `cbor:"1,keyasint"`
+}
+
 // Move has tasks leave their nodes and go on elsewhere, and ends the earlier
 // wishes about other tasks of their services. Every part is checked: stale ones
 // are refused one by one and returned in Result.Refused.
