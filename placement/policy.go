@@ -128,15 +128,16 @@ func hybrid(n *prospect) cost {
 
 // most is the share of the fullest dimension.
 func (n *prospect) most(load *vector) float64 {
+	if n.more {
+		return most(load, n.per)
+	}
+	return max(0, float64(load[dimCPU])*n.per[dimCPU], float64(load[dimMemory])*n.per[dimMemory])
+}
+
+func most(load *vector, per *[dims]float64) float64 {
 	out := 0.0
-	for d := range always {
-		out = max(out, float64(load[d])*n.per[d])
-	}
-	if !n.more {
-		return out
-	}
-	for d := always; d < dims; d++ {
-		out = max(out, float64(load[d])*n.per[d])
+	for d := range load {
+		out = max(out, float64(load[d])*per[d])
 	}
 	return out
 }
@@ -146,12 +147,9 @@ func (n *prospect) most(load *vector) float64 {
 // counts; GPUs count wherever there are some, so that they are left to those that
 // need them.
 func (n *prospect) shares() (mean, deviation float64) {
-	squares, count := 0.0, float64(always)
-	for d := range always {
-		s := float64(n.load[d]) * n.per[d]
-		mean += s
-		squares += s * s
-	}
+	cpu, memory := float64(n.load[dimCPU])*n.per[dimCPU], float64(n.load[dimMemory])*n.per[dimMemory]
+	squares, count := cpu*cpu+memory*memory, float64(always)
+	mean = cpu + memory
 	if n.more {
 		for d := always; d < dims; d++ {
 			s := float64(n.load[d]) * n.per[d]
