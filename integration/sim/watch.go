@@ -235,15 +235,16 @@ func (c *watch) unsettled() []invariants.Violation {
 	return append(out, invariants.Safety(v)...)
 }
 
-// canaries counts the live tasks of the service's present generation.
+// canaries counts the slots with a live task of the service's present generation.
+// One that waits for another node to take it has two.
 func canaries(v state.View, s *cluster.Service) int {
-	n := 0
+	slots := map[int]bool{}
 	for t := range v.TasksOf(s.ID) {
 		if t.Generation == s.Generation && t.Desired == cluster.Running && !t.Ended() {
-			n++
+			slots[t.Slot] = true
 		}
 	}
-	return n
+	return len(slots)
 }
 
 // rollsBack reports whether the service has a good generation and has to return
