@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"hash/fnv"
 	"slices"
 	"time"
@@ -22,6 +23,9 @@ type Decision struct {
 	Wake time.Time
 	// Waiting: tasks found no node.
 	Waiting bool
+	// Resume is the first task that this decision did not come to; "" where it
+	// came to all.
+	Resume cluster.TaskID
 }
 
 // Facts are what the leader knows besides the state: a new leader begins without
@@ -36,6 +40,12 @@ type Facts struct {
 	Usage func(state.View) map[cluster.NodeID]placement.Usage
 	// Demand is what a task is likely to use; nil: nothing was measured.
 	Demand func(*cluster.Task) cluster.Resources
+	// Resume is that of the decision before: the tasks that come before it in the
+	// queue had their turn.
+	Resume cluster.TaskID
+	// Visits bounds how many nodes are looked at for tasks that need one; 0: the
+	// usual number.
+	Visits int
 }
 
 // Decide is the leader's whole decision as a pure function: the facts are taken
@@ -65,10 +75,14 @@ func decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID, s
 		wanted = apply(what)
 	}
 	reqs := inOrder(wanted, directed(wanted, pending(wanted), now))
+	reqs := from(inOrder(wanted, pending(wanted)), f.Resume)
 	if len(reqs) == 0 {
 		return d
 	}
-	plan := placement.Place(f.snapshot(wanted, reqs, now), reqs, seed(reqs))
+	plan := placement.PlaceWithin(cmp.Or(f.Visits, nodeVisits), f.snapshot(wanted, reqs, now), reqs, seed(reqs))
+	if plan.Left > 0 {
+		d.Resume = reqs[len(reqs)-plan.Left].Task
+	}
 	d.merge(wanted, plan)
 	d.Waiting = len(plan.Pending) > 0
 	return d

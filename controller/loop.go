@@ -45,6 +45,7 @@ type loop struct {
 	// watched and dialled meanwhile.
 	rest    time.Time
 	refused int // decisions in a row of which a part was refused
+	round   round
 }
 
 // passBarrier waits beside the loop, which probes silent nodes meanwhile, until
@@ -87,9 +88,13 @@ func (l *loop) step() (next time.Time) {
 		return earliest(verdict.Wake, l.rest)
 	}
 	d, rest := l.decision(v, verdict, now)
+	again := l.round.note(v.Index(), &d)
 	if !d.Empty() {
 		rest = max(rest, l.propose(now, d))
 	} else if rest == 0 {
+		if again {
+			d.Wake = now
+		}
 		if d.Waiting {
 			d.Wake = earliest(d.Wake, now.Add(lookAgain))
 		}
@@ -117,7 +122,7 @@ func (l *loop) decision(v state.View, verdict health.Verdict, now time.Time) (d 
 		defer l.mu.Unlock()
 		return usageOf(l.book, v, now)
 	}
-	return l.decide(v, Facts{Conditions: verdict.Conditions, Quarantine: verdict.Quarantine, Usage: measured}, now, newID), 0
+	return l.decide(v, Facts{Conditions: verdict.Conditions, Quarantine: verdict.Quarantine, Usage: measured, Resume: l.round.next(v.Index())}, now, newID), 0
 }
 
 // propose commits a decision and says how long to rest after it.
@@ -128,11 +133,13 @@ func (l *loop) propose(now time.Time, d Decision) (rest time.Duration) {
 	res, err := l.cfg.Store.Propose(ctx, state.Command{At: now, Body: state.Trim(portion(d.Reconcile, maxPortion), version)})
 	switch {
 	case err != nil:
+		l.round.stop()
 		if l.ctx.Err() == nil {
 			l.cfg.Logger.Warn("a decision was not committed", "error", err)
 		}
 		return failedPause
 	case res.Err != nil:
+		l.round.stop()
 		l.cfg.Logger.Error("a decision was refused", "error", res.Err)
 		return failedPause
 	case len(res.Refused) == 0:

@@ -59,11 +59,14 @@ type simulation struct {
 // run decides and does until nothing is left to decide, or as far as a simulation
 // looks ahead: ends is false then.
 func (s *simulation) run(ctx context.Context, conditions []state.NodeCondition) (ends bool, err error) {
+	var rounds round
 	for end := s.now.Add(simulated); s.now.Before(end); conditions = nil {
 		if ctx.Err() != nil {
 			return false, fmt.Errorf("simulate: %w", ctx.Err())
 		}
 		s.facts.Conditions = conditions
+		index := s.View().Index()
+		s.facts.Resume = rounds.next(index)
 		d := Decide(s.View(), s.facts, s.now, s.newID)
 		if !d.Empty() {
 			if res := s.apply(d.Reconcile); res.Err != nil {
@@ -73,9 +76,11 @@ func (s *simulation) run(ctx context.Context, conditions []state.NodeCondition) 
 				s.decided(s.View())
 			}
 		}
+		again := rounds.note(index, &d)
 		switch did := s.work(); {
 		case did || !d.Empty():
 			s.now = s.now.Add(time.Second)
+		case again:
 		case s.done != nil && s.done(s.View()):
 			return true, nil
 		case d.Wake.After(s.now):

@@ -26,6 +26,7 @@ func (p *plan) explain(j *job) string {
 		return fmt.Sprintf("its node %s: %s", p.snap.nodes[i].Name, t.reasons()[0].text)
 	}
 	var t tally
+	p.visits += len(p.snap.nodes)
 	for i := range p.snap.nodes {
 		t.add(p.refusal(i, j, false))
 	}

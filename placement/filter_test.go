@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -192,7 +193,7 @@ func TestPanicSetsTheServiceAside(t *testing.T) {
 		}
 		return refusal{}
 	}}
-	p := place(FromView(w.st.View(), nil), w.requests(), 1, append([]filter{explode}, filters...))
+	p := place(math.MaxInt, FromView(w.st.View(), nil), w.requests(), 1, append([]filter{explode}, filters...))
 	if len(p.SetAside) != 1 || p.SetAside[0].Service != "o/bad" || p.SetAside[0].Reason != "placing task t0001 failed: boom" {
 		t.Errorf("set aside %+v, want o/bad alone", p.SetAside)
 	}

@@ -59,6 +59,7 @@ func (p *plan) newGroup(r *Request) *group {
 		g.candidates = append(g.candidates, c)
 	}
 	p.candidates = g.candidates
+	p.visits += len(g.candidates)
 	for node, n := range j.wanted {
 		g.count(node, n)
 	}
@@ -141,6 +142,7 @@ func (g *group) candidate(node int) (at int, ok bool) {
 func (g *group) decide(r *Request) {
 	g.job.Request = r
 	_, replaces := g.plan.snap.leaving[r.Replaces]
+	g.plan.visits++
 	if g.refused != "" && !replaces {
 		g.plan.refuse(r, g.refused)
 		return
@@ -210,6 +212,7 @@ func (g *group) able(next func() (candidate int, ok bool)) *candidate {
 			return c
 		}
 		g.tree.remove(i)
+		g.plan.visits++
 	}
 }
 

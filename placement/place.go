@@ -3,6 +3,7 @@ package placement
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/musterhq/muster/cluster"
@@ -15,6 +16,8 @@ type Plan struct {
 	Pending []Refusal
 	// SetAside names services whose requests cannot be decided on.
 	SetAside []state.SetAside
+	// Left is how many requests, the last ones, were not come to.
+	Left int
 }
 
 // Choice is a task's node.
@@ -39,11 +42,23 @@ type Refusal struct {
 // Place decides where the requested tasks go, first come, first served: each
 // request sees what those before it were given. A request that some node can
 // take gets one. The seed decides among equal nodes.
-func Place(snap Snapshot, reqs []Request, seed uint64) Plan { return place(snap, reqs, seed, filters) }
+func Place(snap Snapshot, reqs []Request, seed uint64) Plan {
+	return PlaceWithin(math.MaxInt, snap, reqs, seed)
+}
 
-func place(snap Snapshot, reqs []Request, seed uint64, filters []filter) Plan {
+// PlaceWithin is Place with a budget: it ends before the request at whose turn
+// that many nodes have been looked at. At least one request is answered.
+func PlaceWithin(visits int, snap Snapshot, reqs []Request, seed uint64) Plan {
+	return place(visits, snap, reqs, seed, filters)
+}
+
+func place(visits int, snap Snapshot, reqs []Request, seed uint64, filters []filter) Plan {
 	p := newPlan(snap, seed, filters)
 	for i := range reqs {
+		if i > 0 && p.visits >= visits {
+			p.out.Left = len(reqs) - i
+			break
+		}
 		p.decide(&reqs[i])
 	}
 	p.improve()
@@ -71,6 +86,7 @@ type plan struct {
 	matches map[cluster.Constraint]bitset
 	spreads map[string]*spread
 
+	visits     int // of nodes so far
 	aside      map[cluster.ServiceID]bool
 	group      *group // of the last request
 	set        bitset
