@@ -74,8 +74,7 @@ func decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID, s
 	if !what.Empty() {
 		wanted = apply(what)
 	}
-	reqs := inOrder(wanted, directed(wanted, pending(wanted), now))
-	reqs := from(inOrder(wanted, pending(wanted)), f.Resume)
+	reqs := from(inOrder(wanted, directed(wanted, pending(wanted), now)), f.Resume)
 	if len(reqs) == 0 {
 		return d
 	}
