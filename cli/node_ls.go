@@ -42,10 +42,10 @@ var nodeColumns = []column[api.Node]{
 	{title: "MEMORY", text: func(n api.Node) string { return usedMemory(n) + "/" + cluster.FormatBytes(n.Memory) }},
 	{title: "TASKS", text: func(n api.Node) string { return strconv.Itoa(n.Tasks) }},
 	{title: "ADDRESS", text: func(n api.Node) string { return n.Address }},
-	{title: "ID", wide: true, text: func(n api.Node) string { return n.ID }},
 	{title: "DISK", wide: true, text: func(n api.Node) string { return known(n.Disk, cluster.FormatBytes) }},
 	{title: "BANDWIDTH", wide: true, text: func(n api.Node) string { return known(n.Bandwidth, cluster.FormatBandwidth) }},
 	{title: "GPUS", wide: true, text: func(n api.Node) string { return cores(n.GPUs) }},
+	{title: "ID", wide: true, text: func(n api.Node) string { return n.ID }},
 }
 
 // known writes an amount that nodes may know nothing of.

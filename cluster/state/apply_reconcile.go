@@ -137,8 +137,7 @@ func (tx *tx) assign(a Assign) {
 		return
 	}
 	t := *old
-	t.Node, t.Reason, t.Why = a.Node, "", a.Why
-	t.Node, t.Reason, t.Devices = a.Node, "", a.Devices
+	t.Node, t.Reason, t.Why, t.Devices = a.Node, "", a.Why, a.Devices
 	tx.putTask(&t)
 	tx.event(taskEvent(&t, "assigned", ""))
 }

@@ -238,7 +238,7 @@ type Assign struct {
 	Node       cluster.NodeID `cbor:"3,keyasint"`
 	Why        string         `cbor:"4,keyasint,omitempty" since:"3"` // the task's
 	// Devices are the node's that the task gets.
-	Devices []cluster.DeviceShare `cbor:"4,keyasint,omitempty" since:"3"`
+	Devices []cluster.DeviceShare `cbor:"5,keyasint,omitempty" since:"3"`
 }
 
 // StopTask ends a task. It names what the decision rests on: where that holds no

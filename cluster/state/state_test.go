@@ -514,8 +514,8 @@ func TestDevicesAreGivenOnce(t *testing.T) {
 		t.Error("a task was placed without what it asks")
 	}
 	b := cluster.DeviceShare{Kind: "gpu", ID: "b", Milli: 1000}
-	if assign(b) != 0 {
-		t.Error("a free device was refused")
+	if r := w.must(Reconcile{Assign: []Assign{{Task: "2", Generation: 1, Node: "n1", Devices: []cluster.DeviceShare{b}}}}).Refused; len(r) != 0 {
+		t.Errorf("a free device was refused: %v", r)
 	}
 	if tk, _ := w.View().Task("2"); tk.Node != "n1" || len(tk.Devices) != 1 || tk.Devices[0] != b {
 		t.Errorf("the task is %+v", tk)

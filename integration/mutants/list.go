@@ -194,7 +194,7 @@ var placementMutants = []mutant{
 	},
 	{
 		"the update's parallelism", "cluster/rollout/service.go",
-		"if busy >= max(w.policy.Parallelism, 1) {", "if false {", test("./cluster/rollout", "TestUpdate"), false,
+		"if busy >= max(w.policy.Parallelism, 1) || ", "if ", test("./cluster/rollout", "TestUpdate"), false,
 	},
 	{
 		"the limit of replacements a second", "cluster/rollout/step.go",
@@ -218,7 +218,7 @@ var placementMutants = []mutant{
 	},
 	{
 		"memory that is really free, when a place is chosen", "placement/snapshot.go",
-		"out.free[i][d] = min(out.free[i][d], left[d])", "_ = d", test("./placement", "TestMemoryIs|TestCPUMay"), false,
+		"*free -= out.inUse[i]", "_ = free", test("./placement", "TestMemoryIs|TestCPUMay"), false,
 	},
 	{
 		"the quarantine, when a place is chosen", "placement/snapshot.go",
