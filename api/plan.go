@@ -26,7 +26,9 @@ type Forecast struct {
 	Tasks  []PlannedTask  `json:"tasks"`
 	Images []PlannedImage `json:"images"` // that nodes have no task of yet
 	Lowest []LowestPoint  `json:"lowest"`
-	Ends   bool           `json:"ends"` // false: there is no end in sight
+	// Victims are of all stacks.
+	Victims []Victim `json:"victims,omitempty"`
+	Ends    bool     `json:"ends"` // false: there is no end in sight
 }
 
 // PlannedTask is one change of the tasks.

@@ -26,6 +26,7 @@ type SimulatedStack struct {
 type Simulation struct {
 	Changes []SlotChange  `json:"changes"`
 	Pending []PendingSlot `json:"pending"`
+	Victims []Victim      `json:"victims,omitempty"`
 	Nodes   []HostLoad    `json:"nodes"`
 	// Survival is how much more the cluster would survive then.
 	Survival Survival `json:"survival"`
@@ -54,6 +55,15 @@ type PendingSlot struct {
 	Service string `json:"service"`
 	Slot    int    `json:"slot"`
 	Reason  string `json:"reason"`
+}
+
+// Victim is a slot whose task is stopped for one of a higher priority.
+type Victim struct {
+	Service  string `json:"service"`
+	Slot     int    `json:"slot"`
+	Node     string `json:"node"`     // name
+	By       string `json:"by"`       // service
+	Priority int    `json:"priority"` // of By
 }
 
 // HostLoad is what a node would have reserved.

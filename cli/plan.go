@@ -91,6 +91,9 @@ func (c *CLI) showPlan(o output, p api.Plan) error {
 	for _, t := range p.Tasks {
 		c.printTask(t)
 	}
+	for _, v := range p.Victims {
+		c.printf("%s", victimText(v))
+	}
 	for _, i := range p.Images {
 		c.printf("fetch %s on %s", i.Image, strings.Join(i.Nodes, ", "))
 	}

@@ -98,6 +98,9 @@ func (c *CLI) writeSimulation(w io.Writer, s api.Simulation) error {
 	if err := t.write(w); err != nil {
 		return err
 	}
+	for _, v := range s.Victims {
+		c.printf("%s", victimText(v))
+	}
 	for _, p := range s.Pending {
 		c.printf("no place for %s: %s", slotName(api.Task{Service: p.Service, Slot: p.Slot}), p.Reason)
 	}
@@ -114,6 +117,10 @@ func (c *CLI) writeSimulation(w io.Writer, s api.Simulation) error {
 	c.printf("")
 	c.printf("%s", survivalText(s.Survival))
 	return nil
+}
+
+func victimText(v api.Victim) string {
+	return fmt.Sprintf("%s leaves %s for %s (priority %d)", slotName(api.Task{Service: v.Service, Slot: v.Slot}), v.Node, v.By, v.Priority)
 }
 
 func survivalText(s api.Survival) string {

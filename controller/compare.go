@@ -14,11 +14,13 @@ import (
 // Foresee says what would be different after a scenario, and how much the cluster
 // would survive then.
 func Foresee(ctx context.Context, v state.View, f Facts, s Scenario) (api.Simulation, error) {
-	after, err := Simulate(ctx, v, f, s)
+	sim, err := simulateAll(ctx, v, f, s)
 	if err != nil {
 		return api.Simulation{}, err
 	}
+	after := sim.View()
 	out := compare(v, after)
+	out.Victims = sim.victims
 	if out.Survival, err = Survives(ctx, after, f); err != nil {
 		return out, err
 	}

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"cmp"
+	"fmt"
 	"hash/fnv"
 	"slices"
 	"time"
@@ -140,7 +141,45 @@ func (d *Decision) merge(v state.View, plan placement.Plan) {
 			d.Explain = append(d.Explain, state.Explain{Task: p.Task, Reason: p.Reason})
 		}
 	}
+	for _, e := range plan.Evict {
+		d.evict(v, e)
+	}
 	d.SetAside = append(d.SetAside, plan.SetAside...)
+}
+
+// evict stops a task whose place another one needs, unless its service changes
+// meanwhile or the other needs it no more.
+func (d *Decision) evict(v state.View, e placement.Eviction) {
+	victim, _ := v.Task(e.Task)
+	by, ok := v.Task(e.For)
+	if !ok {
+		return
+	}
+	s, _ := v.Service(by.Service)
+	stop := state.StopTask{
+		Task: e.Task, By: e.For,
+		Reason: fmt.Sprintf("preempted by %s (priority %d)", by.Service, s.Spec.Placement.Rank()),
+	}
+	if s, ok := v.Service(victim.Service); ok {
+		stop.Seen = s.Updated
+	}
+	d.Stop = append(d.Stop, stop)
+}
+
+// service is that of a task of the view, or of one that the decision creates.
+func (d *Decision) service(v state.View, id cluster.TaskID) *cluster.Service {
+	t, ok := v.Task(id)
+	for i := range d.Create {
+		if d.Create[i].ID == id {
+			t, ok = &d.Create[i], true
+		}
+	}
+	if ok {
+		if s, known := v.Service(t.Service); known {
+			return s
+		}
+	}
+	return &cluster.Service{}
 }
 
 func quarantined(until map[cluster.NodeID]time.Time, now time.Time) map[cluster.NodeID]bool {

@@ -24,7 +24,9 @@ func Forecast(ctx context.Context, before, after state.View, stack string, facts
 	if err != nil {
 		return api.Forecast{}, err
 	}
-	return f.tell(sim.View(), ends), nil
+	out := f.tell(sim.View(), ends)
+	out.Victims = sim.victims
+	return out, nil
 }
 
 // forecast is one in the making.

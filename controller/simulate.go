@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
 )
@@ -26,20 +27,26 @@ type Scenario struct {
 // every agent does at once what it is told. Nothing of it takes effect. It fails
 // where a command of the scenario would be refused, and when ctx ends before.
 func Simulate(ctx context.Context, v state.View, f Facts, s Scenario) (state.View, error) {
+	sim, err := simulateAll(ctx, v, f, s)
+	if err != nil {
+		return v, err
+	}
+	return sim.View(), nil
+}
+
+func simulateAll(ctx context.Context, v state.View, f Facts, s Scenario) (*simulation, error) {
 	sim := &simulation{State: v.Fork(), now: v.Now(), facts: f}
 	for _, b := range s.Do {
 		if res := sim.apply(b); res.Err != nil {
-			return v, res.Err
+			return nil, res.Err
 		}
 	}
 	var conditions []state.NodeCondition
 	for _, id := range s.Down {
 		conditions = append(conditions, state.NodeCondition{Node: id, Condition: cluster.Down, Reason: "simulated"})
 	}
-	if _, err := sim.run(ctx, conditions); err != nil {
-		return v, err
-	}
-	return sim.View(), nil
+	_, err := sim.run(ctx, conditions)
+	return sim, err
 }
 
 // simulation is a scratch state with a clock.
@@ -48,6 +55,8 @@ type simulation struct {
 	now   time.Time
 	facts Facts
 	tasks int // created so far
+	// victims were stopped for others.
+	victims []api.Victim
 	// decided is told of every decision; done ends the run before nothing is left
 	// to wait for. Both may be nil.
 	decided func(state.View)
@@ -69,6 +78,7 @@ func (s *simulation) run(ctx context.Context, conditions []state.NodeCondition) 
 		s.facts.Resume = rounds.next(index)
 		d := Decide(s.View(), s.facts, s.now, s.newID)
 		if !d.Empty() {
+			s.noteVictims(d)
 			if res := s.apply(d.Reconcile); res.Err != nil {
 				return false, res.Err
 			}
@@ -90,6 +100,21 @@ func (s *simulation) run(ctx context.Context, conditions []state.NodeCondition) 
 		}
 	}
 	return false, nil
+}
+
+// noteVictims writes down who is stopped for whom.
+func (s *simulation) noteVictims(d Decision) {
+	v := s.View()
+	for _, stop := range d.Stop {
+		t, ok := v.Task(stop.Task)
+		if !ok || stop.By == "" {
+			continue
+		}
+		by := d.service(v, stop.By)
+		s.victims = append(s.victims, api.Victim{
+			Service: string(t.Service), Slot: t.Slot, Node: nodeName(v, t.Node), By: string(by.ID), Priority: by.Spec.Placement.Rank(),
+		})
+	}
 }
 
 func (s *simulation) apply(b state.Body) state.Result {

@@ -34,10 +34,18 @@ var filters = []filter{
 	{"leaves", nil, leaves},
 	{"apart", nil, apart},
 	{"max per node", nil, maxPerNode},
-	{"host ports", nil, hostPorts},
-	{"resources", nil, resources},
+	{portsFilter, nil, hostPorts},
+	{roomFilter, nil, resources},
 	{"devices", nil, devices},
 }
+
+// Filters that pass once tasks have left the node.
+const (
+	portsFilter = "host ports"
+	roomFilter  = "resources"
+)
+
+func (f *filter) yields() bool { return f.name == portsFilter || f.name == roomFilter }
 
 // job is a request with what its checks need prepared.
 type job struct {

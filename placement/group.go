@@ -154,6 +154,10 @@ func (g *group) decide(r *Request) {
 	}
 	g.decided++
 	if best == nil {
+		if node, ok := g.plan.makeRoom(g.job); ok {
+			g.plan.refuse(r, "waits for tasks of a lower priority to leave "+g.plan.snap.nodes[node].Name)
+			return
+		}
 		reason := g.plan.explain(g.job)
 		if !replaces {
 			g.refused = reason

@@ -14,6 +14,8 @@ import (
 type Plan struct {
 	Assign  []Choice
 	Pending []Refusal
+	// Evict are tasks that leave for some of those that are pending.
+	Evict []Eviction
 	// SetAside names services whose requests cannot be decided on.
 	SetAside []state.SetAside
 	// Left is how many requests, the last ones, were not come to.
@@ -93,6 +95,8 @@ type plan struct {
 	candidates []candidate
 	domains    []Domain
 	batch      []placed
+	yards      map[int]*yard // by node
+	visits     int           // of nodes, for evictions
 	out        Plan
 }
 
@@ -105,7 +109,7 @@ func newPlan(snap Snapshot, seed uint64, filters []filter) *plan {
 		ports: map[int][]cluster.Port{}, wanted: map[cluster.ServiceID]map[int]int{},
 		open: newBitset(len(snap.nodes)), columns: map[string]*column{},
 		matches: map[cluster.Constraint]bitset{}, spreads: map[string]*spread{},
-		aside: map[cluster.ServiceID]bool{}, set: newBitset(len(snap.nodes)),
+		aside: map[cluster.ServiceID]bool{}, yards: map[int]*yard{}, set: newBitset(len(snap.nodes)),
 	}
 	for i, why := range snap.blocked {
 		if why == "" {

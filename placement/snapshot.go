@@ -31,6 +31,8 @@ type Snapshot struct {
 	// more: something beyond CPU and memory is held, or GPUs are there.
 	more bool
 
+	view   state.View     // whom evictions look for
+	lowest int            // priority of all services
 	policy cluster.Policy // of services that name none
 	index  map[cluster.NodeID]int
 	held   map[cluster.NodeID]bool // in quarantine
@@ -70,6 +72,7 @@ func weight(v vector) vector {
 // newSnapshot has room for n nodes.
 func newSnapshot(n int) Snapshot {
 	return Snapshot{
+		lowest:   cluster.MaxPriority + 1,
 		nodes:    make([]*cluster.Node, 0, n),
 		blocked:  make([]string, 0, n),
 		hashes:   make([]uint64, 0, n),
@@ -98,7 +101,7 @@ const held = "quarantined: flapping"
 // FromView takes the snapshot of a view. Quarantined nodes take no new task.
 func FromView(v state.View, quarantined map[cluster.NodeID]bool) Snapshot {
 	s := newSnapshot(v.NodeCount())
-	s.policy = v.Settings().Policy
+	s.view, s.policy = v, v.Settings().Policy
 	s.held = quarantined
 	for n := range v.Nodes() {
 		blocked := n.Unschedulable()
@@ -112,6 +115,7 @@ func FromView(v state.View, quarantined map[cluster.NodeID]bool) Snapshot {
 	}
 	for service := range v.Services() {
 		s.keepApart(service)
+		s.lowest = min(s.lowest, service.Spec.Placement.Rank())
 	}
 	return s
 }

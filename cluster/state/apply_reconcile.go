@@ -69,6 +69,10 @@ func (tx *tx) stale(c StopTask, t *cluster.Task) string {
 	if by, ok := tx.tasks.get(string(c.For)); c.For != "" && (!ok || !by.Ready()) {
 		return fmt.Sprintf("%s, which takes over, has failed", c.For)
 	}
+	// One that the same decision creates is not there yet.
+	if by, ok := tx.tasks.get(string(c.By)); ok && (by.Node != "" || by.Desired != cluster.Running) {
+		return fmt.Sprintf("%s, which was to have its place, waits no more", c.By)
+	}
 	if n, ok := tx.nodes.get(string(t.Node)); ok && c.Drained && n.Availability != cluster.Drained {
 		return fmt.Sprintf("node %s has become %s", n.Name, n.Availability)
 	}

@@ -257,6 +257,8 @@ type StopTask struct {
 	Drained bool `cbor:"6,keyasint,omitempty" since:"3"`
 	// Leaving: the task was asked to leave its node.
 	Leaving bool `cbor:"8,keyasint,omitempty" since:"3"`
+	// By is the task of a higher priority that waits for the place.
+	By cluster.TaskID `cbor:"7,keyasint,omitempty" since:"3"`
 }
 
 // Explain tells people why a task is pending.

@@ -1,0 +1,146 @@
+package placement
+
+import (
+	"cmp"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/placement/preempt"
+)
+
+// Eviction is a task that has to leave its node for another of a higher
+// priority.
+type Eviction struct {
+	Task cluster.TaskID
+	For  cluster.TaskID
+}
+
+// evictVisits is how many nodes are looked at for evictions in a plan.
+const evictVisits = 1_000_000
+
+// yard is what evictions have to know of a node.
+type yard struct {
+	// coming is what tasks that are on their way out will give back, less what is
+	// kept for others already.
+	coming  vector
+	claimed []cluster.Port   // ports that are kept for others
+	leaving int              // the lowest priority of those on their way out
+	running []preempt.Victim // with all priorities: a port may be in the way
+}
+
+// yard is made when a node is looked at first.
+func (p *plan) yard(n int) *yard {
+	if y, ok := p.yards[n]; ok {
+		return y
+	}
+	y := &yard{leaving: cluster.MaxPriority + 1}
+	for t := range p.snap.view.TasksOn(p.snap.nodes[n].ID) {
+		if !t.Holds() {
+			continue
+		}
+		rank := cluster.DefaultPriority
+		if s, ok := p.snap.view.Service(t.Service); ok {
+			rank = s.Spec.Placement.Rank()
+		}
+		if t.Desired == cluster.Running {
+			y.running = append(y.running, preempt.Victim{Task: t.ID, Priority: rank, Resources: t.Resources, Ports: t.HostPorts})
+			continue
+		}
+		held := vectorOf(t.Resources)
+		y.coming.add(&held)
+		y.leaving = min(y.leaving, rank)
+	}
+	p.yards[n] = y
+	return y
+}
+
+// exit is a way to make room on a node.
+type exit struct {
+	node  int
+	set   []preempt.Victim
+	cost  preempt.Cost
+	under bool // tasks of a lower priority are on their way out
+}
+
+// makeRoom finds the cheapest tasks whose place the job may take, and keeps that
+// place for it: while tasks of a lower priority are on their way out of a node, no
+// more are evicted, and nobody who comes later gets what they leave.
+func (p *plan) makeRoom(j *job) (node int, ok bool) {
+	most := j.placement().Rank() - preempt.Gap
+	if j.placement().Preempt == cluster.PreemptNever || p.snap.lowest > most {
+		return 0, false
+	}
+	var best exit
+	for n := range p.eligible(j).all() {
+		if p.visits++; p.visits > evictVisits {
+			return 0, false
+		}
+		if e, can := p.exit(n, j, most); can && (!ok || p.compareExits(&e, &best) < 0) {
+			best, ok = e, true
+		}
+	}
+	if !ok || len(best.set) == 0 && !best.under {
+		return 0, false // none, or it has only to wait for what goes by itself
+	}
+	p.evict(j, best)
+	return best.node, true
+}
+
+func (p *plan) exit(n int, j *job, most int) (e exit, ok bool) {
+	for i := range p.filters {
+		if f := &p.filters[i]; f.narrow == nil && !f.yields() && f.check(p, n, j) != (refusal{}) {
+			return e, false
+		}
+	}
+	y := p.yard(n)
+	for _, port := range j.HostPorts {
+		if taken(port, p.ports[n]) || taken(port, y.claimed) {
+			return e, false
+		}
+	}
+	free := p.free[n]
+	free.add(&y.coming)
+	need := preempt.Need{Priority: most + preempt.Gap, Resources: j.Resources, Ports: j.HostPorts, Free: free.resources()}
+	set, ok := preempt.Choose(need, y.running)
+	return exit{n, set, preempt.CostOf(set), y.leaving <= most}, ok
+}
+
+// compareExits orders ways, better ones first.
+func (p *plan) compareExits(a, b *exit) int {
+	if c := a.cost.Compare(b.cost); c != 0 {
+		return c
+	}
+	if a.under != b.under {
+		if a.under {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Compare(p.snap.nodes[a.node].ID, p.snap.nodes[b.node].ID)
+}
+
+// evict writes down who leaves, and keeps the place.
+func (p *plan) evict(j *job, e exit) {
+	y := p.yard(e.node)
+	out := map[cluster.TaskID]bool{}
+	for _, v := range e.set {
+		p.out.Evict = append(p.out.Evict, Eviction{Task: v.Task, For: j.Task})
+		held := vectorOf(v.Resources)
+		y.coming.add(&held)
+		y.leaving = min(y.leaving, v.Priority)
+		out[v.Task] = true
+	}
+	rest := make([]preempt.Victim, 0, len(y.running))
+	for _, v := range y.running {
+		if !out[v.Task] {
+			rest = append(rest, v)
+		}
+	}
+	y.running = rest
+	y.claimed = append(y.claimed, j.HostPorts...)
+	free := &p.free[e.node]
+	for d := range free {
+		left := free[d] + y.coming[d] - j.demand[d]
+		free[d] = min(free[d], left)
+		y.coming[d] = left - free[d]
+	}
+}
