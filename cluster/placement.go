@@ -73,6 +73,9 @@ type Placement struct {
 const (
 	DefaultPriority = 50
 	MaxPriority     = 100
+	// PriorityGap is how much higher the priority of a task must be than that of
+	// one that gives way to it.
+	PriorityGap = 10
 )
 
 // Preempt is whether tasks of a service may take the place of others.

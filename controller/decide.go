@@ -142,7 +142,9 @@ func (d *Decision) merge(v state.View, plan placement.Plan) {
 		}
 	}
 	for _, e := range plan.Evict {
-		d.evict(v, e)
+		if _, fresh := created[e.For]; !fresh { // which the command could not check
+			d.evict(v, e)
+		}
 	}
 	d.SetAside = append(d.SetAside, plan.SetAside...)
 }
@@ -151,10 +153,7 @@ func (d *Decision) merge(v state.View, plan placement.Plan) {
 // meanwhile or the other needs it no more.
 func (d *Decision) evict(v state.View, e placement.Eviction) {
 	victim, _ := v.Task(e.Task)
-	by, ok := v.Task(e.For)
-	if !ok {
-		return
-	}
+	by, _ := v.Task(e.For)
 	s, _ := v.Service(by.Service)
 	stop := state.StopTask{
 		Task: e.Task, By: e.For,
@@ -164,22 +163,6 @@ func (d *Decision) evict(v state.View, e placement.Eviction) {
 		stop.Seen = s.Updated
 	}
 	d.Stop = append(d.Stop, stop)
-}
-
-// service is that of a task of the view, or of one that the decision creates.
-func (d *Decision) service(v state.View, id cluster.TaskID) *cluster.Service {
-	t, ok := v.Task(id)
-	for i := range d.Create {
-		if d.Create[i].ID == id {
-			t, ok = &d.Create[i], true
-		}
-	}
-	if ok {
-		if s, known := v.Service(t.Service); known {
-			return s
-		}
-	}
-	return &cluster.Service{}
 }
 
 func quarantined(until map[cluster.NodeID]time.Time, now time.Time) map[cluster.NodeID]bool {

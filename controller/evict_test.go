@@ -67,6 +67,7 @@ func TestDecideEvicts(t *testing.T) {
 			w.settle()
 			w.runAll()
 			w.deploy(map[string]cluster.ServiceSpec{"db": filled, "web": onA(tt.web)})
+			w.do(w.decide().Reconcile) // the tasks are there, and wait
 			d := w.decide()
 			if len(d.Stop) != tt.evicted {
 				t.Fatalf("stops %+v, want %d", d.Stop, tt.evicted)
@@ -138,15 +139,31 @@ func TestAnEvictionThatIsNotNeededAnyMoreIsRefused(t *testing.T) {
 	w.deploy(map[string]cluster.ServiceSpec{"db": spec(2, 4000)})
 	w.settle()
 	w.deploy(map[string]cluster.ServiceSpec{"db": spec(2, 4000), "web": spec(1, 1000, prior(80))})
-	d := w.decide()
-	stops := d.Stop
-	d.Stop = nil
-	w.do(d.Reconcile) // the task is there, and no place for it yet
-	by := stops[0].By
-	w.do(state.Reconcile{Stop: []state.StopTask{{Task: by, Reason: "scaled"}}})
-	if r := w.try(state.Reconcile{Stop: stops}); len(r.Refused) != 1 || !strings.Contains(r.Refused[0].Reason, "waits no more") {
-		t.Errorf("refused %v", r.Refused)
+	w.do(w.decide().Reconcile)
+	stop := state.Reconcile{Stop: w.decide().Stop}
+	for name, tt := range map[string]struct {
+		do   state.Body
+		want bool
+	}{
+		"it waits":                 {state.RemoveToken{ID: "tok"}, false},
+		"it is stopped":            {state.Reconcile{Stop: []state.StopTask{{Task: stop.Stop[0].By, Reason: "scaled"}}}, true},
+		"its priority is lower":    {w.put(spec(2, 4000), spec(1, 1000, prior(59))), true},
+		"it is to preempt nobody":  {w.put(spec(2, 4000), spec(1, 1000, prior(80), neverPreempts)), true},
+		"the victim's has changed": {w.put(spec(2, 4000, prior(51)), spec(1, 1000, prior(80))), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := w.st.View().Fork()
+			st.Apply(w.index+1, state.Command{At: w.now, Body: tt.do})
+			if r := st.Apply(w.index+2, state.Command{At: w.now, Body: stop}); (len(r.Refused) == 1) != tt.want {
+				t.Errorf("refused %v", r.Refused)
+			}
+		})
 	}
+}
+
+// put deploys db and web.
+func (w *world) put(db, web cluster.ServiceSpec) state.PutStack {
+	return state.PutStack{Stack: "s", Services: []state.NamedSpec{{Name: "db", Spec: db}, {Name: "web", Spec: web}}}
 }
 
 // However priorities, rooms and deploys come, evictions come to an end, nobody is

@@ -110,7 +110,8 @@ func (s *simulation) noteVictims(d Decision) {
 		if !ok || stop.By == "" {
 			continue
 		}
-		by := d.service(v, stop.By)
+		waits, _ := v.Task(stop.By)
+		by, _ := v.Service(waits.Service)
 		s.victims = append(s.victims, api.Victim{
 			Service: string(t.Service), Slot: t.Slot, Node: nodeName(v, t.Node), By: string(by.ID), Priority: by.Spec.Placement.Rank(),
 		})

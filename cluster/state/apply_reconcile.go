@@ -69,9 +69,8 @@ func (tx *tx) stale(c StopTask, t *cluster.Task) string {
 	if by, ok := tx.tasks.get(string(c.For)); c.For != "" && (!ok || !by.Ready()) {
 		return fmt.Sprintf("%s, which takes over, has failed", c.For)
 	}
-	// One that the same decision creates is not there yet.
-	if by, ok := tx.tasks.get(string(c.By)); ok && (by.Node != "" || by.Desired != cluster.Running) {
-		return fmt.Sprintf("%s, which was to have its place, waits no more", c.By)
+	if c.By != "" && !tx.givesWay(t, c.By) {
+		return fmt.Sprintf("%s, which was to have its place, waits no more for it", c.By)
 	}
 	if n, ok := tx.nodes.get(string(t.Node)); ok && c.Drained && n.Availability != cluster.Drained {
 		return fmt.Sprintf("node %s has become %s", n.Name, n.Availability)
@@ -80,6 +79,24 @@ func (tx *tx) stale(c StopTask, t *cluster.Task) string {
 		return "it is not to leave its node any more"
 	}
 	return ""
+}
+
+// givesWay reports whether the other task waits for a node and is so much more
+// important that it may have the place of t.
+func (tx *tx) givesWay(t *cluster.Task, other cluster.TaskID) bool {
+	by, ok := tx.tasks.get(string(other))
+	if !ok || by.Node != "" || by.Desired != cluster.Running {
+		return false
+	}
+	s, ok := tx.services.get(string(by.Service))
+	if !ok || s.Spec.Placement.Preempt == cluster.PreemptNever {
+		return false
+	}
+	rank := cluster.DefaultPriority
+	if victim, ok := tx.services.get(string(t.Service)); ok {
+		rank = victim.Spec.Placement.Rank()
+	}
+	return s.Spec.Placement.Rank() >= rank+cluster.PriorityGap
 }
 
 // create adds a task to its slot. A task that carries a node is placed at once

@@ -69,6 +69,8 @@ func stoppedSoon(before, after State, t *cluster.Task) string {
 	mustMove := t.Generation != svc.Generation || node.Availability == cluster.Drained ||
 		(t.Pinned != "") != (svc.Spec.Mode == cluster.Global) || asked(after, t)
 	switch {
+	case givesWay(before, t) || givesWay(after, t):
+		return ""
 	case !mustMove:
 		return "nothing asked for it"
 	case svc.Policy().Order == cluster.StopFirst:
@@ -81,6 +83,23 @@ func stoppedSoon(before, after State, t *cluster.Task) string {
 func asked(after State, t *cluster.Task) bool {
 	is, ok := after.Task(t.ID)
 	return ok && t.Leaving(is.Updated)
+// givesWay reports whether a task waits for a node whose service is so much more
+// important that it may have the place of t.
+func givesWay(s State, t *cluster.Task) bool {
+	svc, ok := s.Service(t.Service)
+	if !ok {
+		return false
+	}
+	for o := range s.Tasks() {
+		if o.Node != "" || !live(o) {
+			continue
+		}
+		by, ok := s.Service(o.Service)
+		if ok && by.Spec.Placement.Preempt == "" && by.Spec.Placement.Rank() >= svc.Spec.Placement.Rank()+cluster.PriorityGap {
+			return true
+		}
+	}
+	return false
 }
 
 // wanted reports whether the service, as it is now, has a place for a task

@@ -56,6 +56,12 @@ func (u *users) spec() cluster.ServiceSpec {
 	if w.chance(0.2) {
 		s.Preferences = []string{"node.labels.zone"}
 	}
+	if w.chance(0.4) {
+		s.Placement.Priority = new(w.rand.IntN(cluster.MaxPriority + 1))
+	}
+	if w.chance(0.1) {
+		s.Placement.Preempt = cluster.PreemptNever
+	}
 	s.Template.Ports = u.ports()
 	s.Template.Restart = u.restart()
 	s.Update = u.update()

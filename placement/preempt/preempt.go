@@ -10,7 +10,7 @@ import (
 
 // Gap is how much higher the priority of a task must be than that of one that
 // gives way to it.
-const Gap = 10
+const Gap = cluster.PriorityGap
 
 // exact is up to how many candidates every set of them is tried; beyond it a set
 // of more than two is found step by step and may not be the cheapest.
