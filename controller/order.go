@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -13,15 +15,15 @@ import (
 // of the cluster's settings.
 func inOrder(v state.View, reqs []placement.Request) []placement.Request {
 	settings := v.Settings()
+	if (settings.Queue == "" || settings.Queue == cluster.QueuePriority) && slices.IsSortedFunc(reqs, byPriority) {
+		return reqs
+	}
 	items, at := make([]queue.Item, len(reqs)), make(map[cluster.TaskID]int, len(reqs))
 	learned := map[cluster.ServiceID]time.Duration{}
 	for i := range reqs {
 		r := &reqs[i]
 		at[r.Task] = i
-		items[i] = queue.Item{Task: r.Task, Priority: r.Placement.Rank(), Stack: r.Service.Stack(), Resources: r.Resources}
-		if t, ok := v.Task(r.Task); ok {
-			items[i].Since = t.Created
-		}
+		items[i] = queue.Item{Task: r.Task, Priority: r.Placement.Rank(), Since: r.Since, Stack: r.Service.Stack(), Resources: r.Resources}
 		if settings.Queue == cluster.QueueShortestJob {
 			if _, ok := learned[r.Service]; !ok {
 				learned[r.Service] = expected(v, r)
@@ -39,6 +41,12 @@ func inOrder(v state.View, reqs []placement.Request) []placement.Request {
 		out[i] = reqs[at[items[i].Task]]
 	}
 	return out
+}
+
+// byPriority is the order of cluster.QueuePriority, in which most lists are that
+// only hold tasks of one priority.
+func byPriority(a, b placement.Request) int {
+	return cmp.Or(cmp.Compare(b.Placement.Rank(), a.Placement.Rank()), a.Since.Compare(b.Since), cmp.Compare(a.Task, b.Task))
 }
 
 // expected is how long a task of the request's service is likely to run: what it

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"slices"
+	"time"
 
 	"github.com/musterhq/muster/cluster"
 )
@@ -11,6 +12,7 @@ type Request struct {
 	Task       cluster.TaskID
 	Service    cluster.ServiceID
 	Generation uint64
+	Since      time.Time // when the task began to wait
 	// Pinned is the only node that may take the task; empty: any.
 	Pinned cluster.NodeID
 	// Replaces is the task that this one takes over from. It does not count
@@ -54,7 +56,7 @@ func (r *Request) placement() *cluster.Placement {
 // RequestOf asks for a node for the task, whose generation's template is t.
 func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Request {
 	r := Request{
-		Task: task.ID, Service: task.Service, Generation: task.Generation,
+		Task: task.ID, Service: task.Service, Generation: task.Generation, Since: task.Created,
 		Pinned: task.Pinned, Replaces: task.Replaces, Resources: task.Resources, HostPorts: task.HostPorts,
 		Devices:    t.Devices,
 		MaxPerNode: t.MaxPerNode, Preferences: s.Spec.Preferences, Placement: &s.Spec.Placement,
@@ -73,7 +75,7 @@ func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Reque
 	return r
 }
 
-// alike reports whether the two differ in nothing but the task.
+// alike reports whether the two differ in nothing but the task and its time.
 func (r *Request) alike(o *Request) bool {
 	return r.Service == o.Service && r.Generation == o.Generation && r.Pinned == o.Pinned &&
 		r.Leaves == o.Leaves && r.Back == o.Back && r.Goes == o.Goes && r.Resources == o.Resources && r.MaxPerNode == o.MaxPerNode && r.Invalid == o.Invalid &&

@@ -160,6 +160,34 @@ func TestHostSafety(t *testing.T) {
 	check(t, HostSafety(h), PortTwice)
 }
 
+// A healthy task may be stopped for one that waits and is important enough.
+func TestStepWithPriorities(t *testing.T) {
+	for name, tt := range map[string]struct {
+		priority int
+		preempt  cluster.Preempt
+		node     cluster.NodeID
+		want     []Rule
+	}{
+		"for one of a higher priority": {priority: 60},
+		"not high enough":              {priority: 59, want: []Rule{StoppedSoon}},
+		"that evicts nobody":           {priority: 60, preempt: cluster.PreemptNever, want: []Rule{StoppedSoon}},
+		"that has a node":              {priority: 60, node: "n2", want: []Rule{StoppedSoon}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			by := &cluster.Service{ID: "s/by", Generation: 2}
+			by.Spec.Placement = cluster.Placement{Priority: &tt.priority, Preempt: tt.preempt}
+			w.task("t3", 1, tt.node).Service = by.ID
+			services := []*cluster.Service{w.web, by}
+			before := NewFacts(w.nodes, services, slices.Clone(w.tasks))
+			stopped := *w.tasks[0]
+			stopped.Desired = cluster.Stopped
+			w.tasks[0] = &stopped
+			check(t, Step(before, NewFacts(w.nodes, services, w.tasks), "t1", nil), tt.want...)
+		})
+	}
+}
+
 func TestStep(t *testing.T) {
 	successor := func(w *world, ready bool) {
 		s := w.task("t3", 1, "n2")
