@@ -32,6 +32,8 @@ const (
 	TaintPrefix = "muster.taint."
 	// PoolLabel is a name that several nodes share.
 	PoolLabel = "pool"
+	// ZoneLabel is what several nodes lose together.
+	ZoneLabel = "zone"
 )
 
 // Bounds of the lists of a Placement.
@@ -39,6 +41,7 @@ const (
 	MaxTolerations = 100
 	MaxAffinities  = 20
 	MaxApart       = 100
+	MaxNear        = 20
 	MaxWeight      = 100 // of an affinity, either way
 )
 
@@ -67,6 +70,9 @@ type Placement struct {
 	Expected time.Duration `cbor:"9,keyasint,omitempty" json:"expected,omitempty"`
 	// Rebalance says who may move its tasks to better nodes; "": RebalanceManual.
 	Rebalance Rebalance `cbor:"11,keyasint,omitempty" json:"rebalance,omitempty"`
+	// Near are services whose nodes, and then whose zones, are better places;
+	// named as in ApartFrom.
+	Near []string `cbor:"10,keyasint,omitempty" json:"near,omitempty"`
 }
 
 // Priorities.
@@ -83,6 +89,14 @@ type Preempt string
 
 // PreemptNever: they wait for room.
 const PreemptNever Preempt = "never"
+
+// ServiceNamed is the service that a service of the stack means by a name.
+func ServiceNamed(name, stack string) ServiceID {
+	if strings.Contains(name, "/") {
+		return ServiceID(name)
+	}
+	return NewServiceID(stack, name)
+}
 
 // Rank is the service's priority.
 func (p *Placement) Rank() int {
@@ -204,6 +218,7 @@ func (p *Placement) validateLists(field string) error {
 		{"tolerations", len(p.Tolerations), MaxTolerations},
 		{"affinities", len(p.Affinities), MaxAffinities},
 		{"apart_from", len(p.ApartFrom), MaxApart},
+		{"near", len(p.Near), MaxNear},
 	} {
 		if list.size > list.most {
 			return Invalid(at(field, list.name), fmt.Sprintf("has %d entries, at most %d are allowed", list.size, list.most), "")
@@ -223,8 +238,13 @@ func (p *Placement) validateLists(field string) error {
 			return Invalid(where+".weight", fmt.Sprintf("%d is not between 1 and %d, or below 0", a.Weight, MaxWeight), "give a number such as 50, or -50 for nodes to avoid")
 		}
 	}
-	for i, s := range p.ApartFrom {
-		where := fmt.Sprintf("%s[%d]", at(field, "apart_from"), i)
+	return first(validateServices(at(field, "apart_from"), p.ApartFrom), validateServices(at(field, "near"), p.Near))
+}
+
+// validateServices checks names of services of the same stack, or of others.
+func validateServices(field string, names []string) error {
+	for i, s := range names {
+		where := fmt.Sprintf("%s[%d]", field, i)
 		for part := range strings.SplitSeq(s, "/") {
 			if err := ValidateName(where, part); err != nil {
 				return err

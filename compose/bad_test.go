@@ -118,6 +118,7 @@ func TestBadFieldsAreNamed(t *testing.T) {
 		"too much priority":    {web("x-muster: {priority: 101}"), "services.web.x-muster.priority", "101 is not between 0 and 100"},
 		"preempt now and then": {web("x-muster: {preempt: sometimes}"), "services.web.x-muster.preempt", "use never"},
 		"expected never":       {web("x-muster: {expected: soon}"), "services.web.x-muster.expected", "not a time"},
+		"near to nobody":       {web("x-muster: {near: [A b]}"), "services.web.x-muster.near[0]", "use"},
 		"taint without name":   {web("x-muster: {tolerations: ['=x']}"), "services.web.x-muster.tolerations[0]", "names no taint"},
 		"fencing":              {web("x-muster: {guarantee: at-most-one}"), "services.web.x-muster.guarantee", "until fencing exists"},
 		"unknown of ours":      {web("x-muster: {fence: at-most-one}"), "services.web.x-muster.fence", "not a field of Muster"},

@@ -147,6 +147,7 @@ var serviceFields = []field{
 	{path: "services.*.x-muster.affinities.[].constraint", verdict: honoured, note: "as in `deploy.placement.constraints`, but a wish"},
 	{path: "services.*.x-muster.affinities.[].weight", verdict: honoured, note: "-100 to 100"},
 	{path: "services.*.x-muster.apart_from", verdict: honoured, note: "services that this one shares no node with: `db`, or `shop/db` in another stack"},
+	{path: "services.*.x-muster.near", verdict: honoured, note: "services whose nodes, and then whose zones, are preferred: `db`, or `shop/db` in another stack"},
 	{path: "services.*.x-muster.priority", verdict: honoured, note: "0 to 100, 50 without one: who gets a node first; see [placement](placement.md#who-goes-first)"},
 	{path: "services.*.x-muster.preempt", verdict: honoured, note: "`never`: its tasks take nobody's place, they wait"},
 	{path: "services.*.x-muster.expected", verdict: honoured, note: "how long a task is likely to run until it ends by itself, such as `10m`: for the queue `sjf`"},

@@ -39,6 +39,7 @@ type candidate struct {
 	crowded int   // 1 where the CPU would be
 	liked   int   // weights of the affinities that the node matches
 	service int   // tasks of the service; 0 where the policy does not care
+	near    nearness
 	cost    int64 // in millionths
 	tasks   int32
 	tie     uint64
@@ -53,8 +54,9 @@ func (p *plan) newGroup(r *Request) *group {
 	g.more = g.weight.more()
 	g.counts = make([]int, len(g.spread.domains))
 	g.candidates = p.candidates[:0]
+	near := p.near(r)
 	for i := range p.eligible(j).all() {
-		c := candidate{node: i, leaf: g.spread.leaf[i], liked: p.liked(j, i), tie: tie(p.seed, p.snap.hashes[i])}
+		c := candidate{node: i, leaf: g.spread.leaf[i], liked: p.liked(j, i), near: near.of(i), tie: tie(p.seed, p.snap.hashes[i])}
 		g.rate(&c)
 		g.candidates = append(g.candidates, c)
 	}

@@ -59,6 +59,8 @@ func (p *plan) again(one placed) (moved bool) {
 		if best != stay {
 			best, second = stay, best
 		}
+	if best.failed >= stay.failed && best.crowded >= stay.crowded && g.compareDomains(best.leaf, stay.leaf) >= 0 && best.near >= stay.near && best.cost >= stay.cost {
+		best = stay
 	}
 	*choice = g.take(best, second)
 	return best.node != at

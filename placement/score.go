@@ -24,6 +24,8 @@ type Score struct {
 	// Service is how many of the service's tasks the node has; 0 where the
 	// policy does not look at it.
 	Service int
+	// Near is how far the services are that it is to be near to.
+	Near nearness
 	// Cost is what the policy's Terms come to, in millionths; their sum is
 	// compared. A task that reserves no CPU counts as a tenth of a core, one
 	// that reserves no memory as 64 MiB.
@@ -67,6 +69,9 @@ func (s *Score) append(b []byte) []byte {
 		b = strconv.AppendInt(b, int64(s.Service), 10)
 		b = append(b, " on the node, "...)
 	}
+	if s.Near != 0 {
+		fmt.Fprintf(&b, "%s, ", s.Near)
+	}
 	for i, term := range s.Terms() {
 		b = append(append(b, term...), ' ')
 		b = append(appendPercent(b, s.Cost[i]), ", "...)
@@ -101,6 +106,9 @@ func (g *group) compare(a, b *candidate) int {
 	if a.service != b.service {
 		return cmp.Compare(a.service, b.service)
 	}
+	if a.near != b.near {
+		return cmp.Compare(a.near, b.near)
+	}
 	if a.cost != b.cost {
 		return cmp.Compare(a.cost, b.cost)
 	}
@@ -131,7 +139,7 @@ func (g *group) score(c *candidate) Score {
 	cost := g.costs(c.node)
 	return Score{
 		Policy: g.policy.name, Spread: g.domainsOf(c.leaf), Service: c.service,
-		Cost: cost.parts(), Affinity: c.liked, Failed: c.failed, Crowded: c.crowded, Tasks: int(c.tasks),
+		Cost: cost.parts(), Affinity: c.liked, Failed: c.failed, Crowded: c.crowded, Near: c.near, Tasks: int(c.tasks),
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"hash/fnv"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
@@ -144,10 +143,7 @@ func (s *Snapshot) keepApart(service *cluster.Service) {
 		}
 	}
 	for _, name := range service.Spec.Placement.ApartFrom {
-		other := cluster.ServiceID(name)
-		if !strings.Contains(name, "/") {
-			other = cluster.ServiceID(service.ID.Stack() + "/" + name)
-		}
+		other := cluster.ServiceNamed(name, service.ID.Stack())
 		note(service.ID, other)
 		note(other, service.ID)
 	}

@@ -183,3 +183,42 @@ func TestThousandsOfConstraintsAreAnswered(t *testing.T) {
 	r.Constraints = append(r.Constraints, cluster.Constraint{Key: "node.labels.x", Op: cluster.NotEqual, Value: "1"})
 	wantReason(t, Place(s, []Request{r}, 1), "100 nodes: does not match node.labels.x!=1")
 }
+
+// A service is near to another where it can be: on its node, else in its zone.
+func TestNear(t *testing.T) {
+	for name, tt := range map[string]struct {
+		near []string
+		size int64 // of the other's task, on n3
+		want string
+	}{
+		"on the node":      {[]string{"o/db"}, gib, "n3"},
+		"in the zone":      {[]string{"o/db"}, 4 * gib, "n4"},
+		"one of two":       {[]string{"nobody", "o/db"}, gib, "n3"},
+		"nobody":           {nil, gib, "n2"}, // n1 and n4 are as empty, and later by chance
+		"who is not there": {[]string{"db"}, gib, "n2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, zoned("n1", "a", "n2", "a", "n3", "b", "n4", "b")...)
+			w.service("o/db", memory(tt.size))
+			w.task("o/db", on("n3"))
+			w.service(web, func(s *cluster.ServiceSpec) {
+				memory(gib)(s)
+				s.Placement = cluster.Placement{Policy: cluster.PolicySpread, Near: tt.near}
+			})
+			w.task(web)
+			wantNodes(t, w, tt.want)
+		})
+	}
+}
+
+// Nearness to a service of the same plan counts, too.
+func TestNearInOnePlan(t *testing.T) {
+	w := newWorld(t, named("n1", "n2", "n3")...)
+	w.service("o/db", memory(gib))
+	w.service(web, func(s *cluster.ServiceSpec) { s.Placement = cluster.Placement{Policy: cluster.PolicySpread, Near: []string{"o/db"}} })
+	w.task("o/db")
+	w.task(web)
+	if got := w.nodesOf(w.plan()); got[0] != got[1] {
+		t.Errorf("nodes %v, want one", got)
+	}
+}

@@ -60,6 +60,9 @@ func (u *users) spec() cluster.ServiceSpec {
 		s.Placement.Priority = new(w.rand.IntN(cluster.MaxPriority + 1))
 	}
 	if w.chance(0.1) {
+		s.Placement.Near = []string{"web"}
+	}
+	if w.chance(0.1) {
 		s.Placement.Preempt = cluster.PreemptNever
 	}
 	s.Template.Ports = u.ports()
