@@ -35,13 +35,15 @@ const (
 	Partition   Kind = "partition"
 	Together    Kind = "apart"
 	LargerNode  Kind = "size" // more than the node has when it is empty
+	MoreDevices Kind = "devices"
+	Stay        Kind = "stay" // on the node that it is to leave
 	Recover     Kind = "recover"
 )
 
 // kinds are all of them, the cheapest first: what an operator does without
 // harm, then what takes room from others, then what gives up a rule of the
 // service, then what needs another host or one that works again.
-var kinds = []Kind{Uncordon, MoreRoom, FreePort, MorePerNode, Tolerate, Allow, LeavePool, Partition, Together, LargerNode, Recover}
+var kinds = []Kind{Uncordon, MoreRoom, FreePort, MorePerNode, Stay, MoreDevices, Tolerate, Allow, LeavePool, Partition, Together, LargerNode, Recover}
 
 // Change is one thing that would be different.
 type Change struct {

@@ -71,7 +71,7 @@ func (p *plan) makeRoom(j *job) (node int, ok bool) {
 	}
 	var best exit
 	for n := range p.eligible(j).all() {
-		if p.visits++; p.visits > evictVisits {
+		if p.sought++; p.sought > evictVisits {
 			return 0, false
 		}
 		if e, can := p.exit(n, j, most); can && (!ok || p.compareExits(&e, &best) < 0) {

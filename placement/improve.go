@@ -55,12 +55,10 @@ func (p *plan) again(one placed) (moved bool) {
 		panic("the place that a task had is none")
 	}
 	stay := &g.candidates[old]
-	if best.failed >= stay.failed && best.crowded >= stay.crowded && g.compareDomains(best.leaf, stay.leaf) >= 0 && best.cost >= stay.cost {
+	if best.failed >= stay.failed && best.crowded >= stay.crowded && g.compareDomains(best.leaf, stay.leaf) >= 0 && best.near >= stay.near && best.cost >= stay.cost {
 		if best != stay {
 			best, second = stay, best
 		}
-	if best.failed >= stay.failed && best.crowded >= stay.crowded && g.compareDomains(best.leaf, stay.leaf) >= 0 && best.near >= stay.near && best.cost >= stay.cost {
-		best = stay
 	}
 	*choice = g.take(best, second)
 	return best.node != at

@@ -16,12 +16,13 @@ const (
 	PartCrowded
 	PartSpread
 	PartService
+	PartNear
 	PartCost
 	PartTasks
 )
 
 func (p Part) String() string {
-	return [...]string{"chance", "failures", "crowded", "spread", "service", "cost", "tasks"}[p]
+	return [...]string{"chance", "failures", "crowded", "spread", "service", "near", "cost", "tasks"}[p]
 }
 
 // Loss is by what a node comes after another.
@@ -49,6 +50,8 @@ func (g *group) lost(first, second *candidate) Loss {
 		return Loss{Part: PartSpread, Level: level - 1, By: int64(g.counts[b] - g.counts[a])}
 	case first.service != second.service:
 		return Loss{Part: PartService, By: int64(second.service - first.service)}
+	case first.near != second.near:
+		return Loss{Part: PartNear, By: int64(second.near - first.near)}
 	case first.cost != second.cost:
 		return Loss{Part: PartCost, By: second.cost - first.cost}
 	case first.tasks != second.tasks:
@@ -85,6 +88,9 @@ func (l Loss) append(b []byte, spread []Domain) []byte {
 	}
 	if l.Part == PartCrowded {
 		return append(b, "its CPU, which is crowded"...)
+	}
+	if l.Part == PartNear {
+		return append(b, "its distance from what the service is to be near"...)
 	}
 	if l.Part == PartCost {
 		return append(appendPercent(b, l.By), " of cost"...)

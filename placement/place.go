@@ -96,7 +96,7 @@ type plan struct {
 	domains    []Domain
 	batch      []placed
 	yards      map[int]*yard // by node
-	visits     int           // of nodes, for evictions
+	sought     int           // nodes that were looked at for evictions
 	out        Plan
 }
 

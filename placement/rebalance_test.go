@@ -244,6 +244,9 @@ func (w *world) somewhere(id cluster.ServiceID, draw func(int) int) {
 		return
 	}
 	tpl := s.Spec.Template
+	if len(tpl.Devices) > 0 {
+		return // which devices, only placement says
+	}
 	t := &cluster.Task{Service: id, Resources: tpl.Reservations, HostPorts: tpl.HostPorts()}
 	var may []string
 	for n := range v.Nodes() {

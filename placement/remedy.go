@@ -15,10 +15,12 @@ var remedies = map[string]func(p *plan, n int, j *job) []Change{
 	"schedulable":  openNode,
 	"labels":       admit,
 	"constraints":  relax,
+	"leaves":       stay,
 	"apart":        bringTogether,
 	"max per node": raiseMax,
 	"host ports":   freePorts,
 	"resources":    makeRoom,
+	"devices":      bringDevices,
 }
 
 func openNode(p *plan, n int, _ *job) []Change {
@@ -204,4 +206,51 @@ func makeRoom(p *plan, n int, j *job) []Change {
 		s.free[n].add(&need)
 	}
 	return []Change{c}
+}
+
+func stay(p *plan, n int, _ *job) []Change {
+	node := p.snap.nodes[n]
+	return []Change{{
+		Kind: Stay, Node: node.ID, Text: fmt.Sprintf("%s without the wish that the task leave it (muster rebalance --cancel)", node.Name),
+		do: func(_ *Snapshot, r *Request) { r.Leaves = "" },
+	}}
+}
+
+// bringDevices has the node's devices free, and those that it lacks there.
+func bringDevices(p *plan, n int, j *job) []Change {
+	node := *p.snap.nodes[n]
+	request, short := cluster.ShortDevices(node.Devices, p.usedDevices(n), j.Devices)
+	node.Devices = slices.Clone(node.Devices)
+	for i := range j.Devices {
+		node.Devices = lend(node.Devices, &j.Devices[i])
+	}
+	return []Change{{
+		Kind: MoreDevices, Node: node.ID, what: j.Devices[request].Kind, size: float64(short),
+		Text: fmt.Sprintf("devices on %s (%s)", node.Name, j.Devices[request].Short(short)),
+		do: func(s *Snapshot, _ *Request) {
+			s.nodes = slices.Clone(s.nodes)
+			s.nodes[n] = &node
+			s.devices = maps.Clone(s.devices)
+			if s.devices == nil {
+				s.devices = map[int][]int64{}
+			}
+			s.devices[n] = make([]int64, len(node.Devices))
+		},
+	}}
+}
+
+// lend adds what would serve one more request.
+func lend(have []cluster.HostDevice, r *cluster.DeviceRequest) []cluster.HostDevice {
+	ids := slices.Clone(r.IDs)
+	if len(ids) == 0 {
+		for i := int64(0); i == 0 || i*cluster.WholeDevice < r.Milli; i++ {
+			ids = append(ids, fmt.Sprintf("another %s %d", r.Kind, len(have)+int(i)))
+		}
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(have, func(d cluster.HostDevice) bool { return d.Kind == r.Kind && d.ID == id }) {
+			have = append(have, cluster.HostDevice{Kind: r.Kind, ID: id, Driver: r.Driver})
+		}
+	}
+	return have
 }

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 
 	"github.com/musterhq/muster/cluster"
@@ -70,7 +71,7 @@ func (s *Score) append(b []byte) []byte {
 		b = append(b, " on the node, "...)
 	}
 	if s.Near != 0 {
-		fmt.Fprintf(&b, "%s, ", s.Near)
+		b = fmt.Appendf(b, "%s, ", s.Near)
 	}
 	for i, term := range s.Terms() {
 		b = append(append(b, term...), ' ')

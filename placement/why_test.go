@@ -284,7 +284,7 @@ func (w *world) enact(q Proposal, r *Request) Snapshot {
 		case Recover:
 			w.do(state.Reconcile{Conditions: []state.NodeCondition{{Node: c.Node, Condition: cluster.Ready}}})
 		case MoreRoom, LargerNode:
-			w.do(state.UpdateNode{ID: c.Node, Capacity: n.Capacity.Add(c.Room)})
+			w.do(state.UpdateNode{ID: c.Node, Capacity: n.Capacity.Add(c.Room), Devices: n.Devices})
 		}
 	}
 	snap := FromView(w.st.View(), nil)

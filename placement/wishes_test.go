@@ -215,7 +215,9 @@ func TestNear(t *testing.T) {
 func TestNearInOnePlan(t *testing.T) {
 	w := newWorld(t, named("n1", "n2", "n3")...)
 	w.service("o/db", memory(gib))
-	w.service(web, func(s *cluster.ServiceSpec) { s.Placement = cluster.Placement{Policy: cluster.PolicySpread, Near: []string{"o/db"}} })
+	w.service(web, func(s *cluster.ServiceSpec) {
+		s.Placement = cluster.Placement{Policy: cluster.PolicySpread, Near: []string{"o/db"}}
+	})
 	w.task("o/db")
 	w.task(web)
 	if got := w.nodesOf(w.plan()); got[0] != got[1] {

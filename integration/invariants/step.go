@@ -83,6 +83,8 @@ func stoppedSoon(before, after State, t *cluster.Task) string {
 func asked(after State, t *cluster.Task) bool {
 	is, ok := after.Task(t.ID)
 	return ok && t.Leaving(is.Updated)
+}
+
 // givesWay reports whether a task waits for a node whose service is so much more
 // important that it may have the place of t.
 func givesWay(s State, t *cluster.Task) bool {

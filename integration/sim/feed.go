@@ -217,7 +217,7 @@ func assignmentsOf(v state.View, tasks []*cluster.Task) []worker.Assignment {
 		s, _ := v.Service(t.Service)
 		tpl, _ := s.Template(t.Generation)
 		task := *t
-		task.Updated = time.Time{}
+		task.Updated, task.Why = time.Time{}, ""
 		task.Observed = cluster.Observed{Restarts: t.Observed.Restarts}
 		out = append(out, worker.Assignment{Task: task, Template: tpl, Stack: t.Service.Stack()})
 	}
