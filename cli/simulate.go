@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 
@@ -79,7 +80,7 @@ func parseHosts(text string) (api.SimulatedHosts, error) {
 	cores, cpuErr := strconv.ParseFloat(cpus, 64)
 	var size configs.Size
 	sizeErr := size.Set(memory)
-	if !ok || err != nil || cpuErr != nil || sizeErr != nil || n < 1 {
+	if !ok || err != nil || cpuErr != nil || sizeErr != nil || n < 1 || math.IsNaN(cores) || math.IsInf(cores, 0) {
 		return api.SimulatedHosts{}, usagef("--add %q is not of the form CPUSxMEMORY=N, such as 4x16G=2", text)
 	}
 	return api.SimulatedHosts{Count: n, CPUs: cores, Memory: int64(size)}, nil

@@ -33,6 +33,12 @@ func (p *plan) column(key string) *column {
 	return c
 }
 
+// nobodyHas reports whether the key is a label that every node lacks.
+func (p *plan) nobodyHas(key string) bool {
+	values := p.column(key).values
+	return strings.Contains(key, ".labels.") && len(values) == 1 && values[0] == ""
+}
+
 // matching are the nodes that satisfy a constraint, found once in a plan. The
 // constraint is asked once for each value that nodes have.
 func (p *plan) matching(c cluster.Constraint) bitset {

@@ -14,8 +14,33 @@ import (
 const maxReasons = 5
 
 // explain says why none of the nodes takes the job: "2 nodes: 512 MiB short;
-// 1 node: cordoned". Most frequent reasons come first.
+// 1 node: cordoned". Most frequent reasons come first. Constraints that exclude
+// each other are said before.
 func (p *plan) explain(j *job) string {
+	if a, b, ok := contradiction(j.Constraints); ok {
+		return fmt.Sprintf("%s and %s exclude each other; %s", a, b, p.reasons(j))
+	}
+	return p.reasons(j)
+}
+
+// contradiction finds two constraints that no value of their key satisfies: one
+// names the value, the other refuses it.
+func contradiction(list []cluster.Constraint) (a, b cluster.Constraint, ok bool) {
+	named := map[string]cluster.Constraint{}
+	for _, c := range list {
+		if _, known := named[c.Key]; c.Op == cluster.Equal && !known {
+			named[c.Key] = c
+		}
+	}
+	for _, c := range list {
+		if a, ok := named[c.Key]; ok && !c.Matcher()(a.Value) {
+			return a, c, true
+		}
+	}
+	return a, b, false
+}
+
+func (p *plan) reasons(j *job) string {
 	if j.Pinned != "" {
 		i, ok := p.snap.index[j.Pinned]
 		if !ok {

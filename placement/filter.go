@@ -64,7 +64,11 @@ type job struct {
 func (p *plan) newJob(r *Request) *job {
 	j := &job{Request: r, demand: vectorOf(r.Resources), wanted: p.wantedOf(r.Service)}
 	for _, c := range r.Constraints {
-		j.constraintText = append(j.constraintText, "does not match "+c.String())
+		text := "does not match " + c.String()
+		if p.nobodyHas(c.Key) {
+			text += ", a label that no node has"
+		}
+		j.constraintText = append(j.constraintText, text)
 	}
 	for _, port := range r.HostPorts {
 		j.portText = append(j.portText, fmt.Sprintf("port %d/%s is taken", port.Published, port.Protocol))

@@ -57,7 +57,14 @@ func TestReasons(t *testing.T) {
 			spec: func(s *cluster.ServiceSpec) {
 				s.Template.Constraints = []string{"node.name!=n9", "node.labels.disk==ssd"}
 			},
-			want: "3 nodes: does not match node.labels.disk==ssd",
+			want: "3 nodes: does not match node.labels.disk==ssd, a label that no node has",
+		},
+		"constraints that exclude each other": {
+			spec: func(s *cluster.ServiceSpec) {
+				s.Template.Constraints = []string{"node.name==n1", "node.name in n2,n3"}
+			},
+			want: "node.name==n1 and node.name in n2,n3 exclude each other; " +
+				"2 nodes: does not match node.name==n1; 1 node: does not match node.name in n2,n3",
 		},
 		"host port": {
 			spec: port,

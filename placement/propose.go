@@ -74,7 +74,7 @@ func (s *Snapshot) back(n int, r *Request) {
 }
 
 // changes are what has to be different for the node to take the job; none where
-// nothing has to, or what stands in the way cannot be changed.
+// nothing has to, what stands in the way cannot be changed, or is too much.
 func (p *plan) changes(n int, j *job) []Change {
 	var out []Change
 	for i := range p.filters {
@@ -87,10 +87,9 @@ func (p *plan) changes(n int, j *job) []Change {
 			return nil
 		}
 		some := remedy(p, n, j)
-		if len(some) == 0 {
+		if out = append(out, some...); len(some) == 0 || len(out) > maxChanges {
 			return nil
 		}
-		out = append(out, some...)
 	}
 	return out
 }

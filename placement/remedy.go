@@ -131,7 +131,9 @@ func relax(p *plan, n int, j *job) []Change {
 			change.what = c.String()
 			change.do = func(_ *Snapshot, r *Request) { r.constrain(c) }
 		}
-		out = append(out, change)
+		if out = append(out, change); len(out) > maxChanges {
+			break
+		}
 	}
 	return out
 }

@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	// maxCandidates and maxProposals bound an Answer, and maxNames the nodes
-	// that are named of each group that cannot take the task.
+	// maxCandidates and maxProposals bound an Answer, maxChanges a proposal, and
+	// maxNames the nodes that are named of each group that cannot take the task.
 	maxCandidates = 10
 	maxProposals  = 3
+	maxChanges    = 3
 	maxNames      = 5
 )
 

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -308,10 +309,13 @@ func TestProposalsHelp(t *testing.T) {
 		}
 		r := waiting[rapid.IntRange(0, len(waiting)-1).Draw(rt, "task")]
 		a := w.why(r.Task)
-		if a.Able != 0 || len(a.Proposals) == 0 || len(a.Proposals) > maxProposals {
+		fewest := fewestRules(w, &r)
+		if a.Able != 0 || fewest <= maxChanges && len(a.Proposals) == 0 || len(a.Proposals) > maxProposals {
 			rt.Fatalf("%s waits: %+v", r.Task, a)
 		}
-		fewest := fewestRules(w, &r)
+		if len(a.Proposals) == 0 {
+			return
+		}
 		if got := len(a.Proposals[0].Changes); fewest == 1 && got != 1 {
 			rt.Fatalf("one rule keeps %s off a node, %q has %d changes", r.Task, a.Proposals[0], got)
 		}
@@ -323,13 +327,13 @@ func TestProposalsHelp(t *testing.T) {
 	})
 }
 
-// fewestRules is by how few filters some node refuses the request.
+// fewestRules is how many changes the node needs that needs the fewest.
 func fewestRules(w *world, r *Request) int {
 	p := newPlan(FromView(w.st.View(), nil), 1, filters)
 	g := p.newGroup(r)
 	defer g.leave(r)()
 	p.expect(g.job)
-	fewest := len(filters)
+	fewest := math.MaxInt
 	for i, n := range p.snap.nodes {
 		if r.Pinned != "" && r.Pinned != n.ID {
 			continue
@@ -337,12 +341,8 @@ func fewestRules(w *world, r *Request) int {
 		rules := 0
 		for _, f := range filters {
 			if f.check(p, i, g.job) != (refusal{}) {
-				rules++
+				rules += len(remedies[f.name](p, i, g.job))
 			}
-		}
-		// Of a filter that looks at several things the first says how many.
-		if rules == 1 && len(p.changes(i, g.job)) > 1 {
-			rules++
 		}
 		fewest = min(fewest, rules)
 	}

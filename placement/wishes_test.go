@@ -181,7 +181,7 @@ func TestThousandsOfConstraintsAreAnswered(t *testing.T) {
 		r.Constraints = append(r.Constraints, cluster.Constraint{Key: "node.labels.x", Op: cluster.Equal, Value: "1"})
 	}
 	r.Constraints = append(r.Constraints, cluster.Constraint{Key: "node.labels.x", Op: cluster.NotEqual, Value: "1"})
-	wantReason(t, Place(s, []Request{r}, 1), "100 nodes: does not match node.labels.x!=1")
+	wantReason(t, Place(s, []Request{r}, 1), "node.labels.x==1 and node.labels.x!=1 exclude each other; 100 nodes: does not match node.labels.x!=1")
 }
 
 // A service is near to another where it can be: on its node, else in its zone.

@@ -69,7 +69,7 @@ func joiners(v state.View, add []api.SimulatedHosts) ([]state.Body, error) {
 	count := 0
 	for i, a := range add {
 		field := fmt.Sprintf("add[%d]", i)
-		r := cluster.Resources{MilliCPU: int64(a.CPUs * 1000), Memory: a.Memory}
+		r := cluster.Resources{MilliCPU: milliCPU(a.CPUs), Memory: a.Memory}
 		switch err := r.Validate(field); {
 		case err != nil:
 			return nil, err
@@ -93,11 +93,16 @@ func joiners(v state.View, add []api.SimulatedHosts) ([]state.Body, error) {
 			name := fmt.Sprintf("new-%d", len(out))
 			out = append(out, state.JoinNode{Token: token, Node: cluster.Node{
 				ID: cluster.NodeID(name), Name: name, Labels: a.Labels, OS: "linux",
-				Capacity: cluster.Resources{MilliCPU: int64(a.CPUs * 1000), Memory: a.Memory},
+				Capacity: cluster.Resources{MilliCPU: milliCPU(a.CPUs), Memory: a.Memory},
 			}})
 		}
 	}
 	return out, nil
+}
+
+// milliCPU is in thousandths of a core; what is too much is more than allowed.
+func milliCPU(cores float64) int64 {
+	return int64(max(min(cores*1000, float64(cluster.MaxMilliCPU+1)), -1))
 }
 
 // supposed is a stack as it would be deployed. Images are not resolved: one whose

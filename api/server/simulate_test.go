@@ -74,6 +74,7 @@ func TestScenariosThatMakeNoSense(t *testing.T) {
 		"no CPU":                  {Add: []api.SimulatedHosts{{Count: 1, Memory: 1}}},
 		"no memory":               {Add: []api.SimulatedHosts{{Count: 1, CPUs: 1}}},
 		"negative":                {Add: []api.SimulatedHosts{{Count: 1, CPUs: -1, Memory: 1}}},
+		"far too many cores":      {Add: []api.SimulatedHosts{{Count: 1, CPUs: 1e300, Memory: 1}}},
 		"none":                    {Add: []api.SimulatedHosts{{CPUs: 1, Memory: 1}}},
 		"too many":                {Add: []api.SimulatedHosts{{Count: 600, CPUs: 1, Memory: 1}, {Count: 600, CPUs: 1, Memory: 1}}},
 		"a bad label":             {Add: []api.SimulatedHosts{{Count: 1, CPUs: 1, Memory: 1, Labels: map[string]string{"a b": "c"}}}},
