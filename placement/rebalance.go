@@ -12,7 +12,7 @@ import (
 type Tenant struct {
 	Request // as if it were placed anew; Task is the one that is there
 	Node    cluster.NodeID
-	Stays   bool // it must not move
+	Stays   bool // it must not move; nor does one that has devices
 	// Uses is what it is likely to use, where that was measured; it counts for no
 	// less than it reserves.
 	Uses cluster.Resources
@@ -100,7 +100,7 @@ func newBalance(snap Snapshot, tenants []Tenant, o Rebalancing) *balance {
 		b.lodgers[n]++
 		if t.Invalid == "" {
 			h := b.house(t)
-			if !t.Stays {
+			if !t.Stays && len(t.Devices) == 0 {
 				h.movable[n] = append(h.movable[n], t)
 			}
 		}
