@@ -35,11 +35,11 @@ type group struct {
 type candidate struct {
 	node    int
 	leaf    int32 // domain
+	crowded int8  // 1 where the CPU would be
+	near    nearness
 	failed  int   // times that the service failed there, if often
-	crowded int   // 1 where the CPU would be
 	liked   int   // weights of the affinities that the node matches
 	service int   // tasks of the service; 0 where the policy does not care
-	near    nearness
 	cost    int64 // in millionths
 	tasks   int32
 	tie     uint64

@@ -140,7 +140,7 @@ func (g *group) score(c *candidate) Score {
 	cost := g.costs(c.node)
 	return Score{
 		Policy: g.policy.name, Spread: g.domainsOf(c.leaf), Service: c.service,
-		Cost: cost.parts(), Affinity: c.liked, Failed: c.failed, Crowded: c.crowded, Near: c.near, Tasks: int(c.tasks),
+		Cost: cost.parts(), Affinity: c.liked, Failed: c.failed, Crowded: int(c.crowded), Near: c.near, Tasks: int(c.tasks),
 	}
 }
 
