@@ -116,7 +116,7 @@ func TestReturningHostKeepsWhatWasNotReplaced(t *testing.T) {
 	bubble(t, 3, func(r *ring) {
 		r.form()
 		spec := service(9)
-		spec.Template.Reservations.Memory = 2 << 30 // four fit a host
+		spec.Template.Reservations.Memory = 7 << 28 // four fit a host of 8 GiB, of which other things use one
 		r.run(spec)
 		h := r.follower()
 		before := started(h)
