@@ -177,7 +177,7 @@ func resources(p *plan, n int, j *job) refusal {
 	if free[dimMemory] += p.snap.inUse[n]; j.demand.fits(&free) {
 		return refusal{text: inUse} // without a figure, which would be another each time
 	}
-	short := j.demand.short(&p.free[n])
+	short := j.demand.short(&free)
 	if short == (vector{}) {
 		return refusal{text: "holds more than its capacity"}
 	}

@@ -137,6 +137,13 @@ func TestMemoryInUseIsSaidWithoutAFigure(t *testing.T) {
 	snap := FromView(w.st.View(), nil)
 	p := Place(snap.Measured(measure(map[string]cluster.Resources{"n1": {Memory: 2 * gib}, "n2": {Memory: 3 * gib}})), w.requests(), 1)
 	wantReason(t, p, "1 node: 2 GiB short; 1 node: the memory that nobody reserves is in use")
+
+	w = newWorld(t, named("n1")...)
+	w.service(web, memory(5*gib))
+	w.task(web)
+	snap = FromView(w.st.View(), nil)
+	p = Place(snap.Measured(measure(map[string]cluster.Resources{"n1": {Memory: 2 * gib}})), w.requests(), 1)
+	wantReason(t, p, "1 node: 1 GiB short")
 }
 
 func TestMeasurementOnlyRaises(t *testing.T) {
