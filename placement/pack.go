@@ -81,7 +81,7 @@ func (b *balance) intoUse(t *trip) bool {
 	var best *candidate
 	for i := range g.candidates {
 		c := &g.candidates[i]
-		if b.lodgers[c.node] == 0 || c.failed+c.crowded > 0 || best != nil && g.compare(c, best) >= 0 || b.refusal(c.node, g.job, true) != (refusal{}) {
+		if b.lodgers[c.node] == 0 || c.failed+int(c.crowded) > 0 || best != nil && g.compare(c, best) >= 0 || b.refusal(c.node, g.job, true) != (refusal{}) {
 			continue
 		}
 		to := *t

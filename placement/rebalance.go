@@ -250,7 +250,7 @@ func (g *group) elsewhere(r *Request, from int) (to int, ok bool) {
 	g.addWanted(from, -1)
 	best, _ := g.scan()
 	g.addWanted(from, +1)
-	if best == nil || best.failed+best.crowded > 0 {
+	if best == nil || best.failed+int(best.crowded) > 0 {
 		return 0, false
 	}
 	return best.node, true

@@ -88,7 +88,7 @@ func (b *balance) leastUsed(t *trip, to []int) bool {
 	})
 	for _, n := range to {
 		c := g.on(b.snap.nodes[n].ID)
-		if c == nil || c.failed+c.crowded > 0 {
+		if c == nil || c.failed+int(c.crowded) > 0 {
 			continue
 		}
 		if t.to = n; !b.hotWith(t) && b.worth(t) {
