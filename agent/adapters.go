@@ -197,6 +197,8 @@ func (l leaderOf) Simulate(ctx context.Context, v state.View, do []state.Body, d
 	return controller.Foresee(ctx, v, l.ctrl().Facts(), controller.Scenario{Do: do, Down: down})
 }
 
+func (l leaderOf) Record(v state.View) api.Recording { return l.ctrl().Record(v) }
+
 func (l leaderOf) Why(v state.View, tasks []*cluster.Task) []*api.Placing {
 	return controller.Why(v, l.ctrl().Facts(), time.Now(), tasks)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/client"
 	"github.com/musterhq/muster/configs"
 )
@@ -18,6 +19,8 @@ import (
 type Deps struct {
 	// RunAgent runs an agent until ctx ends.
 	RunAgent func(ctx context.Context, c configs.Config, log *slog.Logger) error
+	// Simulate answers from a recording, without an agent.
+	Simulate func(ctx context.Context, r api.Recording, in api.Simulate) (api.Simulation, error)
 	Version  string
 
 	Stdin  io.Reader

@@ -18,19 +18,24 @@ import (
 const simulateHelp = `Answers what would follow if all of this happened now: which tasks would move,
 start or stop, on which nodes, what would not fit and why, and how many more hosts
 the cluster would survive. The cluster's own code decides; nothing takes effect.
-Without flags it looks at the cluster as it is.`
+Without flags it looks at the cluster as it is. With --save all of that is written
+to a file, from which --state answers later or elsewhere, without a cluster.`
 
 func (c *CLI) newSimulate() *cobra.Command {
 	var o output
 	var in api.Simulate
 	var add []string
 	var file string
+	var from recorded
 	cmd := &cobra.Command{
 		Use:   "simulate [--kill NODE] [--drain NODE] [--add CPUSxMEMORY=N] [--deploy FILE]",
 		Short: "Show what would follow if something happened",
 		Long:  simulateHelp,
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if from.save != "" && from.state != "" {
+				return usagef("--save writes what --state reads: give one of them")
+			}
 			for _, shape := range add {
 				hosts, err := parseHosts(shape)
 				if err != nil {
@@ -45,11 +50,7 @@ func (c *CLI) newSimulate() *cobra.Command {
 				}
 				in.Deploy = &api.SimulatedStack{Stack: stack.Name, Services: namedSpecs(stack)}
 			}
-			cl, err := c.connect()
-			if err != nil {
-				return err
-			}
-			s, err := cl.Simulate(cmd.Context(), in)
+			s, err := c.simulate(cmd.Context(), from, in)
 			if err != nil {
 				return err
 			}
@@ -62,6 +63,8 @@ func (c *CLI) newSimulate() *cobra.Command {
 	f.StringArrayVar(&in.Drain, "drain", nil, "a `node` that is drained; repeatable")
 	f.StringArrayVar(&add, "add", nil, "nodes that join: their `shape` and how many, such as 4x16G=2; repeatable")
 	f.StringVar(&file, "deploy", "", "a Compose `file` that is deployed")
+	f.StringVar(&from.save, "save", "", "write what the answer rests on to a `file`, without secrets")
+	f.StringVar(&from.state, "state", "", "answer from such a `file`, without an agent")
 	for _, name := range []string{"kill", "drain"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, c.completeAll(nodeNames))
 	}

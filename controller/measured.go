@@ -39,9 +39,16 @@ func within(used cluster.Resources, ours []usage.Sample, kept cluster.Resources)
 	return used.Sub(cluster.Resources{MilliCPU: part(other.MilliCPU, kept.MilliCPU), Memory: part(other.Memory, kept.Memory)})
 }
 
+// history is a book, or what was recorded of one.
+type history interface {
+	Used(id cluster.NodeID, now time.Time) (r cluster.Resources, at time.Time, ok bool)
+	Other(id cluster.NodeID, now time.Time) (r cluster.Resources, ok bool)
+	Demand(s usage.Slot) cluster.Resources
+}
+
 // usageOf is what the book says of the nodes of a view. A task that is not in the
 // newest measurement counts as using what it is likely to.
-func usageOf(book *usage.Book, v state.View, now time.Time) map[cluster.NodeID]placement.Usage {
+func usageOf(book history, v state.View, now time.Time) map[cluster.NodeID]placement.Usage {
 	out := map[cluster.NodeID]placement.Usage{}
 	for n := range v.Nodes() {
 		used, at, ok := book.Used(n.ID, now)

@@ -138,6 +138,11 @@ func filter(pairs ...string) url.Values {
 	return q
 }
 
+// Recording is what simulations rest on, without secrets.
+func (c *Client) Recording(ctx context.Context) (api.Recording, error) {
+	return read[api.Recording](ctx, c, path("recording"), nil)
+}
+
 // Simulate answers what would follow if all of that happened; nothing does.
 func (c *Client) Simulate(ctx context.Context, s api.Simulate) (api.Simulation, error) {
 	return attempt[api.Simulation](ctx, c, call{

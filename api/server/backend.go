@@ -95,6 +95,8 @@ type Leader interface {
 	// Simulate answers what would follow from a view if the commands were given
 	// and the nodes died; unlike the rest it needs no leader.
 	Simulate(ctx context.Context, v state.View, do []state.Body, down []cluster.NodeID) (api.Simulation, error)
+	// Record writes down what decisions on a view rest on, without secrets.
+	Record(v state.View) api.Recording
 	// Why answers for each task where it could be as things are, nil for one that
 	// is not wanted; it needs no leader either.
 	Why(v state.View, tasks []*cluster.Task) []*api.Placing

@@ -404,6 +404,7 @@ func (quietLeader) Lagging() []cluster.NodeID        { return nil }
 func (quietLeader) Simulate(context.Context, state.View, []state.Body, []cluster.NodeID) (api.Simulation, error) {
 	return api.Simulation{}, nil
 }
+func (quietLeader) Record(state.View) api.Recording { return api.Recording{} }
 func (quietLeader) Why(_ state.View, tasks []*cluster.Task) []*api.Placing {
 	return make([]*api.Placing, len(tasks))
 }

@@ -74,6 +74,7 @@ func userRoutes() []route {
 		{pattern: "GET /v1/tasks/{task}", access: user, where: fresh, handle: getTask},
 		{pattern: "GET /v1/tasks/{task}/why", access: user, where: fresh, handle: whyTask},
 		{pattern: "GET /v1/services/{stack}/{service}/why", access: user, where: fresh, handle: whyService},
+		{pattern: "GET /v1/recording", access: user, where: fresh, handle: record},
 		{pattern: "POST /v1/simulate", access: user, where: fresh, handle: simulate},
 		{pattern: "POST /v1/rebalance", access: user, where: fresh, handle: rebalance},
 		{pattern: "POST /v1/moves", access: user, where: leader, handle: moveTasks},

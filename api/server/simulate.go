@@ -21,7 +21,7 @@ func simulate(c *call) (any, error) {
 		return nil, err
 	}
 	p := c.present()
-	do, down, err := scenario(p.view, in)
+	do, down, err := Scenario(p.view, in)
 	if err != nil {
 		return nil, err
 	}
@@ -33,8 +33,16 @@ func simulate(c *call) (any, error) {
 	return out, nil
 }
 
-// scenario makes commands of what a user supposes.
-func scenario(v state.View, in api.Simulate) (do []state.Body, down []cluster.NodeID, err error) {
+// record answers what a simulation rests on.
+func record(c *call) (any, error) {
+	out := c.Leader.Record(c.present().view)
+	out.Stale = c.stale
+	return out, nil
+}
+
+// Scenario makes commands of what a user supposes, and names the nodes that die.
+// The error is one of the API or a *cluster.FieldError.
+func Scenario(v state.View, in api.Simulate) (do []state.Body, down []cluster.NodeID, err error) {
 	for _, name := range in.Kill {
 		n, err := findNode(v, name)
 		if err != nil {

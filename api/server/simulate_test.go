@@ -37,7 +37,7 @@ func TestScenario(t *testing.T) {
 			Mode: cluster.Replicated, Replicas: 2, Template: cluster.Template{Container: cluster.ContainerSpec{Image: cluster.Image{Ref: ref}}},
 		}}}}
 	}
-	do, down, err := scenario(v, api.Simulate{
+	do, down, err := Scenario(v, api.Simulate{
 		Kill: []string{"n1"}, Drain: []string{id1}, Deploy: spec("web:1"),
 		Add: []api.SimulatedHosts{{Count: 2, CPUs: 0.5, Memory: 1 << 30, Labels: map[string]string{"zone": "b"}}},
 	})
@@ -60,7 +60,7 @@ func TestScenario(t *testing.T) {
 	if s, _ := after.Service("shop/web"); s.Generation != 1 || s.Spec.Replicas != 2 {
 		t.Errorf("an image of the same reference makes generation %d with %d replicas", s.Generation, s.Spec.Replicas)
 	}
-	do, _, err = scenario(v, api.Simulate{Deploy: spec("web:2")})
+	do, _, err = Scenario(v, api.Simulate{Deploy: spec("web:2")})
 	if err != nil || do[0].(state.PutStack).Services[0].Spec.Template.Container.Image.Digest != "" {
 		t.Errorf("another reference keeps the digest: %+v, %v", do, err)
 	}
@@ -80,7 +80,7 @@ func TestScenariosThatMakeNoSense(t *testing.T) {
 		"a bad label":             {Add: []api.SimulatedHosts{{Count: 1, CPUs: 1, Memory: 1, Labels: map[string]string{"a b": "c"}}}},
 		"a bad stack":             {Deploy: &api.SimulatedStack{Stack: "../x"}},
 	} {
-		if do, _, err := scenario(v, in); err == nil {
+		if do, _, err := Scenario(v, in); err == nil {
 			t.Errorf("%s: %+v", name, do)
 		}
 	}

@@ -25,6 +25,7 @@ func run() int {
 	context.AfterFunc(ctx, stop)
 	return cli.New(cli.Deps{
 		RunAgent: runAgent,
+		Simulate: agent.Simulate,
 		Version:  version,
 		Stdin:    os.Stdin,
 		Stdout:   os.Stdout,

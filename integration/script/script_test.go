@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/musterhq/muster/agent"
 	"github.com/musterhq/muster/cli"
 	"github.com/musterhq/muster/configs"
 )
@@ -36,11 +37,12 @@ func muster() {
 			log.Debug("shown at level debug only")
 			return json.NewEncoder(os.Stdout).Encode(c)
 		},
-		Version: "1.2.3",
-		Stdin:   os.Stdin,
-		Stdout:  os.Stdout,
-		Stderr:  os.Stderr,
-		Now:     func() time.Time { return time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC) },
+		Simulate: agent.Simulate,
+		Version:  "1.2.3",
+		Stdin:    os.Stdin,
+		Stdout:   os.Stdout,
+		Stderr:   os.Stderr,
+		Now:      func() time.Time { return time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC) },
 	}).Run(ctx, os.Args[1:]))
 }
 

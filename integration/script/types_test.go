@@ -49,6 +49,7 @@ var answers = map[string]func() any{
 	"GET /v1/services/{stack}/{service}/why":       func() any { return new(api.ServiceWhy) },
 	"POST /v1/rebalance":                           func() any { return new(api.RebalancePlan) },
 	"POST /v1/moves":                               func() any { return new(api.Moving) },
+	"GET /v1/recording":                            func() any { return new(api.Recording) },
 	"POST /v1/simulate":                            func() any { return new(api.Simulation) },
 	"GET /v1/doctor":                               func() any { return new([]api.Finding) },
 	"GET /v1/local/doctor":                         func() any { return new([]api.Finding) },
