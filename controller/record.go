@@ -65,7 +65,7 @@ func bareNode(n *cluster.Node) cluster.Node {
 		ID: n.ID, Name: n.Name, Labels: n.Labels, EngineLabels: n.EngineLabels, OS: n.OS, Arch: n.Arch,
 		EngineVersion: n.EngineVersion, Version: n.Version, Commands: n.Commands, Capacity: n.Capacity,
 		Availability: n.Availability, Condition: n.Condition, ConditionSince: n.ConditionSince,
-		EngineError: orLeftOut(n.EngineError), Voter: n.Voter, Joined: n.Joined,
+		EngineError: orLeftOut(n.EngineError), Voter: n.Voter, Joined: n.Joined, Devices: n.Devices,
 	}
 }
 
@@ -95,7 +95,7 @@ func bareTemplate(t *cluster.Template) cluster.Template {
 	return cluster.Template{
 		Container:    cluster.ContainerSpec{Image: t.Container.Image, StopGrace: t.Container.StopGrace},
 		Reservations: t.Reservations, Limits: t.Limits, PidsLimit: t.PidsLimit, Restart: t.Restart,
-		Constraints: t.Constraints, MaxPerNode: t.MaxPerNode, Ports: t.Ports, Force: t.Force,
+		Constraints: t.Constraints, MaxPerNode: t.MaxPerNode, Ports: t.Ports, Force: t.Force, Devices: t.Devices,
 	}
 }
 
@@ -106,6 +106,7 @@ func bareRelease(r cluster.Release) cluster.Release {
 func bareTask(t *cluster.Task) cluster.Task {
 	out := *t
 	out.Why = ""
+	out.Leave.Reason = orLeftOut(t.Leave.Reason)
 	if t.Node != "" || t.Desired != cluster.Running {
 		out.Reason = orLeftOut(t.Reason) // it may quote what a container said
 	}

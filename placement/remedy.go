@@ -220,23 +220,25 @@ func stay(p *plan, n int, _ *job) []Change {
 
 // bringDevices has the node's devices free, and those that it lacks there.
 func bringDevices(p *plan, n int, j *job) []Change {
-	node := *p.snap.nodes[n]
+	node := p.snap.nodes[n]
 	request, short := cluster.ShortDevices(node.Devices, p.usedDevices(n), j.Devices)
-	node.Devices = slices.Clone(node.Devices)
+	enough := slices.Clone(node.Devices)
 	for i := range j.Devices {
-		node.Devices = lend(node.Devices, &j.Devices[i])
+		enough = lend(enough, &j.Devices[i])
 	}
 	return []Change{{
 		Kind: MoreDevices, Node: node.ID, what: j.Devices[request].Kind, size: float64(short),
 		Text: fmt.Sprintf("devices on %s (%s)", node.Name, j.Devices[request].Short(short)),
 		do: func(s *Snapshot, _ *Request) {
+			richer := *s.nodes[n]
+			richer.Devices = enough
 			s.nodes = slices.Clone(s.nodes)
-			s.nodes[n] = &node
+			s.nodes[n] = &richer
 			s.devices = maps.Clone(s.devices)
 			if s.devices == nil {
 				s.devices = map[int][]int64{}
 			}
-			s.devices[n] = make([]int64, len(node.Devices))
+			s.devices[n] = make([]int64, len(enough))
 		},
 	}}
 }
