@@ -37,8 +37,10 @@ func TestPickDevices(t *testing.T) {
 		"named":                         {make([]int64, 5), []DeviceRequest{{Kind: "gpu", Milli: 2000, IDs: []string{"c", "a"}}}, []DeviceShare{{"gpu", "a", 1000}, {"gpu", "c", 1000}}, ""},
 		"named and in use":              {[]int64{1, 0, 0, 0, 0}, []DeviceRequest{{Kind: "gpu", Milli: 1000, IDs: []string{"a"}}}, nil, "1 device of kind gpu among a short"},
 		"two kinds": {
-			make([]int64, 5), []DeviceRequest{{Kind: "gpu", Milli: 250}, {Kind: "tty", Milli: 1000}},
-			[]DeviceShare{{"gpu", "a", 250}, {"tty", "t", 1000}}, "",
+			make([]int64, 5),
+			[]DeviceRequest{{Kind: "gpu", Milli: 250}, {Kind: "tty", Milli: 1000}},
+			[]DeviceShare{{"gpu", "a", 250}, {"tty", "t", 1000}},
+			"",
 		},
 		"one of two kinds": {make([]int64, 5), []DeviceRequest{{Kind: "gpu", Milli: 250}, {Kind: "fpga", Milli: 1000}}, nil, "1 device of kind fpga short"},
 	} {

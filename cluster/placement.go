@@ -87,7 +87,7 @@ const (
 // Preempt is whether tasks of a service may take the place of others.
 type Preempt string
 
-// PreemptNever: they wait for room.
+// PreemptNever has them wait for room.
 const PreemptNever Preempt = "never"
 
 // ServiceNamed is the service that a service of the stack means by a name.

@@ -80,7 +80,7 @@ func (r Resources) HostDevices() (devices []cluster.HostDevice, paths []string) 
 }
 
 func (c *Config) validateResources() error {
-	if err := c.Resources.Amounts.validate("resources"); err != nil {
+	if err := c.Resources.validate("resources"); err != nil {
 		return err
 	}
 	if err := c.Reserved.validate("reserved"); err != nil {

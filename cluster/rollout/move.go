@@ -32,10 +32,10 @@ func (w *work) mayMove(t *cluster.Task) bool {
 	if w.opts.MoveRate <= 0 {
 		return true
 	}
-	if w.pass.moves == nil {
-		w.pass.moves = w.countMoves()
+	if w.moves == nil {
+		w.moves = w.countMoves()
 	}
-	m := w.pass.moves
+	m := w.moves
 	if m.begun >= w.opts.MoveRate {
 		w.wakeAt(m.first.Add(time.Minute))
 		return false

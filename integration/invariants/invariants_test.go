@@ -201,9 +201,9 @@ func TestStep(t *testing.T) {
 		before, after func(w *world)
 		want          []Rule
 	}{
-		"nothing":                                   {after: func(*world) {}},
-		"stopped for nothing":                       {after: stop, want: []Rule{StoppedSoon}},
-		"stopped before it was well":                {before: func(w *world) { w.tasks[0].Observed.Phase = cluster.PhaseStarting }, after: stop},
+		"nothing":                    {after: func(*world) {}},
+		"stopped for nothing":        {after: stop, want: []Rule{StoppedSoon}},
+		"stopped before it was well": {before: func(w *world) { w.tasks[0].Observed.Phase = cluster.PhaseStarting }, after: stop},
 		"stopped for an update without a successor": {after: func(w *world) { w.web.Generation = 3; stop(w) }, want: []Rule{StoppedSoon}},
 		"stopped with its successor": {
 			before: func(w *world) { successor(w, false) },

@@ -32,24 +32,47 @@ func (u *users) spec() cluster.ServiceSpec {
 	if w.chance(0.1) {
 		c.Mounts = []cluster.Mount{{Type: cluster.MountVolume, Source: "data", Target: "/data"}}
 	}
+	u.demands(&s.Template)
+	u.wishes(&s)
+	s.Template.Ports = u.ports()
+	s.Template.Restart = u.restart()
+	s.Update = u.update()
+	if w.chance(0.2) {
+		back := u.update()
+		if back.FailureAction == cluster.ActionRollback {
+			back.FailureAction = cluster.ActionPause
+		}
+		s.Rollback = &back
+	}
+	return s
+}
+
+// demands are what a task takes of its node, and which nodes it may be on.
+func (u *users) demands(t *cluster.Template) {
+	w := u.w
 	if w.chance(0.6) {
-		s.Template.Reservations = cluster.Resources{MilliCPU: int64(w.rand.IntN(8)) * 100, Memory: int64(w.rand.IntN(6)) << 27}
+		t.Reservations = cluster.Resources{MilliCPU: int64(w.rand.IntN(8)) * 100, Memory: int64(w.rand.IntN(6)) << 27}
 	}
 	if w.chance(0.1) {
-		s.Template.Reservations.Disk = int64(w.rand.IntN(3)) << 28
+		t.Reservations.Disk = int64(w.rand.IntN(3)) << 28
 	}
 	if w.chance(0.1) {
 		milli := pick(w, []int64{300, 700, 1000, 2000})
-		s.Template.Devices, s.Template.Reservations.MilliGPU = []cluster.DeviceRequest{{Kind: cluster.DeviceGPU, Milli: milli}}, milli
+		t.Devices, t.Reservations.MilliGPU = []cluster.DeviceRequest{{Kind: cluster.DeviceGPU, Milli: milli}}, milli
 	}
 	if w.chance(0.2) {
-		s.Template.Constraints = []string{pick(w, []string{
+		t.Constraints = []string{pick(w, []string{
 			"node.labels.zone==a", "node.labels.zone!=a", "node.labels.disk==ssd", "node.role==worker", "node.name!=node1",
 		})}
 	}
 	if w.chance(0.1) {
-		s.Template.MaxPerNode = 1 + w.rand.IntN(2)
+		t.MaxPerNode = 1 + w.rand.IntN(2)
 	}
+}
+
+// wishes are what the service would like of placement.
+func (u *users) wishes(s *cluster.ServiceSpec) {
+	w := u.w
 	if w.chance(0.3) {
 		s.Placement.Rebalance = cluster.RebalanceAuto
 	}
@@ -65,17 +88,6 @@ func (u *users) spec() cluster.ServiceSpec {
 	if w.chance(0.1) {
 		s.Placement.Preempt = cluster.PreemptNever
 	}
-	s.Template.Ports = u.ports()
-	s.Template.Restart = u.restart()
-	s.Update = u.update()
-	if w.chance(0.2) {
-		back := u.update()
-		if back.FailureAction == cluster.ActionRollback {
-			back.FailureAction = cluster.ActionPause
-		}
-		s.Rollback = &back
-	}
-	return s
 }
 
 func (u *users) ports() []cluster.Port {
