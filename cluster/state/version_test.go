@@ -172,6 +172,19 @@ func TestFieldsSayWhenTheyCame(t *testing.T) {
 	}
 }
 
+// Two fields of one key overwrite each other in the log, and nothing else says so.
+func TestFieldsShareNoKey(t *testing.T) {
+	by := map[string]string{}
+	for name := range fieldVersions() {
+		field, key, _ := strings.Cut(name, ":")
+		at := field[:strings.LastIndex(field, ".")] + ":" + key
+		if other, taken := by[at]; taken {
+			t.Errorf("%s and %s have the key %s", other, field, key)
+		}
+		by[at] = field
+	}
+}
+
 // fieldVersions is the version that brought each field that the log or a
 // snapshot can hold.
 func fieldVersions() map[string]int {
