@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/musterhq/muster/security"
@@ -54,14 +55,17 @@ type pacedBody struct {
 	// body even when nobody reads. Elsewhere one stays set, as net/http itself
 	// reads the rest of a body before it answers.
 	streams bool
-	ended   bool
+	// ended: all of it was read. Whoever passes the call on may read to the end
+	// while the answer is done already.
+	ended atomic.Bool
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
 	b.expect()
 	n, err := b.body.Read(p)
-	b.ended = b.ended || err == io.EOF
-	if b.ended || b.streams && err == nil && b.until.IsZero() {
+	ended := err == io.EOF || b.ended.Load()
+	b.ended.Store(ended)
+	if ended || b.streams && err == nil && b.until.IsZero() {
 		_ = b.conn.SetReadDeadline(time.Time{})
 	}
 	return n, err
@@ -81,7 +85,7 @@ func (b *pacedBody) expect() {
 
 // done bounds what net/http does with the rest of the body.
 func (b *pacedBody) done() {
-	if !b.ended {
+	if !b.ended.Load() {
 		b.expect()
 	}
 }
