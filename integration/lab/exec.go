@@ -31,7 +31,8 @@ func (h *Host) CLI(ctx context.Context, args ...string) Result {
 	if h.lab.opts.Binary == "" {
 		return failed(errors.New("the lab was made without a muster binary"))
 	}
-	env := []string{"MUSTER_HOST=unix://" + h.Socket, "HOME=" + h.Dir, "NO_COLOR=1"}
+	// Nobody is there to be asked.
+	env := []string{"MUSTER_HOST=unix://" + h.Socket, "HOME=" + h.Dir, "NO_COLOR=1", "MUSTER_YES=1"}
 	return h.exec(ctx, networkOnly, env, append([]string{h.lab.opts.Binary}, args...)...)
 }
 
