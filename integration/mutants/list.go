@@ -32,7 +32,7 @@ var mutants = slices.Concat(
 var logMutants = []mutant{
 	{
 		"the lease: a leader without a majority leads on",
-		"integration/sim/election.go", "if r.leader == deposed && !r.hasMajority(deposed) {", "if r.leader == deposed && false {", sim(60), true,
+		"integration/sim/election.go", "if r.leader == deposed && !r.hasMajority(deposed) {", "if r.leader == deposed && false {", test("./integration/sim", "TestLeaderWithoutAMajority"), true,
 	},
 	{
 		"the majority: an entry is committed with the leader's copy alone",
