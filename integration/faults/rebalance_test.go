@@ -28,7 +28,7 @@ func TestRebalance(t *testing.T) {
 		}
 		return nil
 	})
-	c.Refused(here, 1, []string{"move 2 tasks", "-y"}, "rebalance")
+	c.Refused(here, 1, []string{"move 2 tasks", "-y"}, "rebalance", "--yes=false")
 
 	requests := c.Requests(c.Hosts...)
 	c.Run(here, "rebalance", "-y", "-m", "it is back")
