@@ -3,10 +3,8 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 
@@ -23,32 +21,16 @@ type savedPlan struct {
 	Plan   api.Plan `json:"plan"`
 }
 
-// savePlan writes a plan for deploy --plan. Only its owner may read it: it holds
-// the services' environment. A file that is there is replaced as a whole.
+// savePlan writes a plan for deploy --plan. It holds the services' environment.
 func savePlan(file string, p api.Plan) error {
-	data, err := json.MarshalIndent(savedPlan{planFormat, p}, "", "  ")
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".plan-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("write the plan: %w", err)
-	}
-	_, err = tmp.Write(append(data, '\n'))
-	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write the plan: %w", err), os.Remove(tmp.Name()))
-	}
-	return nil
+	return keep(file, "the plan", "--out", savedPlan{planFormat, p})
 }
 
 // readPlan reads what savePlan wrote.
 func readPlan(file string) (api.Plan, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return api.Plan{}, fmt.Errorf("read the plan: %w", err)
+		return api.Plan{}, fmt.Errorf("read the plan: %w; make one with muster plan --out %s", err, file)
 	}
 	var s savedPlan
 	if err := json.Unmarshal(data, &s); err != nil || s.Format != planFormat {

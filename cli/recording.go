@@ -45,14 +45,7 @@ func (c *CLI) simulate(ctx context.Context, from recorded, in api.Simulate) (api
 // writeRecording makes a file that its owner alone reads: there is no secret in
 // it, but much of how the cluster is built.
 func writeRecording(path string, r api.Recording) error {
-	data, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return fmt.Errorf("write the recording: %w", err)
-	}
-	if err := os.WriteFile(path, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write the recording: %w; name a file that can be written with --save", err)
-	}
-	return nil
+	return keep(path, "the recording", "--save", r)
 }
 
 func readRecording(path string) (r api.Recording, err error) {
