@@ -110,6 +110,8 @@ func unmoved(v state.View, s *cluster.Service) string {
 		return "x-muster.rebalance is never"
 	case s.Spec.Template.Restart.Condition == cluster.RestartNever:
 		return "its tasks end by themselves, and would begin anew"
+	case len(s.Spec.Template.Devices) > 0:
+		return "its tasks have devices, which belong to their nodes"
 	case s.Outcome() == cluster.OutcomePaused:
 		return "its update is paused"
 	case s.Outcome() != cluster.OutcomeGood:
