@@ -242,7 +242,7 @@ var hostMutants = []mutant{
 	},
 	{
 		"the age of assignments: an older set is taken", "integration/sim/feed.go",
-		"if here.before(f.at) {", "if false {", sim(60), false,
+		"if here.before(f.at) {", "if false {", test("./integration/sim", "TestFeedLeaves"), false,
 	},
 	{
 		"the epoch of feeds", "agent/feed.go",
