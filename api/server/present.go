@@ -27,7 +27,11 @@ func (c *call) present() presenter {
 	v, _ := c.State.View()
 	p := presenter{view: v, leaderID: c.Nodes.LeaderID()}
 	if c.isLeader() {
-		p.soft, p.suspects, p.votes = c.Leader, c.Leader.Suspects(), c.Leader.Votes()
+		p.votes = c.Leader.Votes()
+		// One that may have been replaced a moment ago has measured for nobody.
+		if !c.stale {
+			p.soft, p.suspects = c.Leader, c.Leader.Suspects()
+		}
 	}
 	return p
 }

@@ -102,6 +102,14 @@ func TestNodeList(t *testing.T) {
 			t.Errorf("through %s (-want +got):\n%s", asked, diff)
 		}
 	}
+	r.mu.Lock()
+	r.deposed = true
+	r.mu.Unlock()
+	for _, line := range lines(r.host("n1")) { // an old leader, before it steps down
+		if !strings.HasSuffix(line, " null") {
+			t.Errorf("a leader that the voters deny shows measured use: %s", line)
+		}
+	}
 	r.noLeader()
 	for i, n := range []string{"n1", "n2", "n3", "n4"} { // nobody measures, nobody suspects
 		want[i] = fmt.Sprintf("%s %s active voter null", n, []string{"ready", "ready", "away", "down"}[i])
