@@ -92,6 +92,10 @@ func (t *Table) Newer(o *Table) bool {
 	return cmp.Or(cmp.Compare(t.Epoch, o.Epoch), cmp.Compare(t.Index, o.Index)) > 0
 }
 
+// Position is an empty table of the same state as in: what a newer one is newer
+// than.
+func Position(in Input) *Table { return &Table{Epoch: in.Epoch, Index: in.Index} }
+
 // Frontend finds a published port.
 func (t *Table) Frontend(p Port) (*Frontend, bool) {
 	i, ok := slices.BinarySearchFunc(t.Frontends, p, func(f Frontend, p Port) int { return f.Port.compare(p) })

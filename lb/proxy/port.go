@@ -26,6 +26,7 @@ type port struct {
 	turn    atomic.Uint64
 	slots   chan struct{} // one taken for every open connection
 	problem atomic.Pointer[Problem]
+	open    atomic.Pointer[net.Listener] // nil while it does not listen
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -53,7 +54,9 @@ func (l *port) run() {
 		ln, err := l.listen()
 		if err == nil {
 			l.recovered()
+			l.open.Store(&ln)
 			l.accept(ln)
+			l.open.Store(nil)
 			return
 		}
 		if l.ctx.Err() != nil {
@@ -70,7 +73,9 @@ func (l *port) run() {
 func (l *port) listen() (net.Listener, error) {
 	address := net.JoinHostPort(l.proxy.cfg.BindAddr, strconv.Itoa(int(l.key.Number)))
 	if listen := l.proxy.cfg.Listen; listen != nil {
-		return listen("tcp", address)
+		if ln, err := listen("tcp", address); ln != nil || err != nil {
+			return ln, err
+		}
 	}
 	cfg := net.ListenConfig{KeepAliveConfig: keepAlive}
 	return cfg.Listen(l.ctx, "tcp", address)

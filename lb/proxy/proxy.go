@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -30,7 +31,8 @@ type Config struct {
 	BindAddr string         // IP to listen on; "": all
 	NodeID   cluster.NodeID // of this node
 	Dial     DialFunc       // nil: TCP
-	// Listen opens a published port; nil: TCP.
+	// Listen opens a published port; nil, or one that returns neither a listener
+	// nor an error: TCP.
 	Listen   func(network, address string) (net.Listener, error)
 	Logger   *slog.Logger  // nil: slog.Default
 	MaxConns int           // open at once for each port; further clients wait to be accepted; 0: DefaultMaxConns
@@ -109,16 +111,19 @@ func (p *Proxy) Set(t *lb.Table) {
 	}
 }
 
-// Close stops listening, gives open connections Config.Drain to end, resets
-// the others and returns when nothing of the proxy is left.
-func (p *Proxy) Close() {
+// Close is Retire with Config.Drain.
+func (p *Proxy) Close() { p.Retire(p.cfg.Drain) }
+
+// Retire stops listening, gives open connections so long to end, resets the
+// others and returns when nothing of the proxy is left.
+func (p *Proxy) Retire(drainFor time.Duration) {
 	p.cancel()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		p.wg.Wait()
 	}()
-	drain := time.NewTimer(p.cfg.Drain)
+	drain := time.NewTimer(drainFor)
 	defer drain.Stop()
 	select {
 	case <-ended:
@@ -141,6 +146,28 @@ func (p *Proxy) Problems() []Problem {
 		}
 	}
 	slices.SortFunc(out, func(a, b Problem) int { return int(a.Port.Number) - int(b.Port.Number) })
+	return out
+}
+
+// Listener is an open port, to be handed to another process.
+type Listener struct {
+	Port   lb.Port
+	Socket syscall.Conn // it may close at any time
+}
+
+// Listeners are the ports that are open now, but for those that Config.Listen
+// opened as something else than a socket.
+func (p *Proxy) Listeners() []Listener {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []Listener
+	for key, l := range p.ports {
+		if ln := l.open.Load(); ln != nil {
+			if socket, ok := (*ln).(syscall.Conn); ok {
+				out = append(out, Listener{Port: key, Socket: socket})
+			}
+		}
+	}
 	return out
 }
 

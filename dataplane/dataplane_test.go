@@ -1,0 +1,429 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"go.uber.org/goleak"
+
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/lb"
+)
+
+// patience bounds every wait of a test; it is no measure of speed.
+const patience = 20 * time.Second
+
+// TestMain is the data plane where it is started as one: "DIR VERSION-FILE".
+func TestMain(m *testing.M) {
+	if len(os.Args) > 3 && os.Args[1] == "dataplane" {
+		os.Exit(program(os.Args[2:]))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func program(args []string) int {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	version, err := os.ReadFile(args[1])
+	if err != nil {
+		return 1
+	}
+	cfg := config(args[0], string(version))
+	cfg.Program = append([]string{os.Args[0], "dataplane"}, args[:2]...)
+	cfg.Inherit = slices.Contains(args, InheritFlag)
+	cfg.Alone = true
+	cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := Run(ctx, cfg); err != nil {
+		cfg.Logger.Error(err.Error())
+		return 1
+	}
+	return 0
+}
+
+func config(dir, version string) Config {
+	return Config{Dir: dir, Socket: filepath.Join(dir, "socket"), Version: version, Logger: slog.New(slog.DiscardHandler)}
+}
+
+// run is a data plane in this process, until the returned function ends it.
+func run(t *testing.T, cfg Config) (end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, cfg) }()
+	end = func() {
+		cancel()
+		if err, ok := <-ended; ok && err != nil {
+			t.Error(err)
+		}
+		close(ended)
+	}
+	return end
+}
+
+func connect(t *testing.T, cfg Config, version string, start func() error) *Client {
+	t.Helper()
+	c := Connect(ClientConfig{Socket: cfg.Socket, Version: version, Start: start, Logger: cfg.Logger})
+	t.Cleanup(c.Close)
+	return c
+}
+
+// echo answers every connection with what it gets, after the word.
+func echo(t *testing.T, word string) netip.AddrPort {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { _ = ln.Close(); <-done })
+	go func() {
+		defer close(done)
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = c.Close() }()
+				_, _ = io.WriteString(c, word+"\n")
+				_, _ = io.Copy(c, c)
+			}()
+		}
+	}()
+	return ln.Addr().(*net.TCPAddr).AddrPort()
+}
+
+func freePort(t *testing.T) lb.Port {
+	t.Helper()
+	ln, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	return lb.Port{Protocol: lb.TCP, Number: ln.Addr().(*net.TCPAddr).AddrPort().Port()}
+}
+
+func table(index uint64, port lb.Port, at netip.AddrPort) Table {
+	const service = cluster.ServiceID("shop/web")
+	return Table{Cluster: "C", Node: "N", Input: lb.Input{
+		Epoch: 1, Index: index,
+		Services:  []lb.ServicePorts{{Service: service, Ports: []lb.Port{port}}},
+		Endpoints: []lb.Endpoint{{Service: service, Port: port, Task: "T", Node: "N", Address: at}},
+	}}
+}
+
+// ask waits until the port says the word.
+func ask(t *testing.T, port lb.Port, word string) {
+	t.Helper()
+	_ = dial(t, port, word).Close()
+}
+
+// dial opens a connection to the port, again and again until it says the word.
+func dial(t *testing.T, port lb.Port, word string) net.Conn {
+	t.Helper()
+	at := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port.Number).String()
+	deadline := time.Now().Add(patience)
+	for {
+		c, err := net.Dial("tcp", at)
+		if err == nil {
+			_ = c.SetDeadline(deadline)
+			var said string
+			if said, err = line(c); err == nil && said == word {
+				t.Cleanup(func() { _ = c.Close() })
+				return c
+			}
+			_ = c.Close()
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not say %q: %v", at, word, err)
+		}
+	}
+}
+
+// line reads a line, and nothing behind it.
+func line(c net.Conn) (string, error) {
+	var said []byte
+	for b := make([]byte, 1); ; {
+		if _, err := io.ReadFull(c, b); err != nil {
+			return "", err
+		}
+		if b[0] == '\n' {
+			return string(said), nil
+		}
+		said = append(said, b[0])
+	}
+}
+
+// echoes reports whether a connection still carries bytes in both directions.
+func echoes(c net.Conn) error {
+	if _, err := io.WriteString(c, "x"); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(c, make([]byte, 1))
+	return err
+}
+
+// hear waits for a report that is as wanted.
+func hear(t *testing.T, socket string, wanted func(report) bool) {
+	t.Helper()
+	var err error
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		var c net.Conn
+		if c, err = net.Dial("unix", socket); err != nil {
+			continue
+		}
+		_ = c.SetDeadline(deadline)
+		for in := newMessages(c); err == nil; {
+			var r report
+			if err = in.next(&r); err == nil && wanted(r) {
+				_ = c.Close()
+				return
+			}
+		}
+		_ = c.Close()
+	}
+	t.Fatalf("no such report: %v", err)
+}
+
+func TestServesTheNewestTable(t *testing.T) {
+	cfg, port := config(t.TempDir(), "1"), freePort(t)
+	defer run(t, cfg)()
+	c := connect(t, cfg, "1", nil)
+	c.Set(table(1, port, echo(t, "one")))
+	ask(t, port, "one")
+	c.Set(table(3, port, echo(t, "three")))
+	ask(t, port, "three")
+	c.Set(table(2, port, echo(t, "two"))) // late
+	again := table(3, port, netip.AddrPort{})
+	again.Cluster = "D" // another history: this host has joined another cluster
+	at := echo(t, "other")
+	again.Input.Index, again.Input.Endpoints[0].Address = 1, at
+	ask(t, port, "three")
+	c.Set(again)
+	ask(t, port, "other")
+}
+
+func TestServesTheKeptTableWithoutAnAgent(t *testing.T) {
+	cfg, port := config(t.TempDir(), "1"), freePort(t)
+	end := run(t, cfg)
+	c := connect(t, cfg, "1", nil)
+	c.Set(table(1, port, echo(t, "one")))
+	ask(t, port, "one")
+	c.Close()
+	awaitFile(t, filepath.Join(cfg.Dir, keptFile))
+	end()
+	if _, err := os.Stat(cfg.Socket); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket of one that ended: %v", err)
+	}
+	defer run(t, cfg)()
+	ask(t, port, "one")
+}
+
+func TestSpoiltTableIsNoEnd(t *testing.T) {
+	cfg, port := config(t.TempDir(), "1"), freePort(t)
+	if err := os.WriteFile(filepath.Join(cfg.Dir, keptFile), []byte("\xbf\x01"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	defer run(t, cfg)()
+	c := connect(t, cfg, "1", nil)
+	c.Set(table(1, port, echo(t, "one")))
+	ask(t, port, "one")
+}
+
+func awaitFile(t *testing.T, path string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		_, err := os.Stat(path)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestClear: nothing is served, on disk or at the port, and one that is alone ends.
+func TestClear(t *testing.T) {
+	cfg, port := config(t.TempDir(), "1"), freePort(t)
+	cfg.Alone = true
+	end := run(t, cfg)
+	c := connect(t, cfg, "1", nil)
+	c.Set(table(1, port, echo(t, "one")))
+	ask(t, port, "one")
+	c.Close()
+	if err := Clear(t.Context(), cfg.Socket); err != nil {
+		t.Error(err)
+	}
+	end()
+	if c, err := net.Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port.Number).String()); err == nil {
+		_ = c.Close()
+		t.Error("the port is still served")
+	}
+	if err := Clear(t.Context(), cfg.Socket); err != nil {
+		t.Errorf("where there is no data plane: %v", err)
+	}
+}
+
+func TestEndsWhenItsSocketIsGone(t *testing.T) {
+	cfg := config(t.TempDir(), "1")
+	ended := make(chan error, 1)
+	go func() { ended <- Run(t.Context(), cfg) }()
+	hear(t, cfg.Socket, func(report) bool { return true })
+	if err := os.Remove(cfg.Socket); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTwoOnOneSocket(t *testing.T) {
+	cfg := config(t.TempDir(), "1")
+	defer run(t, cfg)()
+	hear(t, cfg.Socket, func(report) bool { return true })
+	if err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "another data plane") {
+		t.Errorf("a second one: %v", err)
+	}
+}
+
+// TestSuccession replaces the process while it serves: no connection breaks, none
+// is refused, and the next one is of the version that is installed.
+func TestSuccession(t *testing.T) {
+	dir, port := t.TempDir(), freePort(t)
+	version := filepath.Join(dir, "version")
+	install := func(v string) {
+		if err := os.WriteFile(version, []byte(v), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	install("1")
+	cfg := config(dir, "1")
+	var process *exec.Cmd
+	c := connect(t, cfg, "1", func() error {
+		process = exec.Command(os.Args[0], "dataplane", dir, version)
+		process.Stderr = os.Stderr
+		return process.Start()
+	})
+	more := table(1, port, echo(t, "one"))
+	for range 2 * perMessage { // sockets for several messages
+		more.Input.Services[0].Ports = append(more.Input.Services[0].Ports, freePort(t))
+	}
+	c.Set(more)
+	open := dial(t, port, "one")
+	hear(t, cfg.Socket, func(r report) bool { return r.Version == "1" && len(r.Problems) == 0 })
+
+	asking, stop := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() {
+		var err error
+		at := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port.Number).String()
+		for asking.Err() == nil && err == nil {
+			var c net.Conn
+			if c, err = net.Dial("tcp", at); err == nil {
+				_, err = line(c)
+				_ = c.Close()
+			}
+		}
+		failed <- err
+	}()
+	for _, v := range []string{"2", "3"} {
+		install(v)
+		next := connect(t, cfg, v, nil) // an agent that was upgraded
+		hear(t, cfg.Socket, func(r report) bool { return r.Version == v && r.Index == 1 })
+		next.Close()
+	}
+	stop()
+	if err := <-failed; err != nil {
+		t.Errorf("a new connection meanwhile: %v", err)
+	}
+	if err := echoes(open); err != nil {
+		t.Errorf("the old connection: %v", err)
+	}
+	_ = open.Close()
+	if err := process.Wait(); err != nil { // its last connection has ended
+		t.Errorf("the first process: %v", err)
+	}
+	ask(t, port, "one")
+	c.Close()
+	if err := Clear(t.Context(), cfg.Socket); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSuccessorThatFails: the process goes on as it is.
+func TestSuccessorThatFails(t *testing.T) {
+	cfg, port := config(t.TempDir(), "1"), freePort(t)
+	cfg.Program = []string{"/bin/false"}
+	defer run(t, cfg)()
+	c := connect(t, cfg, "1", nil)
+	c.Set(table(1, port, echo(t, "one")))
+	open := dial(t, port, "one")
+	hear(t, cfg.Socket, func(report) bool { return true })
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	c.Set(table(2, port, echo(t, "two")))
+	ask(t, port, "two")
+	if err := echoes(open); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestProblems(t *testing.T) {
+	cfg := config(t.TempDir(), "1")
+	c := &Client{cfg: ClientConfig{Socket: cfg.Socket}, lost: time.Now(), trouble: errors.New("no such file")}
+	if got := c.Problems(); len(got) != 0 {
+		t.Errorf("one that may be starting: %q", got)
+	}
+	c.lost = time.Now().Add(-time.Minute)
+	if got := c.Problems(); len(got) != 1 || !strings.Contains(got[0], "no such file") || !strings.Contains(got[0], "muster-dataplane") {
+		t.Errorf("one that is gone: %q", got)
+	}
+
+	defer run(t, cfg)()
+	taken, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	port := lb.Port{Protocol: lb.TCP, Number: taken.Addr().(*net.TCPAddr).AddrPort().Port()}
+	real := connect(t, cfg, "1", nil)
+	real.Set(table(1, port, echo(t, "one")))
+	hear(t, cfg.Socket, func(r report) bool { return len(r.Problems) == 1 && strings.Contains(r.Problems[0], "in use by another process") })
+}
+
+// FuzzMessages feeds bytes to both ends' decoders.
+func FuzzMessages(f *testing.F) {
+	t := table(7, lb.Port{Protocol: lb.TCP, Number: 80}, netip.MustParseAddrPort("10.0.0.1:8080"))
+	for _, v := range []any{order{Table: &t}, order{Replace: true}, report{Version: "1", Problems: []string{"a"}}, bequest{Control: true, Ports: []lb.Port{{Number: 1}}}} {
+		data, err := cbor.Marshal(v)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var o order
+		if newMessages(strings.NewReader(string(data))).next(&o) == nil && o.Table != nil {
+			lb.Build(o.Table.Input)
+		}
+		var r report
+		_ = newMessages(strings.NewReader(string(data))).next(&r)
+		var b bequest
+		_ = decoding.Unmarshal(data, &b)
+	})
+}

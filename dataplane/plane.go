@@ -1,0 +1,125 @@
+package dataplane
+
+import (
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/musterhq/muster/lb"
+	"github.com/musterhq/muster/lb/proxy"
+)
+
+// PlaneConfig is how a Plane serves. The zero value of every field is usable.
+type PlaneConfig struct {
+	// Listen is as a proxy's.
+	Listen func(network, address string) (net.Listener, error)
+	// MaxTotal is how many connections are open at once on all ports; 0: no limit.
+	MaxTotal int
+	Logger   *slog.Logger // nil: slog.Default
+}
+
+// Plane serves the newest table that it was given.
+type Plane struct {
+	cfg PlaneConfig
+
+	mu    sync.Mutex
+	table Table        // zero before the first
+	proxy *proxy.Proxy // nil before the first table
+}
+
+// NewPlane serves nothing until it has a table. Close ends it.
+func NewPlane(cfg PlaneConfig) *Plane {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	return &Plane{cfg: cfg}
+}
+
+// Set serves a table from now on, if it is newer than the one before.
+func (p *Plane) Set(t Table) { p.set(t) }
+
+// set reports whether the table is served.
+func (p *Plane) set(t Table) bool {
+	built := lb.Build(t.Input)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.proxy == nil:
+	case !t.sameHost(&p.table):
+		p.proxy.Close()
+		p.proxy = nil
+	case !built.Newer(lb.Position(p.table.Input)):
+		return false
+	}
+	if p.proxy == nil {
+		p.proxy = proxy.New(proxy.Config{NodeID: t.Node, Listen: p.cfg.Listen, MaxTotal: p.cfg.MaxTotal, Logger: p.cfg.Logger})
+	}
+	p.table = t
+	p.proxy.Set(built)
+	return true
+}
+
+// Clear serves nothing any more.
+func (p *Plane) Clear() { p.close((*proxy.Proxy).Close) }
+
+// Close is Clear; the Plane is not used again.
+func (p *Plane) Close() { p.Clear() }
+
+// retire takes no new connections, and returns when those that are open have
+// ended, or after so long.
+func (p *Plane) retire(atMost time.Duration) {
+	p.close(func(x *proxy.Proxy) { x.Retire(atMost) })
+}
+
+func (p *Plane) close(how func(*proxy.Proxy)) {
+	p.mu.Lock()
+	old := p.proxy
+	p.proxy, p.table = nil, Table{}
+	p.mu.Unlock()
+	if old != nil {
+		how(old)
+	}
+}
+
+// Problems says what is not served as it should be.
+func (p *Plane) Problems() []string {
+	var out []string
+	if x := p.current(); x != nil {
+		for _, pr := range x.Problems() {
+			out = append(out, pr.Message)
+		}
+	}
+	return out
+}
+
+// Stats counts the traffic, by service.
+func (p *Plane) Stats() []proxy.ServiceStats {
+	if x := p.current(); x != nil {
+		return x.Stats()
+	}
+	return nil
+}
+
+func (p *Plane) current() *proxy.Proxy {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.proxy
+}
+
+// snapshot is the table that is served, and the listeners that serve it.
+func (p *Plane) snapshot() (Table, []proxy.Listener) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.proxy == nil {
+		return Table{}, nil
+	}
+	return p.table, p.proxy.Listeners()
+}
+
+// served is the table that is served.
+func (p *Plane) served() Table {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.table
+}

@@ -1,0 +1,90 @@
+package dataplane
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// socketPair is a connection between this process and one that it starts.
+func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a pair of sockets: %w", err)
+	}
+	own := os.NewFile(uintptr(fds[0]), "successor")
+	theirs = os.NewFile(uintptr(fds[1]), "predecessor")
+	conn, err := net.FileConn(own)
+	_ = own.Close()
+	if err != nil {
+		_ = theirs.Close()
+		return nil, nil, fmt.Errorf("make a pair of sockets: %w", err)
+	}
+	return conn.(*net.UnixConn), theirs, nil
+}
+
+// detached keeps a process running when those end that started it.
+func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
+// duplicate is another descriptor of a socket, which the caller closes.
+func duplicate(s syscall.Conn) (fd int, err error) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var failed error
+	err = raw.Control(func(of uintptr) { fd, failed = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0) })
+	if err == nil {
+		err = os.NewSyscallError("fcntl", failed)
+	}
+	return fd, err
+}
+
+// descriptors are those that came with a message.
+func descriptors(oob []byte) (fds []int, err error) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, os.NewSyscallError("read descriptors", err)
+	}
+	for i := range messages {
+		got, err := unix.ParseUnixRights(&messages[i])
+		if err != nil {
+			return fds, os.NewSyscallError("read descriptors", err)
+		}
+		fds = append(fds, got...)
+	}
+	return fds, nil
+}
+
+// listenersOf makes listeners of descriptors, which are closed.
+func listenersOf(fds []int) ([]net.Listener, error) {
+	var out []net.Listener
+	var failed error
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+		f := os.NewFile(uintptr(fd), "listener")
+		l, err := net.FileListener(f)
+		_ = f.Close()
+		if err != nil {
+			failed = err
+			continue
+		}
+		out = append(out, l)
+	}
+	if failed != nil {
+		for _, l := range out {
+			_ = l.Close()
+		}
+		return nil, fmt.Errorf("a descriptor is no listener: %w", failed)
+	}
+	return out, nil
+}
+
+func readFull(r io.Reader, b []byte) error {
+	_, err := io.ReadFull(r, b)
+	return err
+}
