@@ -93,9 +93,9 @@ chaos: tools ## faults on real Docker hosts for MINUTES=n (5), of SEED=n (CHAOS_
 PREFIX ?= /usr/local
 
 .PHONY: install
-install: build ## muster and its systemd unit, below PREFIX (/usr/local) and DESTDIR
+install: build ## muster and its systemd units, below PREFIX (/usr/local) and DESTDIR
 	install -D -m 755 bin/muster '$(DESTDIR)$(PREFIX)/bin/muster'
-	install -D -m 644 configs/systemd/muster.service '$(DESTDIR)/etc/systemd/system/muster.service'
+	install -D -m 644 -t '$(DESTDIR)/etc/systemd/system' configs/systemd/muster.service configs/systemd/muster-dataplane.service
 
 .PHONY: tools
 tools: # what the lab needs; says nothing if nothing is missing

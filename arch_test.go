@@ -55,6 +55,7 @@ var house = []room{
 	{"consensus", !pure, "cluster cluster/state consensus/boltcheck"},
 	{"controller", !pure, "api cluster cluster/health cluster/rollout cluster/state cluster/usage consensus/voters placement placement/queue"},
 	{"lb/proxy", !pure, "cluster lb"},
+	{"dataplane", !pure, "cluster lb lb/proxy"},
 	{"api/server", !pure, "api cluster cluster/state crowd doctor lb runtime security"},
 	{"agent/checkup", !pure, "api"},
 	{"agent/gossip", !pure, "crowd"},
@@ -67,7 +68,7 @@ var house = []room{
 	// The daemon introduces the shells to each other; the command line talks to
 	// an agent and knows nothing of its insides.
 	{"agent", !pure, "agent/checkup agent/gossip agent/hoststats agent/images agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
-		"configs consensus consensus/voters controller crowd lb lb/proxy placement runtime runtime/docker security"},
+		"configs consensus consensus/voters controller crowd dataplane lb lb/proxy placement runtime runtime/docker security"},
 	{"cli/buildctx", !pure, ""},
 	{"cli/paint", pure, ""},
 	{"cli/top", !pure, "api cli/paint cluster"},

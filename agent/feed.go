@@ -11,6 +11,7 @@ import (
 	"github.com/musterhq/muster/agent/worker"
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/dataplane"
 	"github.com/musterhq/muster/lb"
 )
 
@@ -198,7 +199,7 @@ func (m *member) takeFrame(f api.Feed, at *position) {
 	}
 	if f.Table != nil {
 		m.setTable(*f.Table)
-		m.proxy.Set(lb.Build(*f.Table))
+		m.traffic.Set(dataplane.Table{Cluster: m.identity.Load().ClusterID, Node: m.self, Input: *f.Table})
 	}
 }
 

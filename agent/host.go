@@ -31,7 +31,10 @@ type Host struct {
 	Bandwidth int64
 	// Listen opens the local socket ("unix") and the API port ("tcp").
 	Listen func(network, address string) (net.Listener, error)
-	// Publish opens the ports that services publish; nil: on the network.
+	// DataPlane carries the traffic; nil: the agent does.
+	DataPlane *DataPlane
+	// Publish opens the ports that services publish where the agent carries the
+	// traffic; nil: on the network.
 	Publish func(network, address string) (net.Listener, error)
 	Exit    func()            // ends the process at once; nil: nothing does
 	Dial    peer.Dialer       // nil: the network
@@ -94,8 +97,12 @@ func ThisHost(ctx context.Context, cfg configs.Config) (Host, error) {
 	if err != nil {
 		return Host{}, err
 	}
+	traffic, err := dataPlaneOf(cfg)
+	if err != nil {
+		return Host{}, err
+	}
 	return Host{
-		Engine: engine, Stats: stats, Devices: devices, Bandwidth: hardware.Bandwidth(),
+		DataPlane: traffic, Engine: engine, Stats: stats, Devices: devices, Bandwidth: hardware.Bandwidth(),
 		Listen: listen, Exit: func() { os.Exit(1) },
 	}, nil
 }

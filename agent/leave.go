@@ -54,6 +54,7 @@ func (a *Agent) Leave(ctx context.Context, l api.Leave) error {
 func (a *Agent) end(m *member) {
 	m.stop()
 	a.member = nil
+	a.clearTraffic()
 	m.removeContainers()
 	a.forget()
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/server"
 	"github.com/musterhq/muster/cluster"
-	"github.com/musterhq/muster/lb/proxy"
 	"github.com/musterhq/muster/security"
 )
 
@@ -42,7 +41,7 @@ type member struct {
 	images    imagesOf
 	collector *images.Collector
 	worker    *worker.Worker
-	proxy     *proxy.Proxy
+	traffic   traffic
 	uplink    *uplink
 
 	engine  engineWatch
@@ -179,10 +178,8 @@ func (m *member) startGossip() error {
 
 // startHost starts what serves on this host: containers, images, ports.
 func (m *member) startHost() (err error) {
-	m.proxy = proxy.New(proxy.Config{
-		NodeID: m.self, Listen: m.a.host.Publish, MaxTotal: clientsAllowed(openFiles()), Logger: m.log.With("part", "proxy"),
-	})
-	m.onStop(m.proxy.Close)
+	m.traffic = m.newTraffic()
+	m.onStop(m.traffic.Close)
 	if err := m.startImages(); err != nil {
 		return err
 	}
@@ -290,8 +287,8 @@ func (m *member) ownProblems() []string {
 // portProblems are the published ports that do not serve on this node.
 func (m *member) portProblems() []string {
 	var out []string
-	for _, p := range m.proxy.Problems() {
-		out = append(out, fmt.Sprintf("node %s: %s", m.a.name, p.Message))
+	for _, p := range m.traffic.Problems() {
+		out = append(out, fmt.Sprintf("node %s: %s", m.a.name, p))
 	}
 	return out
 }

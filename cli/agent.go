@@ -45,6 +45,7 @@ func (c *CLI) newAgent() *cobra.Command {
 	f.IntVar(&flags.GossipPort, "gossip-port", flags.GossipPort, "TCP and UDP port of membership")
 	f.StringVar(&flags.DockerHost, "docker-host", flags.DockerHost, "socket of the container engine")
 	f.StringVar(&flags.Socket, "socket", flags.Socket, "`path` of the local API's socket")
+	f.StringVar(&flags.DataPlane, "dataplane", flags.DataPlane, "who carries traffic: auto, external or inside")
 	f.StringVar(&flags.Name, "name", "", "`name` of the node (default: the host's)")
 	f.Var(labels, "label", "label of the node, `k=v`; repeatable")
 	f.Float64Var(&flags.CPUs, "cpus", 0, "cores on offer (default: measured)")
@@ -74,6 +75,7 @@ func settings(cmd *cobra.Command, file string, flags configs.Config) (configs.Co
 		"gossip-port":   func() { cfg.GossipPort = flags.GossipPort },
 		"docker-host":   func() { cfg.DockerHost = flags.DockerHost },
 		"socket":        func() { cfg.Socket = flags.Socket },
+		"dataplane":     func() { cfg.DataPlane = flags.DataPlane },
 		"name":          func() { cfg.Name = flags.Name },
 		"label":         func() { cfg.Labels = flags.Labels },
 		"cpus":          func() { cfg.CPUs = flags.CPUs },

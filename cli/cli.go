@@ -19,6 +19,8 @@ import (
 type Deps struct {
 	// RunAgent runs an agent until ctx ends.
 	RunAgent func(ctx context.Context, c configs.Config, log *slog.Logger) error
+	// RunDataPlane runs a data plane until ctx ends or another one goes on.
+	RunDataPlane func(ctx context.Context, c configs.Config, how DataPlane, log *slog.Logger) error
 	// Simulate answers from a recording, without an agent.
 	Simulate func(ctx context.Context, r api.Recording, in api.Simulate) (api.Simulation, error)
 	Version  string
@@ -28,6 +30,13 @@ type Deps struct {
 	Stderr io.Writer
 	Env    func(name string) (value string, ok bool) // nil: os.LookupEnv
 	Now    func() time.Time                          // nil: time.Now
+}
+
+// DataPlane is how a data plane was started.
+type DataPlane struct {
+	Args    []string // its command line, but for what starts a successor
+	Alone   bool     // it ends when this host is in no cluster
+	Inherit bool     // it follows another process
 }
 
 // CLI is the command line, ready to run once.

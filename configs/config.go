@@ -1,6 +1,9 @@
 package configs
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Where a packaged agent keeps its things.
 const (
@@ -13,6 +16,20 @@ const (
 	DefaultKeyRotation = 30 * 24 * time.Hour
 )
 
+// Who carries this host's traffic.
+const (
+	DataPlaneAuto     = "auto"     // a process that the agent starts where none answers, and that outlives it
+	DataPlaneExternal = "external" // a process that somebody else starts, such as systemd
+	DataPlaneInside   = "inside"   // the agent itself: with it, connections end
+)
+
+// DataPlaneSocket is where the data plane of an agent with this Socket answers.
+func (c *Config) DataPlaneSocket() string {
+	return strings.TrimSuffix(c.Socket, ".sock") + dataPlaneSuffix
+}
+
+const dataPlaneSuffix = "-dataplane.sock"
+
 // Config is everything an agent is told at its start.
 type Config struct {
 	DataDir    string `yaml:"data_dir"`    // absolute path; identity and state, mode 0700
@@ -21,6 +38,7 @@ type Config struct {
 	GossipPort int    `yaml:"gossip_port"` // TCP and UDP, on every address
 	DockerHost string `yaml:"docker_host"` // unix://PATH
 	Socket     string `yaml:"socket"`      // absolute path of the local API's socket
+	DataPlane  string `yaml:"dataplane"`   // auto, external or inside
 
 	Name   string            `yaml:"name"` // "": the host's name
 	Labels map[string]string `yaml:"labels"`
@@ -51,6 +69,7 @@ func Default() Config {
 		GossipPort:  DefaultGossipPort,
 		DockerHost:  DefaultDockerHost,
 		Socket:      DefaultSocket,
+		DataPlane:   DataPlaneAuto,
 		ImageGCHigh: 85,
 		ImageGCLow:  75,
 		ImageGCKeep: 3,

@@ -40,8 +40,11 @@ func (c *Config) validatePaths() error {
 	if err := absolute("socket", c.Socket, DefaultSocket); err != nil {
 		return err
 	}
-	if len(c.Socket) > maxSocketPath {
-		return cluster.Invalid("socket", fmt.Sprintf("has %d characters, at most %d are possible", len(c.Socket), maxSocketPath), "use a shorter path")
+	if over := len(c.DataPlaneSocket()) - maxSocketPath; over > 0 {
+		return cluster.Invalid("socket", fmt.Sprintf("has %d characters, at most %d are possible", len(c.Socket), len(c.Socket)-over), "use a shorter path")
+	}
+	if !slices.Contains([]string{DataPlaneAuto, DataPlaneExternal, DataPlaneInside}, c.DataPlane) {
+		return cluster.Invalid("dataplane", fmt.Sprintf("%q is none", c.DataPlane), "use auto, external or inside")
 	}
 	path, ok := strings.CutPrefix(c.DockerHost, "unix://")
 	if !ok || !filepath.IsAbs(path) {

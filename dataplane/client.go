@@ -31,7 +31,10 @@ const (
 // ClientConfig is how an agent reaches its data plane.
 type ClientConfig struct {
 	Socket  string
-	Version string // of the agent; a data plane of another one is replaced
+	Version string // of the agent
+	// Program is the path of the agent's: it goes on where the data plane is of
+	// another version.
+	Program string
 	// Start starts a data plane where none answers; nil: somebody else does.
 	Start  func() error
 	Logger *slog.Logger
@@ -161,7 +164,7 @@ func (c *Client) speak(ctx context.Context, conn net.Conn) error {
 			told, o.Table = c.table, c.table
 		}
 		if c.heard.Version != "" && c.heard.Version != c.cfg.Version && !c.replaced && c.lost.IsZero() {
-			c.replaced, o.Replace = true, true
+			c.replaced, o.Replace = true, c.cfg.Program
 		}
 		c.mu.Unlock()
 		if o != (order{}) {

@@ -42,7 +42,7 @@ func program(args []string) int {
 		return 1
 	}
 	cfg := config(args[0], string(version))
-	cfg.Program = append([]string{os.Args[0], "dataplane"}, args[:2]...)
+	cfg.Args = append([]string{"dataplane"}, args[:2]...)
 	cfg.Inherit = slices.Contains(args, InheritFlag)
 	cfg.Alone = true
 	cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -75,7 +75,7 @@ func run(t *testing.T, cfg Config) (end func()) {
 
 func connect(t *testing.T, cfg Config, version string, start func() error) *Client {
 	t.Helper()
-	c := Connect(ClientConfig{Socket: cfg.Socket, Version: version, Start: start, Logger: cfg.Logger})
+	c := Connect(ClientConfig{Socket: cfg.Socket, Version: version, Program: os.Args[0], Start: start, Logger: cfg.Logger})
 	t.Cleanup(c.Close)
 	return c
 }
@@ -367,7 +367,7 @@ func TestSuccession(t *testing.T) {
 // TestSuccessorThatFails: the process goes on as it is.
 func TestSuccessorThatFails(t *testing.T) {
 	cfg, port := config(t.TempDir(), "1"), freePort(t)
-	cfg.Program = []string{"/bin/false"}
+	cfg.Program = "/bin/false"
 	defer run(t, cfg)()
 	c := connect(t, cfg, "1", nil)
 	c.Set(table(1, port, echo(t, "one")))
@@ -409,7 +409,7 @@ func TestProblems(t *testing.T) {
 // FuzzMessages feeds bytes to both ends' decoders.
 func FuzzMessages(f *testing.F) {
 	t := table(7, lb.Port{Protocol: lb.TCP, Number: 80}, netip.MustParseAddrPort("10.0.0.1:8080"))
-	for _, v := range []any{order{Table: &t}, order{Replace: true}, report{Version: "1", Problems: []string{"a"}}, bequest{Control: true, Ports: []lb.Port{{Number: 1}}}} {
+	for _, v := range []any{order{Table: &t}, order{Replace: "/bin/muster"}, report{Version: "1", Problems: []string{"a"}}, bequest{Control: true, Ports: []lb.Port{{Number: 1}}}} {
 		data, err := cbor.Marshal(v)
 		if err != nil {
 			f.Fatal(err)

@@ -34,10 +34,11 @@ type Config struct {
 	Dir     string // where the last table is kept
 	Socket  string // path, for the agent
 	Version string
-	// Program is the command line, with the path of the executable, that starts a
-	// successor.
-	Program []string
-	Inherit bool // this process is one
+	// Program is the path of the program that SIGHUP has go on, and Args its
+	// command line: this process's, without InheritFlag.
+	Program string
+	Args    []string
+	Inherit bool // this process follows another one
 	// Alone ends the process once this host is in no cluster; otherwise it waits
 	// for the next table.
 	Alone    bool
@@ -151,14 +152,14 @@ func (s *server) serve(ctx context.Context) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
-		replace := false
+		replace := ""
 		select {
 		case <-ctx.Done():
 			s.plane.Close()
 			s.unlink()
 			return nil
 		case <-hup:
-			replace = true
+			replace = s.cfg.Program
 		case o := <-s.orders:
 			if s.obey(o); o.Clear && s.cfg.Alone {
 				s.log.Info("this host is in no cluster: the data plane ends")
@@ -173,8 +174,8 @@ func (s *server) serve(ctx context.Context) error {
 				return nil
 			}
 		}
-		if replace {
-			if err := s.succeed(ctx); err != nil {
+		if replace != "" {
+			if err := s.succeed(ctx, replace); err != nil {
 				s.log.Error("the data plane could not be replaced; it goes on as it is", "error", err)
 				continue
 			}

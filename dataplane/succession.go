@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,13 +43,13 @@ type bequest struct {
 	Last    bool      `cbor:"4,keyasint,omitempty"`
 }
 
-// succeed starts the program that is installed now, gives it the listeners and
-// the table, and returns when it serves. Until then, and if that fails, this
+// succeed starts a program, gives it the listeners and the table, and returns when
+// it serves. Until then, and if that fails, this
 // process serves as before.
 //
 // Descriptors go through a socket instead of exec's list of them: os.File.Fd
 // makes them block, for all processes that share them.
-func (s *server) succeed(ctx context.Context) error {
+func (s *server) succeed(ctx context.Context, program string) error {
 	ctx, cancel := context.WithTimeout(ctx, successionLimit)
 	defer cancel()
 	ours, theirs, err := socketPair()
@@ -56,15 +57,14 @@ func (s *server) succeed(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = ours.Close() }()
-	argv := s.cfg.Program
-	next := exec.Command(argv[0], append(argv[1:len(argv):len(argv)], InheritFlag)...)
+	next := exec.Command(program, append(slices.Clone(s.cfg.Args), InheritFlag)...)
 	next.Stdout, next.Stderr = os.Stdout, os.Stderr
 	next.ExtraFiles = []*os.File{theirs}
 	next.SysProcAttr = detached()
 	err = next.Start()
 	_ = theirs.Close()
 	if err != nil {
-		return fmt.Errorf("start %s: %w", argv[0], err)
+		return fmt.Errorf("start %s: %w", program, err)
 	}
 	gone := make(chan error, 1)
 	go func() { gone <- next.Wait() }()

@@ -27,7 +27,7 @@ func (t *Table) sameHost(o *Table) bool { return t.Cluster == o.Cluster && t.Nod
 // something else: the two may be of different versions.
 type order struct {
 	Table   *Table `cbor:"1,keyasint,omitempty"`
-	Replace bool   `cbor:"2,keyasint,omitempty"` // let the program that is installed now go on
+	Replace string `cbor:"2,keyasint,omitempty"` // let the program at this path go on
 	Clear   bool   `cbor:"3,keyasint,omitempty"` // this host is in no cluster: nothing is served
 }
 

@@ -24,15 +24,20 @@ func run() int {
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
 	return cli.New(cli.Deps{
-		RunAgent: runAgent,
-		Simulate: agent.Simulate,
-		Version:  version,
-		Stdin:    os.Stdin,
-		Stdout:   os.Stdout,
-		Stderr:   os.Stderr,
+		RunAgent:     runAgent,
+		RunDataPlane: runDataPlane,
+		Simulate:     agent.Simulate,
+		Version:      version,
+		Stdin:        os.Stdin,
+		Stdout:       os.Stdout,
+		Stderr:       os.Stderr,
 	}).Run(ctx, os.Args[1:])
 }
 
 func runAgent(ctx context.Context, cfg configs.Config, log *slog.Logger) error {
 	return agent.Run(ctx, cfg, version, log)
+}
+
+func runDataPlane(ctx context.Context, cfg configs.Config, how cli.DataPlane, log *slog.Logger) error {
+	return agent.RunDataPlane(ctx, cfg, agent.DataPlaneStart(how), version, log)
 }

@@ -21,8 +21,8 @@ import (
 )
 
 // TestRollingUpgrade gives one host after the other the new release, under
-// requests through the others: no container moves or restarts, no node is called
-// down, and what is new is refused, with the name of an older voter, until the
+// requests through all of them: none fails, no container moves or restarts, no
+// node is called down, and what is new is refused, with the name of an older voter, until the
 // last is upgraded. Once it was used, the older release refuses to start, and
 // leaves everything as it is.
 func TestRollingUpgrade(t *testing.T) {
@@ -33,16 +33,17 @@ func TestRollingUpgrade(t *testing.T) {
 	c.Must(c.StartAgents(t.Context(), c.Hosts...))
 	c.Must(c.Form(t.Context()))
 	before := c.Lives(c.DeployWeb(6))
+	c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, c.Hosts...))
 
 	c.Agent = ""
 	for i, h := range c.Hosts {
 		inTheWay(c, c.Hosts[i:])
-		requests := c.Requests(c.Others(h)...)
+		requests := c.Requests(c.Hosts...)
 		c.Must(h.StopAgent(t.Context()))
 		c.Must(c.StartAgents(t.Context(), h))
 		isKnown(c, h)
+		carries(c, h)
 		c.Must(c.AwaitReady(t.Context(), c.Hosts...))
-		c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, h))
 		requests.NoneFailed()
 		c.SameLives(before, c.Hosts...)
 		c.Run(h, "scale", fmt.Sprintf("%s=%d", fleettest.Web, 6)) // old and new agree on what is there
@@ -76,6 +77,19 @@ func isKnown(c *fleettest.Cluster, h *lab.Host) {
 		}
 		if n.Version != want {
 			return fmt.Errorf("it is said to run %q", n.Version)
+		}
+		return nil
+	})
+}
+
+// carries waits until a host's traffic goes through a process of the release that
+// its agent runs.
+func carries(c *fleettest.Cluster, h *lab.Host) {
+	c.T.Helper()
+	want := `msg="data plane is up" part=traffic version=` + strings.TrimSpace(c.Run(h, "version", "-q"))
+	c.Within(fleettest.Soon, "the data plane of "+h.Name+" to be replaced", func(context.Context) error {
+		if log := h.LogTail("agent", 64<<10); !strings.Contains(log, want) {
+			return fmt.Errorf("its log does not say %q", want)
 		}
 		return nil
 	})

@@ -24,7 +24,11 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return cli.New(cli.Deps{RunAgent: runAgent, Version: version, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}).Run(ctx, os.Args[1:])
+	return cli.New(cli.Deps{RunAgent: runAgent, RunDataPlane: runDataPlane, Version: version, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}).Run(ctx, os.Args[1:])
+}
+
+func runDataPlane(ctx context.Context, cfg configs.Config, how cli.DataPlane, log *slog.Logger) error {
+	return agent.RunDataPlane(ctx, cfg, agent.DataPlaneStart(how), version, log)
 }
 
 func runAgent(ctx context.Context, cfg configs.Config, log *slog.Logger) error {
