@@ -403,7 +403,9 @@ func TestProblems(t *testing.T) {
 	port := lb.Port{Protocol: lb.TCP, Number: taken.Addr().(*net.TCPAddr).AddrPort().Port()}
 	real := connect(t, cfg, "1", nil)
 	real.Set(table(1, port, echo(t, "one")))
-	hear(t, cfg.Socket, func(r report) bool { return len(r.Problems) == 1 && strings.Contains(r.Problems[0], "in use by another process") })
+	hear(t, cfg.Socket, func(r report) bool {
+		return len(r.Problems) == 1 && strings.Contains(r.Problems[0], "in use by another process")
+	})
 }
 
 // FuzzMessages feeds bytes to both ends' decoders.

@@ -56,10 +56,9 @@ type server struct {
 	control *net.UnixListener
 	own     os.FileInfo // of the socket, as this process or those before it made it
 
-	orders  chan order
-	changed chan struct{} // closed and made anew, for those that report
-	mu      sync.Mutex
-	agents  map[net.Conn]bool
+	orders chan order
+	mu     sync.Mutex
+	agents map[net.Conn]bool
 }
 
 // Run serves traffic until ctx ends, or another process goes on with it.

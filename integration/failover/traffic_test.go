@@ -35,6 +35,7 @@ func TestDataPlaneIsReplaced(t *testing.T) {
 		}
 		return nil
 	})
+	asked.More(100)
 	c.Must(conn.ask())
 	asked.NoneFailed()
 	c.Must(conn.Close())

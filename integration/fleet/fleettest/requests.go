@@ -65,6 +65,22 @@ func (r *Requests) stop() {
 	r.wg.Wait()
 }
 
+// More waits until so many more requests were made.
+func (r *Requests) More(n int) {
+	r.c.T.Helper()
+	r.mu.Lock()
+	want := r.asked + n
+	r.mu.Unlock()
+	r.c.Within(Soon, fmt.Sprintf("%d more requests", n), func(context.Context) error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.asked < want {
+			return fmt.Errorf("%d are missing", want-r.asked)
+		}
+		return nil
+	})
+}
+
 // NoneFailed ends the requests and fails the test for every one that did.
 func (r *Requests) NoneFailed() {
 	r.c.T.Helper()
