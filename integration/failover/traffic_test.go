@@ -10,9 +10,10 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/musterhq/muster/integration/fleet/fleettest"
 	"github.com/musterhq/muster/integration/lab"
@@ -28,10 +29,10 @@ func TestDataPlaneIsReplaced(t *testing.T) {
 	old := plane(c, h)
 	conn := hold(c, h)
 	asked := c.Requests(c.Hosts...)
-	kill(c, h, "HUP", old)
+	c.Must(unix.Kill(old, unix.SIGHUP))
 	c.Within(fleettest.Soon, "another process to carry the traffic of "+h.Name, func(context.Context) error {
-		if now := planes(c, h); len(now) != 2 { // the old one has a connection
-			return fmt.Errorf("the data planes are %q", now)
+		if now := h.DataPlanePIDs(); len(now) != 2 { // the old one has a connection
+			return fmt.Errorf("the data planes are %d", now)
 		}
 		return nil
 	})
@@ -40,8 +41,8 @@ func TestDataPlaneIsReplaced(t *testing.T) {
 	asked.NoneFailed()
 	c.Must(conn.Close())
 	c.Within(fleettest.Soon, "the old process to end", func(context.Context) error {
-		if now := planes(c, h); len(now) != 1 || now[0] == old {
-			return fmt.Errorf("the data planes are %q", now)
+		if now := h.DataPlanePIDs(); len(now) != 1 || now[0] == old {
+			return fmt.Errorf("the data planes are %d", now)
 		}
 		return nil
 	})
@@ -57,12 +58,12 @@ func TestDataPlaneDies(t *testing.T) {
 	c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, c.Hosts...))
 	h := c.Hosts[1]
 	asked := c.Requests(c.Others(h)...)
-	kill(c, h, "KILL", plane(c, h))
+	c.Must(unix.Kill(plane(c, h), unix.SIGKILL))
 	c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, h))
 
 	c.Must(h.KillAgent(t.Context()))
 	c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, h))
-	kill(c, h, "KILL", plane(c, h))
+	c.Must(unix.Kill(plane(c, h), unix.SIGKILL))
 	c.Must(c.StartAgents(t.Context(), h))
 	c.Must(c.AwaitReady(t.Context(), c.Hosts...))
 	c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, h))
@@ -70,23 +71,18 @@ func TestDataPlaneDies(t *testing.T) {
 	c.SameLives(before, c.Hosts...)
 }
 
-// plane is the process number of a host's one data plane, as the host counts.
-func plane(c *fleettest.Cluster, h *lab.Host) string {
+// plane is the process of a host's one data plane.
+func plane(c *fleettest.Cluster, h *lab.Host) (pid int) {
 	c.T.Helper()
-	var pid string
 	c.Within(fleettest.Soon, "one data plane", func(context.Context) error {
-		now := planes(c, h)
+		now := h.DataPlanePIDs()
 		if len(now) != 1 {
-			return fmt.Errorf("the data planes of %s are %q", h.Name, now)
+			return fmt.Errorf("the data planes of %s are %d", h.Name, now)
 		}
 		pid = now[0]
 		return nil
 	})
 	return pid
-}
-
-func planes(c *fleettest.Cluster, h *lab.Host) []string {
-	return strings.Fields(h.Exec(c.T.Context(), "pgrep", "-f", "muster dataplane").Stdout)
 }
 
 // held is a connection through a host's published port that stays open.
@@ -119,12 +115,4 @@ func (h *held) ask() error {
 		return fmt.Errorf("%s, %w", answer.Status, err)
 	}
 	return answer.Body.Close()
-}
-
-// kill sends a signal to a process of a host.
-func kill(c *fleettest.Cluster, h *lab.Host, signal, pid string) {
-	c.T.Helper()
-	if r := h.Exec(c.T.Context(), "kill", "-"+signal, pid); r.ExitCode != 0 {
-		c.T.Fatalf("kill -%s %s on %s: %s", signal, pid, h.Name, r.Stderr)
-	}
 }

@@ -44,10 +44,10 @@ func TestFlood(t *testing.T) {
 	target := c.FindFollower()
 	requests := c.Requests(c.Others(target)...)
 
-	files := openFiles(c, target)
+	files := openFiles(c, target.AgentPID())
 	few := func(limit int) func(context.Context) error {
 		return func(context.Context) error {
-			if n := openFiles(c, target); n > files+limit {
+			if n := openFiles(c, target.AgentPID()); n > files+limit {
 				return fmt.Errorf("%d files are open, %d before", n, files)
 			}
 			return nil
@@ -71,14 +71,14 @@ func TestFlood(t *testing.T) {
 	c.Run(target, "scale", "beside/it=4")
 	c.Must(c.AwaitAnswers(t.Context(), fleettest.Port, target))
 	requests.NoneFailed()
-	if n := openFiles(c, target); n > files+fewGuests+fewSockets+200 {
+	if n := openFiles(c, target.AgentPID()); n > files+fewGuests+fewSockets+200 {
 		t.Errorf("%d files are open, %d before", n, files)
 	}
 	calm()
 }
 
 // TestIdleClients has a published port of one host take ten thousand clients that
-// say nothing. The agent holds as many of them as its limit of open files allows,
+// say nothing. The data plane holds as many of them as its limit of open files allows,
 // with room left for everything else, and not much memory; the cluster works on,
 // that host included, and the port is there again when they have gone.
 func TestIdleClients(t *testing.T) {
@@ -88,19 +88,20 @@ func TestIdleClients(t *testing.T) {
 	target := c.FindFollower()
 	requests := c.Requests(c.Others(target)...)
 
-	limit, before := filesAllowed(c, target), openFiles(c, target)
+	pid := target.DataPlanePIDs()[0]
+	limit, before := filesAllowed(c, pid), openFiles(c, pid)
 	most := min(silentClients, limit/4*3/2)
 	leave := hold(c, silentClients, to("tcp", fmt.Sprintf("%s:%d", target.Addr, fleettest.Port)), "")
 	c.Within(fleettest.Soon, "the clients that there is room for", func(context.Context) error {
-		if n := openFiles(c, target) - before; n < 2*most {
+		if n := openFiles(c, pid) - before; n < 2*most {
 			return fmt.Errorf("%d more files are open than before, want %d for %d clients", n, 2*most, most)
 		}
 		return nil
 	})
-	if n := openFiles(c, target); n > before+2*most+200 {
+	if n := openFiles(c, pid); n > before+2*most+200 {
 		t.Errorf("%d files are open of %d, %d before", n, limit, before)
 	}
-	t.Logf("%d idle clients of %d, %d files open of %d", most, silentClients, openFiles(c, target), limit)
+	t.Logf("%d idle clients of %d, %d files open of %d", most, silentClients, openFiles(c, pid), limit)
 	c.Run(target, "deploy", "-f", c.File("compose.yaml", beside))
 	c.Run(c.Others(target)[0], "scale", "beside/it=4")
 	if _, err := fleet.Status(t.Context(), target); err != nil {
@@ -112,10 +113,10 @@ func TestIdleClients(t *testing.T) {
 	calm()
 }
 
-// filesAllowed is the agent's limit of open files.
-func filesAllowed(c *fleettest.Cluster, h *lab.Host) int {
+// filesAllowed is a process's limit of open files.
+func filesAllowed(c *fleettest.Cluster, pid int) int {
 	c.T.Helper()
-	for line := range strings.Lines(read(c, fmt.Sprintf("/proc/%d", h.AgentPID()), "limits")) {
+	for line := range strings.Lines(read(c, fmt.Sprintf("/proc/%d", pid), "limits")) {
 		if rest, ok := strings.CutPrefix(line, "Max open files"); ok {
 			n, err := strconv.Atoi(strings.Fields(rest)[0])
 			c.Must(err)
@@ -126,10 +127,10 @@ func filesAllowed(c *fleettest.Cluster, h *lab.Host) int {
 	return 0
 }
 
-// openFiles counts the agent's.
-func openFiles(c *fleettest.Cluster, h *lab.Host) int {
+// openFiles counts a process's.
+func openFiles(c *fleettest.Cluster, pid int) int {
 	c.T.Helper()
-	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", h.AgentPID()))
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	c.Must(err)
 	return len(files)
 }

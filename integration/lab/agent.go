@@ -8,6 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -92,6 +97,27 @@ func (h *Host) AgentPID() int {
 		return p.pid()
 	}
 	return 0
+}
+
+// DataPlanePIDs are the processes that carry the host's traffic, as the machine
+// counts: one, or for a while one that goes and one that follows.
+func (h *Host) DataPlanePIDs() []int {
+	var pids []int
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range all {
+		line, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		argv := strings.Split(string(line), "\x00")
+		if len(argv) < 2 || argv[1] != "dataplane" || !slices.Contains(argv, h.Socket) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // AwaitAgentGone waits until no agent runs on the host.
