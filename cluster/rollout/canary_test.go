@@ -54,6 +54,27 @@ func TestCanaryWaitsForItsPromotion(t *testing.T) {
 	}
 }
 
+// What a slot had long ago says nothing: it was scaled away, and is there again
+// while a canary is on trial.
+func TestSlotsThatReturnBesideACanaryAreOfTheLastGoodGeneration(t *testing.T) {
+	w := proven(t)
+	w.deploy("1", replicas(1))
+	w.prove()
+	w.deploy("2", replicas(1))
+	w.prove()
+	w.deploy("3", canary(1), replicas(3))
+	w.prove()
+	generations := map[uint64]int{}
+	for task := range w.st.View().TasksOf(web) {
+		if live(task) {
+			generations[task.Generation]++
+		}
+	}
+	if generations[2] != 2 || generations[3] != 1 {
+		t.Errorf("tasks by generation: %v", generations)
+	}
+}
+
 func TestCanaryThatFailsGoes(t *testing.T) {
 	w := proven(t)
 	w.deploy("2", canary(2))

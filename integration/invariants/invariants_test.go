@@ -257,6 +257,11 @@ func TestPlaced(t *testing.T) {
 			w.web.Spec.Template.MaxPerNode = 2
 			w.task("t4", 2, "n2").Replaces = "t2"
 		}},
+		"beside one of another generation that came with it": {change: func(w *world, _ *cluster.Task) {
+			w.web.Spec.Template.MaxPerNode = 2
+			w.web.History = []cluster.Generation{{Number: 7}}
+			w.task("t4", 4, "n2").Generation = 7
+		}},
 		"one of two allowed there": {change: func(w *world, _ *cluster.Task) { w.web.Spec.Template.MaxPerNode = 2 }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -312,6 +317,15 @@ func TestQuiet(t *testing.T) {
 			w.nodes[0].Capacity.MilliCPU = 2000
 			w.task("t3", 3, "").Reason = "no room"
 		}, []Rule{FalseReason}},
+		"pending with room, but on no single device": {change: func(w *world) {
+			w.web.Spec.Replicas = 3
+			w.web.Spec.Template.Devices = []cluster.DeviceRequest{{Kind: "gpu", Milli: 700}}
+			n := &w.nodes[0]
+			n.Capacity.MilliCPU, n.Capacity.MilliGPU = 2000, 2000
+			n.Devices = []cluster.HostDevice{{Kind: "gpu", ID: "0"}, {Kind: "gpu", ID: "1"}}
+			w.tasks[0].Devices = []cluster.DeviceShare{{Kind: "gpu", ID: "0", Milli: 600}, {Kind: "gpu", ID: "1", Milli: 600}}
+			w.task("t3", 3, "").Reason = "no device of kind gpu has 0.7 of it free"
+		}},
 		"a successor that fits nowhere excuses a drained node": {change: func(w *world) {
 			w.nodes[0].Availability = cluster.Drained
 			s := w.task("t3", 1, "")

@@ -264,17 +264,22 @@ func (q *quiet) fits(s *cluster.Service, t *cluster.Task) (cluster.NodeID, bool)
 // room reports whether what the task needs is free on the node.
 func (q *quiet) room(t *cluster.Task, tpl *cluster.Template, n *cluster.Node) bool {
 	free, same := n.Capacity, 0
+	devices := cluster.UsedDevices(n.Devices, nil, nil)
 	for o := range q.State.TasksOn(n.ID) {
 		if !o.Holds() {
 			continue
 		}
 		free = free.Sub(needs(q.State, o))
+		devices = cluster.UsedDevices(n.Devices, devices, o.Devices)
 		if o.Service == t.Service && o.Desired == cluster.Running && o.ID != t.Replaces {
 			same++
 		}
 		if _, clash := portClash(tpl.HostPorts(), o.HostPorts); clash {
 			return false
 		}
+	}
+	if _, short := cluster.ShortDevices(n.Devices, devices, tpl.Devices); short > 0 {
+		return false
 	}
 	return tpl.Reservations.Fits(free) && (tpl.MaxPerNode == 0 || same < tpl.MaxPerNode)
 }

@@ -177,8 +177,8 @@ func Placed(before, decided, after State, id cluster.TaskID) []Violation {
 		why = fmt.Sprintf("the node does not satisfy %v", tpl.Constraints)
 	case n.Availability != cluster.Active:
 		why = "the node is " + string(n.Availability)
-	case tpl.MaxPerNode > 0 && seatsBeside(after, t) >= tpl.MaxPerNode:
-		why = fmt.Sprintf("the node has %d others of the service, at most %d together may be there", seatsBeside(after, t), tpl.MaxPerNode)
+	case tpl.MaxPerNode > 0 && seatsBeside(before, after, t) >= tpl.MaxPerNode:
+		why = fmt.Sprintf("the node has %d others of the service, at most %d together may be there", seatsBeside(before, after, t), tpl.MaxPerNode)
 	default:
 		return nil
 	}
@@ -186,8 +186,13 @@ func Placed(before, decided, after State, id cluster.TaskID) []Violation {
 }
 
 // seatsBeside counts the seats that the service's wanted tasks besides t's have
-// on t's node: one that is there with its successor has one.
-func seatsBeside(s State, t *cluster.Task) int {
+// on t's node: one that is there with its successor has one. A task of another
+// generation, which may ask for another limit, counts if it was there before.
+func seatsBeside(before, s State, t *cluster.Task) int {
+	later := func(o *cluster.Task) bool {
+		was, had := before.Task(o.ID)
+		return o.Generation != t.Generation && (!had || was.Node == "")
+	}
 	replaced := map[cluster.TaskID]bool{t.Replaces: true}
 	for o := range s.TasksOn(t.Node) {
 		if o.Service == t.Service && o.Holds() && o.Desired == cluster.Running {
@@ -196,7 +201,7 @@ func seatsBeside(s State, t *cluster.Task) int {
 	}
 	n := 0
 	for o := range s.TasksOn(t.Node) {
-		if o.Service == t.Service && o.ID != t.ID && !replaced[o.ID] && o.Holds() && o.Desired == cluster.Running {
+		if o.Service == t.Service && o.ID != t.ID && !replaced[o.ID] && !later(o) && o.Holds() && o.Desired == cluster.Running {
 			n++
 		}
 	}

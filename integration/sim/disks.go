@@ -10,6 +10,7 @@ import (
 // process leave, and it starts again until the disk lets it; see consensus.guard.
 const (
 	storeDeadline = 5 * time.Second
+	storeProbe    = 5 * time.Second
 	startAgain    = 2 * time.Second
 )
 
@@ -18,6 +19,12 @@ func (f *faults) stuckDisk(h *host) {
 	if c := h.replica; c != nil && !c.stuck {
 		f.w.note("host", string(h.id), "disk hangs", 0)
 		c.stuck = true
+		// Where nothing is written, a small write tries the disk.
+		f.w.after(f.w.between(storeProbe, storeProbe*5/4), func() {
+			if c.stuck && h.replica == c {
+				c.hangs(h)
+			}
+		})
 		f.undo(f.while(), func() { f.unstick(h) })
 	}
 }

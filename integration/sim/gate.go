@@ -65,11 +65,12 @@ func agesVoters(v state.View, b state.Body) bool {
 	return false
 }
 
-// known checks that everybody who receives the log knows what is in it.
-func (r *raft) known(index uint64, c state.Command) {
+// known checks that everybody who receives the log knows what is in it, but for
+// nodes that were removed: they may stop at it.
+func (r *raft) known(before state.View, index uint64, c state.Command) {
 	needs := max(c.Version, state.Needs(c.Body))
 	for _, h := range r.members() {
-		if h.commands < needs {
+		if _, member := before.Node(h.id); member && h.commands < needs {
 			r.w.fail(invariants.Violation{
 				Rule:   invariants.UnknownCommand,
 				Detail: fmt.Sprintf("entry %d (%T) needs version %d, node %s knows %d", index, c.Body, needs, h.id, h.commands),

@@ -233,7 +233,7 @@ func (r *raft) apply(index uint64) {
 		if err != nil {
 			panic(err)
 		}
-		r.known(index, c)
+		r.known(before, index, c)
 		res = r.state.Apply(index, c)
 		r.commands++
 		r.w.watch.request(before, r.state.View(), c.Request)
