@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/musterhq/muster/integration/sim"
@@ -22,6 +23,7 @@ func run() int {
 	first := flag.Bool("first", false, "stop at the first seed that fails")
 	plant := flag.String("plant", "", fmt.Sprintf("plant a bug, one of %v", sim.Plants))
 	flag.Parse()
+	spendMemory()
 
 	cfg := sim.Config{Nodes: *nodes, Duration: *duration, Plant: sim.Plant(*plant)}
 	if *seed != 0 {
@@ -40,6 +42,15 @@ func run() int {
 	fmt.Printf("%d seeds from %d in %.1f s (%.0f a second): %.0f hours of virtual time, %d steps, %d commits, %d failed\n",
 		sum.Seeds, *from, took, float64(sum.Seeds)/took, sum.VirtualSeconds/3600, sum.Steps, sum.Commits, len(failed))
 	return report(failed)
+}
+
+// spendMemory collects garbage less often than programs that must share the machine,
+// unless GOGC says how often.
+func spendMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(3 << 30)
+	}
 }
 
 // report writes the first failures in full and names the others.
