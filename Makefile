@@ -17,6 +17,7 @@ MINUTES       ?= 5
 JSON          ?=
 TRACES        ?= ../shared/traces
 VARIANTS      ?=
+ONLY          ?=
 
 # The virtual ring runs without -race: hours of virtual time in one process
 # exhaust the detector's clocks, and it aborts (tsan_rtl.cpp, kEpochLast).
@@ -135,8 +136,8 @@ bench-failover: build root tools ## seconds until all runs again after a host's 
 	go run ./integration/bench/failover -runs $(RUNS) -json '$(JSON)'
 
 .PHONY: bench-placement
-bench-placement: ## how well policies of placement use hosts, on recorded workloads (TRACES=DIR, JSON=FILE, VARIANTS=1)
-	go run ./integration/bench/placement -traces '$(TRACES)' -json '$(JSON)' $(if $(VARIANTS),-variants)
+bench-placement: ## how well placement uses hosts, on recorded workloads, and how fast it is (TRACES=DIR, ONLY=A,B,..., RUNS=n, JSON=FILE, VARIANTS=1)
+	go run ./integration/bench/placement -traces '$(TRACES)' -runs $(RUNS) -only '$(ONLY)' -json '$(JSON)' $(if $(VARIANTS),-variants)
 
 .PHONY: demo
 demo: build root tools ## three Docker hosts here, a cluster, a deploy, a host's death

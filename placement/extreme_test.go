@@ -85,7 +85,11 @@ func TestTooManyConstraintsSetTheServiceAside(t *testing.T) {
 
 // What the largest allowed service asks of the largest cluster is answered.
 func TestManyConstraintsThatNoNodeMatches(t *testing.T) {
-	s := benchNodes(10_000)
+	s := newSnapshot(10_000)
+	for i := range 10_000 {
+		name := fmt.Sprintf("host-%d", i)
+		s.addNode(&cluster.Node{ID: cluster.NodeID(name), Name: name, Capacity: cluster.Resources{MilliCPU: 4000, Memory: 4 * gib}}, "", cluster.Resources{})
+	}
 	r := Request{Task: "t1", Service: web}
 	for i := range cluster.MaxConstraints {
 		r.Constraints = append(r.Constraints, cluster.Constraint{Key: fmt.Sprintf("node.labels.l%d", i), Op: cluster.Like, Value: "(a+)+$"})

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
-	"os"
 	"text/tabwriter"
 )
 
@@ -38,9 +37,9 @@ func (f *figures) best() (gpu, over float64) {
 	return gpu, over
 }
 
-// write writes the figures; the names are read by scripts.
-func (f *figures) write(file string) error {
-	all := f.ours.named()
+// name enters the figures; the names are read by scripts.
+func (f *figures) name(all map[string]any) {
+	maps.Copy(all, f.ours.named())
 	c := all["C"].(map[string]float64)
 	c["moves_over_pct"], c["moves_per_day_pct"] = f.ours.moved.Over, f.ours.moved.Moves
 	references := make(map[string]any)
@@ -48,14 +47,6 @@ func (f *figures) write(file string) error {
 		references[r.policy] = r.named()
 	}
 	all["reference"] = references
-	b, err := json.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(file, append(b, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write the figures: %w", err)
-	}
-	return nil
 }
 
 func (a *answers) named() map[string]any {
