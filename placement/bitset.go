@@ -23,6 +23,14 @@ func (b bitset) keep(o bitset) {
 	}
 }
 
+func (b bitset) count() int {
+	n := 0
+	for _, word := range b {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
 // all yields what is in the set, in ascending order.
 func (b bitset) all() iter.Seq[int] {
 	return func(yield func(int) bool) {

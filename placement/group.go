@@ -53,12 +53,20 @@ func (p *plan) newGroup(r *Request) *group {
 	}
 	g.more = g.weight.more()
 	g.counts = make([]int, len(g.spread.domains))
-	g.candidates = p.candidates[:0]
 	near := p.near(r)
-	for i := range p.eligible(j).all() {
-		c := candidate{node: i, leaf: g.spread.leaf[i], liked: p.liked(j, i), near: near.of(i), tie: tie(p.seed, p.snap.hashes[i])}
-		g.rate(&c)
-		g.candidates = append(g.candidates, c)
+	eligible := p.eligible(j)
+	g.candidates = slices.Grow(p.candidates[:0], eligible.count())
+	for i := range eligible.all() {
+		g.candidates = g.candidates[:len(g.candidates)+1]
+		c := &g.candidates[len(g.candidates)-1]
+		*c = candidate{node: i, leaf: g.spread.leaf[i], tie: tie(p.seed, p.snap.hashes[i])}
+		if len(j.Affinities) > 0 {
+			c.liked = p.liked(j, i)
+		}
+		if near.zones != nil {
+			c.near = near.of(i)
+		}
+		g.rate(c)
 	}
 	p.candidates = g.candidates
 	p.visits += len(g.candidates)
@@ -92,8 +100,7 @@ func (p *plan) eligible(j *job) bitset {
 
 // rate brings the parts of the score that depend on the node's load up to date.
 func (g *group) rate(c *candidate) {
-	cost := g.costs(c.node)
-	c.cost = cost.sum() - int64(c.liked)*(millionths/cluster.MaxWeight)
+	c.cost = g.costs(c.node).sum() - int64(c.liked)*(millionths/cluster.MaxWeight)
 	c.tasks = g.plan.tasks[c.node]
 	c.crowded = 0
 	if g.plan.slack[c.node] < g.job.demand[dimCPU] {

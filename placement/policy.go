@@ -19,9 +19,9 @@ type policy struct {
 	batch bool
 }
 
-// cost is what a node costs as a place for a task, by the policy's terms. A
-// full node's share is 1.
-type cost [maxTerms]float64
+// cost is what a node costs as a place for a task, by the policy's terms, the
+// first ones. A full node's share is 1. It is no array: those go through memory.
+type cost struct{ a, b, c float64 }
 
 const maxTerms = 3
 
@@ -65,23 +65,23 @@ const (
 	worst      = 1e12
 )
 
-func (c *cost) sum() int64 {
-	total := 0.0
-	for _, term := range c {
-		total += term
+func (c cost) sum() int64 {
+	total := c.a + c.b + c.c
+	if total > worst {
+		total = worst
 	}
-	return int64(min(total, worst) * millionths)
+	return int64(total * millionths)
 }
 
-func (c *cost) parts() (out [maxTerms]int64) {
-	for i, term := range c {
+func (c cost) parts() (out [maxTerms]int64) {
+	for i, term := range [maxTerms]float64{c.a, c.b, c.c} {
 		out[i] = int64(min(term, worst) * millionths)
 	}
 	return out
 }
 
 // spreadOut is the node's fullest dimension.
-func spreadOut(n *prospect) cost { return cost{n.most(&n.load)} }
+func spreadOut(n *prospect) cost { return cost{a: n.most(&n.load)} }
 
 // binpack is Kubernetes' MostAllocated with its BalancedAllocation: the mean
 // share that stays free, and how far apart the shares are. What holds more than
@@ -94,11 +94,11 @@ func binpack(n *prospect) cost {
 // leastUsed is the larger of what is reserved and what is measured, in the
 // node's fullest dimension.
 func leastUsed(n *prospect) cost {
-	return cost{max(n.most(&n.load), n.most(&n.used))}
+	return cost{a: max(n.most(&n.load), n.most(&n.used))}
 }
 
 // realtime is the measured load alone.
-func realtime(n *prospect) cost { return cost{n.most(&n.used)} }
+func realtime(n *prospect) cost { return cost{a: n.most(&n.used)} }
 
 // optimal is by how much the sum of the completion times grows, in units of a
 // service time: on a host that shares its processors, a task takes 1/(1-load)
@@ -108,7 +108,7 @@ func optimal(n *prospect) cost {
 	before, held := n.load, weight(*n.demand)
 	before.sub(&held)
 	with, without := 1/(1-busy(&n.load)), 1/(1-busy(&before))
-	return cost{with, n.tasks * (with - without)}
+	return cost{a: with, b: n.tasks * (with - without)}
 }
 
 // hot is the measured share of a host above which hybrid avoids it.
@@ -131,7 +131,14 @@ func (n *prospect) most(load *vector) float64 {
 	if n.more {
 		return most(load, n.per)
 	}
-	return max(0, float64(load[dimCPU])*n.per[dimCPU], float64(load[dimMemory])*n.per[dimMemory])
+	out := 0.0 // the built-in max would mind NaN, which costs
+	if cpu := float64(load[dimCPU]) * n.per[dimCPU]; cpu > out {
+		out = cpu
+	}
+	if memory := float64(load[dimMemory]) * n.per[dimMemory]; memory > out {
+		out = memory
+	}
+	return out
 }
 
 func most(load *vector, per *[dims]float64) float64 {

@@ -199,7 +199,8 @@ func TestCostsAreNumbers(t *testing.T) {
 		for _, policy := range policies {
 			p := newPlan(s, 1, filters)
 			g := p.newGroup(&Request{Placement: &cluster.Placement{Policy: policy.name}, Resources: res()})
-			for i, term := range g.costs(0) {
+			cost := g.costs(0)
+			for i, term := range [maxTerms]float64{cost.a, cost.b, cost.c} {
 				if term != term || term < -1e16 {
 					rt.Fatalf("%s: the term %d is %v", policy.name, i, term)
 				}

@@ -137,10 +137,9 @@ func (g *group) compareDomains(a, b int32) int {
 
 // score writes out what a candidate is compared by.
 func (g *group) score(c *candidate) Score {
-	cost := g.costs(c.node)
 	return Score{
 		Policy: g.policy.name, Spread: g.domainsOf(c.leaf), Service: c.service,
-		Cost: cost.parts(), Affinity: c.liked, Failed: c.failed, Crowded: int(c.crowded), Near: c.near, Tasks: int(c.tasks),
+		Cost: g.costs(c.node).parts(), Affinity: c.liked, Failed: c.failed, Crowded: int(c.crowded), Near: c.near, Tasks: int(c.tasks),
 	}
 }
 

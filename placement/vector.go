@@ -38,9 +38,13 @@ func (v *vector) add(o *vector) {
 func (v *vector) sum(a, b *vector, more bool) {
 	v[dimCPU], v[dimMemory] = a[dimCPU]+b[dimCPU], a[dimMemory]+b[dimMemory]
 	if more {
-		for d := always; d < dims; d++ {
-			v[d] = a[d] + b[d]
-		}
+		v.sumMore(a, b)
+	}
+}
+
+func (v *vector) sumMore(a, b *vector) {
+	for d := always; d < dims; d++ {
+		v[d] = a[d] + b[d]
 	}
 }
 
