@@ -60,8 +60,14 @@ func (v View) Commands() (version int, oldest *cluster.Node) {
 func (v View) Level() int { return max(v.level, 1) }
 
 // laterFields knows the types that hold, at any depth, a field with a since
-// tag. All others need not be looked into.
-type laterFields map[reflect.Type]bool
+// tag, and which fields of a struct lead there. All others need not be looked
+// into. It is asked for every task of every command.
+type laterFields map[reflect.Type]*laterType
+
+// laterType is nil for a type that holds none.
+type laterType struct{ fields []laterField }
+
+type laterField struct{ index, since int }
 
 // later is of all commands.
 var later = func() laterFields {
@@ -77,28 +83,36 @@ var later = func() laterFields {
 
 var timeType = reflect.TypeFor[time.Time]()
 
-// note looks through a type once.
+// note looks through a type once, and reports whether it holds such a field.
 func (l laterFields) note(t reflect.Type) bool {
 	if known, ok := l[t]; ok {
-		return known
+		return known != nil
 	}
-	l[t] = false
-	found := false
+	l[t] = nil
+	var found laterType
+	holds := false
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-		found = l.note(t.Elem())
+		holds = l.note(t.Elem())
 	case reflect.Struct:
 		if t == timeType {
 			break
 		}
 		for i := range t.NumField() {
-			if f := t.Field(i); f.IsExported() {
-				found = l.note(f.Type) || fieldSince(f) > 1 || found
+			f := t.Field(i)
+			if !f.IsExported() {
+				continue
+			}
+			if since := fieldSince(f); l.note(f.Type) || since > 1 {
+				found.fields = append(found.fields, laterField{i, since})
 			}
 		}
+		holds = len(found.fields) > 0
 	}
-	l[t] = found
-	return found
+	if holds {
+		l[t] = &found
+	}
+	return holds
 }
 
 // fieldSince is the version that brought a field.
@@ -111,7 +125,8 @@ func fieldSince(f reflect.StructField) int {
 
 func (l laterFields) needs(v reflect.Value) int {
 	version := 1
-	if !l[v.Type()] {
+	t := l[v.Type()]
+	if t == nil {
 		return version
 	}
 	switch v.Kind() {
@@ -128,9 +143,9 @@ func (l laterFields) needs(v reflect.Value) int {
 			version = max(version, l.needs(it.Value()))
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() && isSet(v.Field(i)) {
-				version = max(version, fieldSince(f), l.needs(v.Field(i)))
+		for _, f := range t.fields {
+			if field := v.Field(f.index); isSet(field) {
+				version = max(version, f.since, l.needs(field))
 			}
 		}
 	}
@@ -171,13 +186,11 @@ func (l laterFields) trim(v reflect.Value, version int) reflect.Value {
 		}
 	case reflect.Struct:
 		out.Set(v)
-		for i := range v.NumField() {
-			switch f := v.Type().Field(i); {
-			case !f.IsExported():
-			case fieldSince(f) > version:
-				out.Field(i).SetZero()
-			default:
-				out.Field(i).Set(l.trim(v.Field(i), version))
+		for _, f := range l[v.Type()].fields {
+			if f.since > version {
+				out.Field(f.index).SetZero()
+			} else {
+				out.Field(f.index).Set(l.trim(v.Field(f.index), version))
 			}
 		}
 	}

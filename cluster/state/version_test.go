@@ -53,7 +53,7 @@ func TestNeedsTheNewestFieldThatIsSet(t *testing.T) {
 		"empty, not set": {grown{Fresh: []string{}}, 1, grown{Fresh: []string{}}, grown{Fresh: []string{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := l.needs(reflect.ValueOf(&tc.in)); got != tc.needs && l[reflect.TypeFor[*grown]()] {
+			if got := l.needs(reflect.ValueOf(&tc.in)); got != tc.needs && l[reflect.TypeFor[*grown]()] != nil {
 				t.Errorf("behind a pointer it needs %d, not %d", got, tc.needs)
 			}
 			if got := l.needs(reflect.ValueOf(tc.in)); got != tc.needs {
