@@ -34,7 +34,7 @@ func Foresee(ctx context.Context, v state.View, f Facts, s Scenario) (api.Simula
 func compare(before, after state.View) api.Simulation {
 	out := api.Simulation{Changes: []api.SlotChange{}, Pending: []api.PendingSlot{}, Nodes: []api.HostLoad{}}
 	old, next := seats(before), seats(after)
-	for _, t := range homeless(after) {
+	for _, t := range homeless(after, next) {
 		reason := t.Reason
 		if t.Node != "" {
 			reason = fmt.Sprintf("its node %s is down", nodeName(after, t.Node))

@@ -63,6 +63,9 @@ type simulation struct {
 	done    func(state.View) bool
 	// starts says whose tasks become ready; nil: everybody's.
 	starts func(*cluster.Task) bool
+	// stirred are the nodes on which something changed since their agents last
+	// did what they were told; nil: all of them.
+	stirred map[cluster.NodeID]bool
 }
 
 // run decides and does until nothing is left to decide, or as far as a simulation
@@ -119,7 +122,13 @@ func (s *simulation) noteVictims(d Decision) {
 }
 
 func (s *simulation) apply(b state.Body) state.Result {
-	return s.Apply(s.View().Index()+1, state.Command{At: s.now, Body: b})
+	res := s.Apply(s.View().Index()+1, state.Command{At: s.now, Body: b})
+	if s.stirred != nil {
+		for _, ch := range res.Changes {
+			s.stirred[ch.Node] = true
+		}
+	}
+	return res
 }
 
 // newID is greater than the ID of every task that there is, which is a ULID.
@@ -132,9 +141,11 @@ func (s *simulation) newID() cluster.TaskID {
 // whether there was anything to do.
 func (s *simulation) work() bool {
 	v := s.View()
+	stirred := s.stirred
+	s.stirred = map[cluster.NodeID]bool{}
 	var reports []state.Observe
 	for n := range v.Nodes() {
-		if n.Condition == cluster.Down {
+		if n.Condition == cluster.Down || stirred != nil && !stirred[n.ID] {
 			continue
 		}
 		o := state.Observe{Node: n.ID, Marks: true}
@@ -184,11 +195,11 @@ func seats(v state.View) map[seat]*cluster.Task {
 	return out
 }
 
-// homeless are the wanted tasks without a place: those without a node, and those
-// whose node is down.
-func homeless(v state.View) []*cluster.Task {
+// homeless are those of the seats' tasks without a place: without a node, or with
+// one that is down.
+func homeless(v state.View, seats map[seat]*cluster.Task) []*cluster.Task {
 	var out []*cluster.Task
-	for _, t := range seats(v) {
+	for _, t := range seats {
 		if t.Node == "" || v.Condition(t.Node) == cluster.Down {
 			out = append(out, t)
 		}

@@ -40,7 +40,7 @@ func TestSimulatedDeath(t *testing.T) {
 	if got := ready(after, web); !slices.Equal(got, []string{"a", "a", "a", "c", "c", "c"}) {
 		t.Errorf("the tasks end on %v", got)
 	}
-	if lost := homeless(after); len(lost) > 0 {
+	if lost := homeless(after, seats(after)); len(lost) > 0 {
 		t.Errorf("without a place: %+v", lost)
 	}
 }
@@ -50,7 +50,8 @@ func TestSimulatedDeathThatIsTooMuch(t *testing.T) {
 	w.deploy(map[string]cluster.ServiceSpec{"web": spec(6, 2000)})
 	w.settle()
 	w.runAll()
-	lost := homeless(simulate(t, w, Scenario{Down: []cluster.NodeID{"b"}}))
+	after := simulate(t, w, Scenario{Down: []cluster.NodeID{"b"}})
+	lost := homeless(after, seats(after))
 	if len(lost) != 2 || lost[0].Reason == "" {
 		t.Errorf("without a place: %+v, want two tasks with their reason", lost)
 	}

@@ -44,7 +44,7 @@ func Survives(ctx context.Context, v state.View, f Facts) (api.Survival, error) 
 
 // unplaced counts the tasks that could run elsewhere and have no place.
 func unplaced(v state.View) (n int) {
-	for _, t := range homeless(v) {
+	for _, t := range homeless(v, seats(v)) {
 		if t.Pinned == "" {
 			n++
 		}
