@@ -1,6 +1,9 @@
 package cluster
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // ContainerSpec is what a task's container is made from, in Docker's terms.
 // Lists keep the user's order; maps are encoded in key order.
@@ -56,6 +59,10 @@ type Image struct {
 	// image ID ("sha256:...").
 	Digest string `cbor:"2,keyasint,omitempty" json:"digest,omitempty"`
 }
+
+// Hash is the digest without the repository's name: what equal images have in
+// common wherever they are from. It is "" for one that is not resolved.
+func (i Image) Hash() string { return i.Digest[strings.LastIndexByte(i.Digest, '@')+1:] }
 
 // Local reports whether the image was resolved to a local image ID.
 func (i Image) Local() bool { return len(i.Digest) > 7 && i.Digest[:7] == "sha256:" }

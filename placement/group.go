@@ -18,6 +18,7 @@ type group struct {
 	more       bool        // there is more in it than CPU and memory
 	prospect   prospect    // what the policy looks at; one for all, as it is asked so often
 	candidates []candidate // by node
+	fetch      int64       // what a node that lacks the image costs more, in millionths
 	spread     *spread
 	counts     []int // wanted tasks, by domain of the spread
 	// decided is how many requests were answered, and tree the candidates in
@@ -37,6 +38,7 @@ type candidate struct {
 	leaf    int32 // domain
 	crowded int8  // 1 where the CPU would be
 	near    nearness
+	fetches bool  // it lacks the image
 	failed  int   // times that the service failed there, if often
 	liked   int   // weights of the affinities that the node matches
 	service int   // tasks of the service; 0 where the policy does not care
@@ -53,7 +55,8 @@ func (p *plan) newGroup(r *Request) *group {
 	}
 	g.more = g.weight.more()
 	g.counts = make([]int, len(g.spread.domains))
-	near := p.near(r)
+	near, image := p.near(r), p.snap.images[r.Image]
+	g.fetch = image.fetch
 	eligible := p.eligible(j)
 	g.candidates = slices.Grow(p.candidates[:0], eligible.count())
 	for i := range eligible.all() {
@@ -66,6 +69,7 @@ func (p *plan) newGroup(r *Request) *group {
 		if near.zones != nil {
 			c.near = near.of(i)
 		}
+		c.fetches = image.fetch > 0 && !image.on.has(i)
 		g.rate(c)
 	}
 	p.candidates = g.candidates
@@ -100,12 +104,20 @@ func (p *plan) eligible(j *job) bitset {
 
 // rate brings the parts of the score that depend on the node's load up to date.
 func (g *group) rate(c *candidate) {
-	c.cost = g.costs(c.node).sum() - int64(c.liked)*(millionths/cluster.MaxWeight)
+	c.cost = g.costs(c.node).sum() - int64(c.liked)*(millionths/cluster.MaxWeight) + g.fetchOf(c)
 	c.tasks = g.plan.tasks[c.node]
 	c.crowded = 0
 	if g.plan.slack[c.node] < g.job.demand[dimCPU] {
 		c.crowded = 1
 	}
+}
+
+// fetchOf is what it costs that the candidate lacks the image.
+func (g *group) fetchOf(c *candidate) int64 {
+	if c.fetches {
+		return g.fetch
+	}
+	return 0
 }
 
 // liked is the sum of the weights of the job's affinities that the node matches.

@@ -19,6 +19,7 @@ type Request struct {
 	// as one of the service's tasks on its node.
 	Replaces    cluster.TaskID
 	Resources   cluster.Resources
+	Image       string // cluster.Image.Hash
 	Devices     []cluster.DeviceRequest
 	HostPorts   []cluster.Port
 	Constraints []cluster.Constraint
@@ -59,6 +60,7 @@ func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Reque
 		Task: task.ID, Service: task.Service, Generation: task.Generation, Since: task.Created,
 		Pinned: task.Pinned, Replaces: task.Replaces, Resources: task.Resources, HostPorts: task.HostPorts,
 		Devices:    t.Devices,
+		Image:      t.Container.Image.Hash(),
 		MaxPerNode: t.MaxPerNode, Preferences: s.Spec.Preferences, Placement: &s.Spec.Placement,
 	}
 	var err error
@@ -78,7 +80,7 @@ func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Reque
 // alike reports whether the two differ in nothing but the task and its time.
 func (r *Request) alike(o *Request) bool {
 	return r.Service == o.Service && r.Generation == o.Generation && r.Pinned == o.Pinned &&
-		r.Leaves == o.Leaves && r.Back == o.Back && r.Goes == o.Goes && r.Resources == o.Resources && r.MaxPerNode == o.MaxPerNode && r.Invalid == o.Invalid &&
+		r.Leaves == o.Leaves && r.Back == o.Back && r.Goes == o.Goes && r.Resources == o.Resources && r.MaxPerNode == o.MaxPerNode && r.Invalid == o.Invalid && r.Image == o.Image &&
 		r.placement() == o.placement() && slices.Equal(r.Affinities, o.Affinities) &&
 		slices.EqualFunc(r.Devices, o.Devices, sameDevices) && slices.Equal(r.HostPorts, o.HostPorts) && slices.Equal(r.Constraints, o.Constraints) &&
 		slices.Equal(r.Preferences, o.Preferences)

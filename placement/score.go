@@ -34,6 +34,9 @@ type Score struct {
 	// Affinity is the sum of the weights of what the service likes about the
 	// node, in hundredths of a full node's cost; it is taken off the cost.
 	Affinity int
+	// Fetch is what is added to the cost because the node lacks the image, in
+	// millionths.
+	Fetch int64
 	// Tasks is how many tasks the node has, of all services.
 	Tasks int
 }
@@ -81,6 +84,9 @@ func (s *Score) append(b []byte) []byte {
 		b = append(b, "affinity "...)
 		b = strconv.AppendInt(b, int64(s.Affinity), 10)
 		b = append(b, "%, "...)
+	}
+	if s.Fetch > 0 {
+		b = append(appendPercent(append(b, "image to fetch "...), s.Fetch), ", "...)
 	}
 	b = strconv.AppendInt(b, int64(s.Tasks), 10)
 	return append(b, " tasks"...)
@@ -139,7 +145,7 @@ func (g *group) compareDomains(a, b int32) int {
 func (g *group) score(c *candidate) Score {
 	return Score{
 		Policy: g.policy.name, Spread: g.domainsOf(c.leaf), Service: c.service,
-		Cost: g.costs(c.node).parts(), Affinity: c.liked, Failed: c.failed, Crowded: int(c.crowded), Near: c.near, Tasks: int(c.tasks),
+		Cost: g.costs(c.node).parts(), Affinity: c.liked, Fetch: g.fetchOf(c), Failed: c.failed, Crowded: int(c.crowded), Near: c.near, Tasks: int(c.tasks),
 	}
 }
 

@@ -53,6 +53,7 @@ type Snapshot struct {
 	// failing counts how often each service failed lately, by node, where that
 	// was often.
 	failing map[cluster.ServiceID]map[int]int
+	images  map[string]shelf // by hash; of those that some node has
 }
 
 // nominal is what a task counts for in scores where it reserves nothing, so
