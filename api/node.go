@@ -107,6 +107,8 @@ type Heartbeat struct {
 	Usage *Usage `json:"usage,omitempty"`
 	// Tasks is what the node's tasks use, when that was measured anew.
 	Tasks *TasksUse `json:"tasks,omitempty"`
+	// Images are those that the node has, when they are others than it said last.
+	Images *HeldImages `json:"images,omitempty"`
 	// Problems are the node's own troubles, for people.
 	Problems []string `json:"problems,omitempty"`
 	// Blind: the agent has not seen its containers yet, or not told of them. A
@@ -119,6 +121,13 @@ type Heartbeat struct {
 	Trust     uint64 `json:"trust,omitempty"`
 	Authority string `json:"authority,omitempty"`
 }
+
+// HeldImages are the sizes of images in bytes, by cluster.Image.Hash; one has
+// several, those of its digests and its ID.
+type HeldImages map[string]int64
+
+// MaxHeldImages is how many hashes a node tells of: those of its largest images.
+const MaxHeldImages = 500
 
 // Vote is what a node says of its part in the replicated log.
 type Vote struct {

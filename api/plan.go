@@ -24,7 +24,7 @@ type PlannedService struct {
 // Forecast is what becomes of a stack's tasks.
 type Forecast struct {
 	Tasks  []PlannedTask  `json:"tasks"`
-	Images []PlannedImage `json:"images"` // that nodes have no task of yet
+	Images []PlannedImage `json:"images"` // that nodes have not, as far as is known
 	Lowest []LowestPoint  `json:"lowest"`
 	// Victims are of all stacks.
 	Victims []Victim `json:"victims,omitempty"`
@@ -41,11 +41,19 @@ type PlannedTask struct {
 	Reason  string `json:"reason,omitempty"` // why it is pending
 }
 
-// PlannedImage is an image that is to be fetched, unless a node has it already.
+// PlannedImage is an image that is to be fetched.
 type PlannedImage struct {
 	Image string   `json:"image"`
-	Nodes []string `json:"nodes"` // names
+	Nodes []string `json:"nodes"`          // names
+	Size  int64    `json:"size,omitempty"` // bytes; 0: no node said
+	// Registry: its registry is asked first. Holders are names of ready nodes that
+	// have it, which are asked then, the first five.
+	Registry bool     `json:"registry"`
+	Holders  []string `json:"holders"`
 }
+
+// MaxHolders is how many are named.
+const MaxHolders = 5
 
 // LowestPoint is how many tasks of a service are ready when it has fewest.
 type LowestPoint struct {

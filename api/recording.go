@@ -24,7 +24,9 @@ type Recording struct {
 	// Hosts and Slots are what was measured; empty where no leader told.
 	Hosts []RecordedHost `json:"hosts,omitempty"`
 	Slots []RecordedSlot `json:"slots,omitempty"`
-	Stale bool           `json:"stale"`
+	// Images are those of services that nodes said that they have.
+	Images map[cluster.NodeID]HeldImages `json:"images,omitempty"`
+	Stale  bool                          `json:"stale"`
 }
 
 // RecordedHost is what a node was measured to use.

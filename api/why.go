@@ -52,10 +52,12 @@ type Score struct {
 	Crowded bool          `json:"crowded"` // its CPU is promised or used more than one and a half times
 	Spread  []SpreadCount `json:"spread"`
 	Service int           `json:"service"` // the service's tasks there; 0 where the policy does not look
-	Cost    []CostTerm    `json:"cost"`    // their sum counts, less the affinity
+	Cost    []CostTerm    `json:"cost"`    // their sum counts, less the affinity and with what is to be fetched
 	// Affinity is the sum of the weights that the node matches, in hundredths.
 	Affinity int `json:"affinity"`
-	Tasks    int `json:"tasks"` // of all services
+	// Fetch is what is added to the cost because the node lacks the image.
+	Fetch float64 `json:"fetch"`
+	Tasks int     `json:"tasks"` // of all services
 }
 
 // SpreadCount is how many of the service's tasks share the value of a label.

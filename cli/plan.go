@@ -9,11 +9,12 @@ import (
 
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cli/paint"
+	"github.com/musterhq/muster/cluster"
 )
 
 const planHelp = `Shows what muster deploy would change, and what would follow: the tasks to start,
-replace, move and stop and on which nodes, the images to fetch, and how few tasks
-of a service are ready in between. Nothing is changed, and images that are to be
+replace, move and stop and on which nodes, the images to fetch and
+from where, and how few tasks of a service are ready in between. Nothing is changed, and images that are to be
 built are not. The exit code is 4 where there is something to do, else 0.
 --out keeps the plan in a file, for muster deploy --plan FILE.`
 
@@ -95,7 +96,7 @@ func (c *CLI) showPlan(o output, p api.Plan) error {
 		c.printf("%s", victimText(v))
 	}
 	for _, i := range p.Images {
-		c.printf("fetch %s on %s", i.Image, strings.Join(i.Nodes, ", "))
+		c.printf("%s", fetchText(i))
 	}
 	for _, l := range p.Lowest {
 		c.printf("lowest point of %s: %d of %d ready", l.Service, l.Ready, l.Before)
@@ -104,6 +105,26 @@ func (c *CLI) showPlan(o output, p api.Plan) error {
 		c.warnf("no end of this is in sight; the plan shows how far it was followed")
 	}
 	return nil
+}
+
+// fetchText says where an image is brought from: its registry is asked first.
+func fetchText(i api.PlannedImage) string {
+	size, from := "", ""
+	if i.Size > 0 {
+		size = " (" + cluster.FormatBytes(i.Size) + ")"
+	}
+	holders := strings.Join(i.Holders, ", ")
+	switch {
+	case i.Registry && holders != "":
+		from = " from its registry, or else from " + holders
+	case i.Registry:
+		from = " from its registry"
+	case holders != "":
+		from = " from " + holders
+	case i.Holders != nil:
+		from = ": no ready node is known to have it"
+	}
+	return paint.Printable(fmt.Sprintf("fetch %s%s on %s%s", i.Image, size, strings.Join(i.Nodes, ", "), from))
 }
 
 // willBe is what becomes of a service.

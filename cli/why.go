@@ -186,10 +186,14 @@ func (c *CLI) candidates(list []api.Candidate) *table {
 		}})
 	}
 	columns = append(columns, service)
+	share := func(title string, of func(api.Candidate) float64) column[api.Candidate] {
+		return column[api.Candidate]{title: title, text: func(n api.Candidate) string { return fmt.Sprintf("%.2f%%", 100*of(n)) }}
+	}
 	for i, term := range list[0].Score.Cost {
-		columns = append(columns, column[api.Candidate]{title: strings.ToUpper(term.Term), text: func(n api.Candidate) string {
-			return fmt.Sprintf("%.2f%%", 100*n.Score.Cost[i].Cost)
-		}})
+		columns = append(columns, share(strings.ToUpper(term.Term), func(n api.Candidate) float64 { return n.Score.Cost[i].Cost }))
+	}
+	if slices.ContainsFunc(list, func(n api.Candidate) bool { return n.Score.Fetch > 0 }) {
+		columns = append(columns, share("FETCH", func(n api.Candidate) float64 { return n.Score.Fetch }))
 	}
 	if slices.ContainsFunc(list, func(n api.Candidate) bool { return n.Score.Affinity != 0 }) {
 		columns = append(columns, affinity)

@@ -32,6 +32,7 @@ type Controller struct {
 	standby  map[cluster.NodeID][]string  // images that nodes may need
 	held     map[cluster.NodeID]time.Time // nodes in quarantine, and until when
 	book     *usage.Book                  // what tasks and hosts used
+	stock    *stock                       // where images are
 }
 
 // New makes a controller.
@@ -59,6 +60,10 @@ func (c *Controller) Heartbeat(h api.Heartbeat) uint64 {
 	if h.Tasks != nil {
 		c.measured(h.Node, *h.Tasks)
 		h.Tasks = nil
+	}
+	if h.Images != nil {
+		c.stock.put(h.Node, *h.Images)
+		h.Images = nil
 	}
 	c.heard[h.Node] = h
 	if c.silent[h.Node] {
@@ -99,6 +104,7 @@ func (c *Controller) Facts() Facts {
 	return Facts{
 		Quarantine: c.held,
 		Usage:      func(v state.View) map[cluster.NodeID]placement.Usage { return usageOf(book, v, now) },
+		Images:     c.images,
 		Demand:     func(t *cluster.Task) cluster.Resources { return book.Demand(slotOf(t)) },
 	}
 }
@@ -149,12 +155,12 @@ func (c *Controller) begin() {
 	c.tracker = health.New(c.cfg.Health, c.cfg.Self, time.Now(), evidence)
 	c.heard, c.touched = map[cluster.NodeID]api.Heartbeat{}, map[cluster.NodeID]uint64{}
 	c.suspects, c.silent = map[cluster.NodeID]bool{}, map[cluster.NodeID]bool{}
-	c.book = usage.NewBook()
+	c.book, c.stock = usage.NewBook(), newStock()
 }
 
 func (c *Controller) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tracker, c.heard, c.touched, c.suspects, c.silent, c.standby = nil, nil, nil, nil, nil, nil
-	c.held, c.book = nil, nil
+	c.held, c.book, c.stock = nil, nil, nil
 }

@@ -39,6 +39,8 @@ type Facts struct {
 	// Usage is what was measured of a view's nodes; nil: nothing was. It is asked
 	// only when a task needs a node, and gives the same for the same view.
 	Usage func(state.View) map[cluster.NodeID]placement.Usage
+	// Images is where images are, by their hashes; nil: nobody said.
+	Images func(hashes map[string]bool) map[string]placement.Image
 	// Demand is what a task is likely to use; nil: nothing was measured.
 	Demand func(*cluster.Task) cluster.Resources
 	// Resume is that of the decision before: the tasks that come before it in the
@@ -94,6 +96,9 @@ func (f *Facts) snapshot(v state.View, reqs []placement.Request, now time.Time) 
 	s = s.Failed(failedLately(v, reqs, now))
 	if f.Usage != nil {
 		s = s.Measured(f.Usage(v))
+	}
+	if f.Images != nil {
+		s = s.Images(f.Images(hashesOf(reqs)))
 	}
 	return s
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/placement"
 )
 
 // Forecast foretells what becomes of a stack after a change, if its containers
 // start. after is the state with the change, before the one without it. It fails
 // when ctx ends before.
 func Forecast(ctx context.Context, before, after state.View, stack string, facts Facts) (api.Forecast, error) {
-	f := &forecast{stack: stack, before: before, low: map[cluster.ServiceID]int{}}
+	f := &forecast{stack: stack, before: before, images: facts.Images, low: map[cluster.ServiceID]int{}}
 	sim := &simulation{
 		State: after.Fork(), now: after.Now(), facts: facts, decided: f.count, done: f.settled,
 		starts: func(t *cluster.Task) bool { return t.Service.Stack() == stack },
@@ -33,7 +34,8 @@ func Forecast(ctx context.Context, before, after state.View, stack string, facts
 type forecast struct {
 	stack  string
 	before state.View
-	low    map[cluster.ServiceID]int // fewest ready tasks
+	images func(hashes map[string]bool) map[string]placement.Image // Facts.Images
+	low    map[cluster.ServiceID]int                               // fewest ready tasks
 }
 
 // count notes how many tasks of each service are ready.
@@ -73,7 +75,7 @@ func (f *forecast) settled(v state.View) bool {
 
 // tell compares the tasks of the end with those of the beginning.
 func (f *forecast) tell(v state.View, ends bool) api.Forecast {
-	out := api.Forecast{Tasks: []api.PlannedTask{}, Images: []api.PlannedImage{}, Lowest: []api.LowestPoint{}, Ends: ends}
+	out := api.Forecast{Tasks: []api.PlannedTask{}, Lowest: []api.LowestPoint{}, Ends: ends}
 	ours := func(service string) bool { return cluster.ServiceID(service).Stack() == f.stack }
 	all := compare(f.before, v)
 	for _, ch := range all.Changes {
@@ -94,45 +96,11 @@ func (f *forecast) tell(v state.View, ends bool) api.Forecast {
 	slices.SortStableFunc(out.Tasks, func(a, b api.PlannedTask) int {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Slot, b.Slot))
 	})
-	for t := range v.Tasks() {
-		if _, old := f.before.Task(t.ID); t.Service.Stack() == f.stack && wanted(t) && !old {
-			f.fetch(v, &out, t)
-		}
-	}
+	out.Images = f.fetched(v)
 	for s := range v.StackServices(f.stack) {
 		if low, before := f.low[s.ID], readyTasks(f.before, s.ID); low < before {
 			out.Lowest = append(out.Lowest, api.LowestPoint{Service: string(s.ID), Ready: low, Before: before, Desired: readyTasks(v, s.ID)})
 		}
 	}
 	return out
-}
-
-// fetch notes the task's image where its node has no task of it yet.
-func (f *forecast) fetch(v state.View, out *api.Forecast, t *cluster.Task) {
-	image, ok := imageOf(v, t)
-	if !ok || t.Node == "" {
-		return
-	}
-	for o := range f.before.TasksOn(t.Node) {
-		if had, ok := imageOf(f.before, o); ok && had == image {
-			return
-		}
-	}
-	i := slices.IndexFunc(out.Images, func(p api.PlannedImage) bool { return p.Image == image.Ref })
-	if i < 0 {
-		i = len(out.Images)
-		out.Images = append(out.Images, api.PlannedImage{Image: image.Ref})
-	}
-	if name := nodeName(v, t.Node); !slices.Contains(out.Images[i].Nodes, name) {
-		out.Images[i].Nodes = append(out.Images[i].Nodes, name)
-	}
-}
-
-func imageOf(v state.View, t *cluster.Task) (cluster.Image, bool) {
-	s, ok := v.Service(t.Service)
-	if !ok {
-		return cluster.Image{}, false
-	}
-	tpl, ok := s.Template(t.Generation)
-	return tpl.Container.Image, ok
 }

@@ -14,12 +14,18 @@ import (
 // foretell forecasts a deploy of stack s, and checks that nothing was changed.
 func (w *world) foretell(services ...state.NamedSpec) api.Forecast {
 	w.t.Helper()
+	return w.foretellBy(Facts{}, services...)
+}
+
+// foretellBy is foretell where the leader knows something.
+func (w *world) foretellBy(facts Facts, services ...state.NamedSpec) api.Forecast {
+	w.t.Helper()
 	before := w.st.View()
 	scratch := before.Fork()
 	if res := scratch.Apply(before.Index()+1, state.Command{At: w.now, Body: state.PutStack{Stack: "s", Services: services}}); res.Err != nil {
 		w.t.Fatal(res.Err)
 	}
-	f, err := Forecast(w.t.Context(), before, scratch.View(), "s", Facts{})
+	f, err := Forecast(w.t.Context(), before, scratch.View(), "s", facts)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -122,7 +122,7 @@ func (l *loop) decision(v state.View, verdict health.Verdict, now time.Time) (d 
 		defer l.mu.Unlock()
 		return usageOf(l.book, v, now)
 	}
-	return l.decide(v, Facts{Conditions: verdict.Conditions, Quarantine: verdict.Quarantine, Usage: measured, Resume: l.round.next(v.Index())}, now, newID), 0
+	return l.decide(v, Facts{Conditions: verdict.Conditions, Quarantine: verdict.Quarantine, Usage: measured, Images: l.images, Resume: l.round.next(v.Index())}, now, newID), 0
 }
 
 // propose commits a decision and says how long to rest after it.

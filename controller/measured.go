@@ -92,9 +92,8 @@ func (l *loop) retain(context.Context) time.Duration {
 	v := l.cfg.Store.View()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.book.Retain(
-		func(id cluster.ServiceID) bool { _, ok := v.Service(id); return ok },
-		func(id cluster.NodeID) bool { return v.Condition(id) != "" },
-	)
+	there := func(id cluster.NodeID) bool { return v.Condition(id) != "" }
+	l.book.Retain(func(id cluster.ServiceID) bool { _, ok := v.Service(id); return ok }, there)
+	l.stock.retain(there)
 	return retainEvery
 }

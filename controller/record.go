@@ -40,7 +40,7 @@ func (c *Controller) Record(v state.View) api.Recording {
 	if c.book == nil {
 		return out
 	}
-	out.Quarantine = maps.Clone(c.held)
+	out.Quarantine, out.Images = maps.Clone(c.held), c.stock.of(kept(v))
 	now := time.Now()
 	for n := range v.Nodes() {
 		if used, at, ok := c.book.Used(n.ID, now); ok {

@@ -13,6 +13,7 @@ import (
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
 	"github.com/musterhq/muster/cluster/usage"
+	"github.com/musterhq/muster/placement"
 )
 
 // replayed is a recording after its way through a file.
@@ -70,15 +71,21 @@ func TestMeasurementsAreRecorded(t *testing.T) {
 	w.deploy(map[string]cluster.ServiceSpec{"web": spec(2, 500)})
 	w.settle()
 	w.runAll()
-	c := &Controller{book: usage.NewBook(), held: map[cluster.NodeID]time.Time{"c": time.Now().Add(time.Hour)}}
+	c := &Controller{book: usage.NewBook(), stock: newStock(), held: map[cluster.NodeID]time.Time{"c": time.Now().Add(time.Hour)}}
 	for _, task := range w.wanted(web) {
 		used := cluster.Resources{MilliCPU: 700, Memory: 1 << 30}
 		c.book.Add(time.Now(), task.Node, used.Add(used), []usage.Sample{{Slot: slotOf(task), Used: used}})
 	}
+	c.stock.put("b", api.HeldImages{"sha256:1": 7, "sha256:of another": 9})
 	v, f := replayed(t, c.Record(w.st.View()))
 	want, got := c.Facts().Usage(w.st.View()), f.Usage(v)
 	if d := cmp.Diff(want, got); d != "" || len(got) == 0 {
 		t.Errorf("measured (-cluster +recording):\n%s", d)
+	}
+	asked := map[string]bool{"sha256:1": true, "sha256:of another": true}
+	images := map[string]placement.Image{"sha256:1": {Size: 7, On: map[cluster.NodeID]bool{"b": true}}}
+	if d := cmp.Diff(images, f.Images(asked)); d != "" {
+		t.Errorf("images (-of services +recording):\n%s", d)
 	}
 	if until := f.Quarantine["c"]; !until.Equal(c.held["c"]) {
 		t.Errorf("quarantine of c until %s, want %s", until, c.held["c"])

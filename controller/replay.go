@@ -35,7 +35,11 @@ func Replay(r api.Recording) (state.View, Facts, error) {
 	for _, s := range r.Slots {
 		m.slots[usage.Slot{Service: s.Service, Slot: s.Slot, Node: s.Node}] = s.Demand
 	}
-	f := Facts{Quarantine: r.Quarantine}
+	images := newStock()
+	for node, held := range r.Images {
+		images.put(node, held)
+	}
+	f := Facts{Quarantine: r.Quarantine, Images: images.images}
 	if len(m.hosts) > 0 {
 		f.Usage = func(v state.View) map[cluster.NodeID]placement.Usage { return usageOf(&m, v, r.Made) }
 	}
