@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/musterhq/muster/api"
@@ -13,14 +12,10 @@ import (
 // gaugeEvery is the pace of measuring tasks for the leader.
 const gaugeEvery = 15 * time.Second
 
-// gauge measures this host's tasks for the leader, which keeps their histories:
-// each measurement goes with one heartbeat, and the newest again to a new leader.
+// gauge measures this host's tasks for the leader, which keeps their histories.
 type gauge struct {
 	meter taskMeter // apart from the users': theirs is of the last second
-
-	mu     sync.Mutex
-	newest *api.TasksUse
-	told   bool
+	news[api.TasksUse]
 }
 
 // runGauge measures until ctx ends.
@@ -59,34 +54,4 @@ func (m *member) measureTasks(ctx context.Context) (*api.TasksUse, error) {
 		}
 	}
 	return use, nil
-}
-
-func (g *gauge) set(use *api.TasksUse) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.newest, g.told = use, false
-}
-
-// untold is the newest measurement if the leader has not been told of it.
-func (g *gauge) untold() *api.TasksUse {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.told {
-		return nil
-	}
-	return g.newest
-}
-
-// heard notes that the leader has been told of a measurement.
-func (g *gauge) heard(use *api.TasksUse) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.told = g.told || use != nil && use == g.newest
-}
-
-// resend makes the next heartbeat bring the newest measurement again.
-func (g *gauge) resend() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.told = false
 }

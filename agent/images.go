@@ -2,11 +2,13 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"sync"
 
 	"github.com/musterhq/muster/agent/images"
 	"github.com/musterhq/muster/api"
+	"github.com/musterhq/muster/runtime"
 )
 
 // imagesOf is what brings images to this host and hands them on, for the API
@@ -61,12 +63,25 @@ func (m *member) tendImages(ctx context.Context) {
 	running.Wait()
 }
 
+// newShelf makes what tells the leader which images this host has, when they have
+// changed.
+func (m *member) newShelf() func(here []runtime.Image) {
+	var last api.HeldImages
+	return func(here []runtime.Image) {
+		held := images.Held(here)
+		if last == nil || !maps.Equal(held, last) {
+			last = held
+			m.held.set(&held)
+		}
+	}
+}
+
 // newCollector makes what removes images. The worker is there.
 func (m *member) newCollector() *images.Collector {
 	return &images.Collector{
 		Store: m.images.Store, Engine: m.a.host.Engine, Room: room,
 		High: m.a.cfg.ImageGCHigh, Low: m.a.cfg.ImageGCLow, Keep: m.a.cfg.ImageGCKeep,
-		InUse: m.worker.Images, Logger: m.log.With("part", "images"),
+		InUse: m.worker.Images, Seen: m.newShelf(), Logger: m.log.With("part", "images"),
 		Wanted: func(ctx context.Context) (out []string, err error) {
 			err = m.uplink.call(ctx, "/v1/node/images/wanted", nil, &out)
 			return out, err

@@ -49,6 +49,7 @@ type member struct {
 	sampled sampledUsage
 	meter   taskMeter
 	gauge   gauge
+	held    news[api.HeldImages]
 
 	ctx     context.Context
 	cancel  context.CancelFunc

@@ -63,6 +63,7 @@ func (u *uplink) leaderChanged() {
 func (m *member) resendAll() {
 	m.worker.ResendAll()
 	m.gauge.resend()
+	m.held.resend()
 }
 
 // Leaderless is how long no leader has answered a heartbeat of this node.
@@ -117,7 +118,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 	}
 	var reply api.HeartbeatReply
 	beat := api.Heartbeat{Node: u.m.self, Usage: u.m.usage(), Problems: u.m.ownProblems(), Blind: u.m.worker.Blind(), Vote: u.m.vote()}
-	beat.Tasks = u.m.gauge.untold()
+	beat.Tasks, beat.Images = u.m.gauge.untold(), u.m.held.untold()
 	beat.Trust, beat.Authority = u.m.trust.version(), u.m.identity.Load().CAHash
 	if err := u.call(ctx, "/v1/node/heartbeat", beat, &reply); err != nil {
 		u.m.log.Debug("heartbeat", "error", err)
@@ -128,6 +129,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 		return false
 	}
 	u.m.gauge.heard(beat.Tasks)
+	u.m.held.heard(beat.Images)
 	u.mu.Lock()
 	u.removed, u.heard = time.Time{}, time.Now()
 	if told := (position{reply.Epoch, reply.Index}); u.told.before(told) {

@@ -13,9 +13,10 @@ import (
 )
 
 const planHelp = `Shows what muster deploy would change, and what would follow: the tasks to start,
-replace, move and stop and on which nodes, the images to fetch and
-from where, and how few tasks of a service are ready in between. Nothing is changed, and images that are to be
-built are not. The exit code is 4 where there is something to do, else 0.
+replace, move and stop and on which nodes, the images to fetch and from where, and
+how few tasks of a service are ready in between. Nothing is changed, and images
+that are to be built are not. The exit code is 4 where there is something to do,
+else 0.
 --out keeps the plan in a file, for muster deploy --plan FILE.`
 
 func (c *CLI) newPlan() *cobra.Command {

@@ -35,6 +35,8 @@ type Collector struct {
 	Keep      int // of the images that could go, so many stay
 	// InUse are the images of this host's containers (IDs) and tasks (digests).
 	InUse func() []string
+	// Seen is told of the images of this host each time that they are looked at.
+	Seen func(here []runtime.Image)
 	// Wanted are the digests of all that the cluster may run, or run again.
 	Wanted func(ctx context.Context) ([]string, error)
 	// Tell lets the cluster know what was removed; nil: nobody is told.
@@ -69,6 +71,7 @@ func (c *Collector) Collect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list this host's images: %w", err)
 	}
+	c.Seen(here)
 	needed := c.inUse()
 	if err := c.Store.ledger.used(needed, here, time.Now()); err != nil {
 		return err

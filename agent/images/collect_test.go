@@ -72,6 +72,7 @@ func collecting(t *testing.T, base int64, names ...string) (*Collector, small) {
 	}
 	s := small{engine, base}
 	return &Collector{
+		Seen:  func([]runtime.Image) {},
 		Store: own.cfg.Store, Engine: s, Room: s.room, High: 85, Low: 70, Keep: 1,
 		InUse:  func() []string { return nil },
 		Wanted: func(context.Context) ([]string, error) { return nil, nil },

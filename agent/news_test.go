@@ -6,24 +6,23 @@ import (
 	"github.com/musterhq/muster/api"
 )
 
-// A measurement goes with heartbeats until one was answered, and again to a new
-// leader.
-func TestAMeasurementIsToldOnce(t *testing.T) {
-	var g gauge
+// News go with heartbeats until one was answered, and again to a new leader.
+func TestNewsAreToldOnce(t *testing.T) {
+	var g news[api.TasksUse]
 	if use := g.untold(); use != nil {
-		t.Errorf("told %+v before anything was measured", use)
+		t.Errorf("told %+v before there was any", use)
 	}
 	first, second := &api.TasksUse{}, &api.TasksUse{}
 	g.set(first)
 	for range 2 { // the first heartbeat with it failed
 		if g.untold() != first {
-			t.Error("a measurement that no leader has answered is not told")
+			t.Error("what no leader has answered is not told")
 		}
 	}
 	g.set(second)
-	g.heard(first) // the answer came after the next measurement
+	g.heard(first) // the answer came after the next news
 	if g.untold() != second {
-		t.Error("a newer measurement is taken as told")
+		t.Error("what is newer is taken as told")
 	}
 	g.heard(second)
 	if use := g.untold(); use != nil {
