@@ -145,14 +145,28 @@ func (h *Healthcheck) Validate(field string) error {
 // neither spaces nor "=", and leave the prefix "muster." alone. The error is a
 // *FieldError below field.
 func ValidateLabels(field string, labels map[string]string) error {
+	return validateLabels(field, labels, func(string) bool { return false }, "choose another key")
+}
+
+// ValidateNodeLabels is ValidateLabels for those of a node, of which placement
+// reads some with the prefix.
+func ValidateNodeLabels(field string, labels map[string]string) error {
+	read := func(key string) bool {
+		name, taint := strings.CutPrefix(key, TaintPrefix)
+		return key == PartitionLabel || taint && name != ""
+	}
+	return validateLabels(field, labels, read, "use "+PartitionLabel+" or "+TaintPrefix+"NAME, or choose another key")
+}
+
+func validateLabels(field string, labels map[string]string, reads func(key string) bool, hint string) error {
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		switch {
 		case key == "":
 			return Invalid(field, "has an empty key", "write labels as key: value")
 		case len(key) > MaxItems:
 			return Invalid(field, fmt.Sprintf("key %q has %d characters, at most %d are allowed", clip(key), len(key), MaxItems), "shorten it")
-		case strings.HasPrefix(key, reservedLabels):
-			return Invalid(at(field, clip(key)), fmt.Sprintf("uses the reserved prefix %q", reservedLabels), "choose another key")
+		case strings.HasPrefix(key, reservedLabels) && !reads(key):
+			return Invalid(at(field, clip(key)), fmt.Sprintf("uses the reserved prefix %q", reservedLabels), hint)
 		case strings.ContainsAny(key, "= \t\n"):
 			return Invalid(at(field, clip(key)), "has a space or = in its key", "choose another key")
 		}

@@ -326,3 +326,20 @@ func TestFieldError(t *testing.T) {
 		t.Error("an error without a field is changed")
 	}
 }
+
+func TestValidateNodeLabels(t *testing.T) {
+	for key, field := range map[string]string{
+		"zone": "", PartitionLabel: "", TaintPrefix + "gpu": "",
+		TaintPrefix: "labels." + TaintPrefix, "muster.task": "labels.muster.task", "muster.partitions": "labels.muster.partitions",
+		"": "labels", "a b": "labels.a b",
+	} {
+		err := ValidateNodeLabels("labels", map[string]string{key: "x"})
+		var at *FieldError
+		if field == "" && err != nil || field != "" && (!errors.As(err, &at) || at.Field != field) {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+	if err := ValidateLabels("labels", map[string]string{TaintPrefix + "gpu": "x"}); err == nil {
+		t.Error("a container may have a node's label")
+	}
+}

@@ -98,7 +98,7 @@ func (c *Config) validateNode() error {
 		return cluster.Invalid("name", fmt.Sprintf("%q is not a host name", c.Name),
 			fmt.Sprintf("use at most %d letters, digits, dots and hyphens", cluster.MaxNameLength))
 	}
-	if err := cluster.ValidateLabels("labels", c.Labels); err != nil {
+	if err := cluster.ValidateNodeLabels("labels", c.Labels); err != nil {
 		return err
 	}
 	if math.IsNaN(c.CPUs) || c.CPUs < 0 || c.CPUs > float64(cluster.MaxMilliCPU)/1000 {

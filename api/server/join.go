@@ -119,7 +119,7 @@ func checkHost(address string, apiPort, gossipPort int, labels map[string]string
 	case apiPort < 1 || apiPort > 65535 || gossipPort < 1 || gossipPort > 65535:
 		return cluster.Invalid("port", "is not from 1 to 65535", "")
 	}
-	if err := cluster.ValidateLabels("labels", labels); err != nil {
+	if err := cluster.ValidateNodeLabels("labels", labels); err != nil {
 		return err
 	}
 	if err := cluster.ValidateHostDevices("devices", devices); err != nil {

@@ -67,7 +67,7 @@ func setLabels(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	if err := cluster.ValidateLabels("labels", in.Set); err != nil {
+	if err := cluster.ValidateNodeLabels("labels", in.Set); err != nil {
 		return nil, err
 	}
 	return c.editNode(func(n *cluster.Node) (state.Body, error) {

@@ -86,7 +86,7 @@ func joiners(v state.View, add []api.SimulatedHosts) ([]state.Body, error) {
 		case a.Count < 1 || a.Count > maxSimulated-count:
 			return nil, cluster.Invalid(field+".count", fmt.Sprintf("is %d", a.Count), fmt.Sprintf("add 1 to %d nodes in all", maxSimulated))
 		}
-		if err := cluster.ValidateLabels(field+".labels", a.Labels); err != nil {
+		if err := cluster.ValidateNodeLabels(field+".labels", a.Labels); err != nil {
 			return nil, err
 		}
 		count += a.Count
