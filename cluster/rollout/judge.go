@@ -60,15 +60,16 @@ func (p *pass) verdict(s *cluster.Service) (v state.Verdict, ok bool) {
 		w.arrange(s)
 		w.handOver(s)
 	}
-	v = state.Verdict{Service: s.ID, Generation: s.Generation}
-	v.Outcome, v.Reason = w.judge(seats)
+	v = w.judge(seats)
+	v.Service = s.ID
 	p.wakeAt(aside.wake)
 	return v, v.Outcome != ""
 }
 
 // judge says how the update, or the return, of the service went; nothing while
 // that is open.
-func (w *work) judge(seats []*seat) (o cluster.Outcome, reason string) {
+func (w *work) judge(seats []*seat) (v state.Verdict) {
+	v.Generation = w.svc.Generation
 	if w.svc.OnTrial() {
 		seats = slices.DeleteFunc(slices.Clone(seats), func(s *seat) bool { return s.held })
 	}
@@ -80,14 +81,18 @@ func (w *work) judge(seats []*seat) (o cluster.Outcome, reason string) {
 		}
 	}
 	if failing > 0 && !w.policy.Allows(failing, len(seats)) {
-		if o := w.onFailure(); o != "" {
-			return o, fmt.Sprintf("%d of %d tasks failed: %s", failing, len(seats), w.whyFlunked(last))
+		if v.Outcome = w.onFailure(); v.Outcome != "" {
+			v.Reason = fmt.Sprintf("%d of %d tasks failed: %s", failing, len(seats), w.whyFlunked(last))
+			return v
+		}
+		if left, ok := w.leftWell(seats); ok {
+			return state.Verdict{Generation: left, Outcome: cluster.OutcomeGood, Past: true}
 		}
 	}
 	if !w.svc.OnTrial() && w.proven(seats) {
-		return cluster.OutcomeGood, ""
+		v.Outcome = cluster.OutcomeGood
 	}
-	return "", ""
+	return v
 }
 
 // proven reports whether the generation was tried in all seats where it could be,
@@ -123,6 +128,47 @@ func (w *work) onFailure() cluster.Outcome {
 		return cluster.OutcomeFailed
 	}
 	return ""
+}
+
+// leftWell is the newest generation that was left before it could be judged, when
+// it had a task ready in every seat that it had and none had failed. It is asked for when an
+// update fails and nothing is known to be good: deploys may follow each other faster than
+// new tasks are monitored.
+func (w *work) leftWell(seats []*seat) (generation uint64, ok bool) {
+	if _, good := w.svc.LastGood(); good || w.svc.Returned != nil {
+		return 0, false
+	}
+	for _, g := range slices.Backward(w.svc.History) {
+		if g.Release.Outcome == "" && wasReady(seats, g.Number) {
+			return g.Number, true
+		}
+	}
+	return 0, false
+}
+
+// wasReady reports whether in every seat in which the generation had tasks one
+// became ready, and none failed.
+func wasReady(seats []*seat, generation uint64) bool {
+	had := false
+	for _, s := range seats {
+		tasks, ready := 0, 0
+		for _, t := range s.tasks {
+			if t.Generation != generation {
+				continue
+			}
+			if tasks++; !t.FailedAt.IsZero() {
+				return false
+			}
+			if !t.ReadyAt.IsZero() {
+				ready++
+			}
+		}
+		if tasks > 0 && ready == 0 {
+			return false
+		}
+		had = had || ready > 0
+	}
+	return had
 }
 
 // trial is how far a seat is with the current generation.

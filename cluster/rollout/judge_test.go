@@ -300,9 +300,49 @@ func TestFirstGenerationHasNothingToGoBackTo(t *testing.T) {
 	}
 }
 
+// A service that is changed before its first generation could be found good goes
+// back to that one, if it was well so far.
+func TestFailedUpdateReturnsToWhatWasLeftEarly(t *testing.T) {
+	early := func(t *testing.T, edit ...func(*cluster.ServiceSpec)) *world {
+		w := newWorld(t, "n1", "n2")
+		w.deploy("1", edit...)
+		w.run()
+		if got := w.service().Release.Outcome; got != "" {
+			t.Fatalf("the first generation is %q already", got)
+		}
+		return w
+	}
+	w := early(t)
+	w.deploy("2")
+	w.run(2)
+	w.prove(2)
+	if s := w.service(); s.Generation != 1 || s.Release.Outcome != cluster.OutcomeGood || s.Returned.From != 2 {
+		t.Errorf("generation %d, %+v, returned %+v", s.Generation, s.Release, s.Returned)
+	}
+
+	w = early(t, onFailure(cluster.ActionPause))
+	w.deploy("2", onFailure(cluster.ActionPause))
+	w.run(2)
+	if s := w.service(); s.Generation != 2 || s.Outcome() != cluster.OutcomePaused {
+		t.Errorf("generation %d is %q", s.Generation, s.Outcome())
+	}
+
+	w = early(t)
+	w.observe("t001", backoff)
+	w.deploy("2")
+	w.run(2)
+	if s := w.service(); s.Generation != 2 || s.Outcome() != "" {
+		t.Errorf("one of its tasks had failed: generation %d is %q", s.Generation, s.Outcome())
+	}
+}
+
+// judgeNothing has a voter that knows no verdicts: updates that fail stay where
+// they stuck.
+func (w *world) judgeNothing() { w.do(state.UpdateNode{ID: "n1", Commands: 2}) }
+
 func TestOlderVotersAreAskedForNoVerdict(t *testing.T) {
 	w := newWorld(t, "n1", "n2")
-	w.do(state.UpdateNode{ID: "n1", Commands: 2})
+	w.judgeNothing()
 	w.deploy("1")
 	w.prove()
 	if got := w.service().Release; got != (cluster.Release{}) {

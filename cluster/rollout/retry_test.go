@@ -79,6 +79,7 @@ func TestRestartPolicies(t *testing.T) {
 
 func TestFailingSuccessorIsTriedAgainAndHoldsUpTheUpdate(t *testing.T) {
 	w := newWorld(t, "n1", "n2")
+	w.judgeNothing()
 	w.deploy("1", replicas(2))
 	w.run()
 	w.deploy("2", replicas(2))
@@ -93,6 +94,7 @@ func TestFailingSuccessorIsTriedAgainAndHoldsUpTheUpdate(t *testing.T) {
 
 func TestFailedTaskThatMustNotRestartHoldsUpTheUpdate(t *testing.T) {
 	w := newWorld(t, "n1", "n2")
+	w.judgeNothing()
 	w.deploy("1", replicas(2), restart(cluster.RestartNever))
 	w.run()
 	w.deploy("2", replicas(2), restart(cluster.RestartNever))
@@ -139,6 +141,7 @@ func TestHaltedUpdateHoldsUpNoDrain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "n1", "n2", "n3")
+			w.judgeNothing()
 			w.deploy("1", replicas(2), restart(cluster.RestartNever))
 			w.run()
 			w.deploy("2", replicas(2), restart(cluster.RestartNever))

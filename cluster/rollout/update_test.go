@@ -107,6 +107,7 @@ func TestBrokenUpdateCostsNoHealthyTask(t *testing.T) {
 		t.Run(string(order), func(t *testing.T) {
 			ordered := func(s *cluster.ServiceSpec) { s.Update.Order = order }
 			w := newWorld(t, "n1", "n2")
+			w.judgeNothing()
 			w.deploy("1", ordered)
 			w.run()
 			w.deploy("2", ordered)

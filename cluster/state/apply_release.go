@@ -49,6 +49,10 @@ func failing(old, t *cluster.Task, now time.Time) bool {
 // or was judged already.
 func (tx *tx) judge(v Verdict) {
 	old, ok := tx.services.get(string(v.Service))
+	if ok && !old.Removing && v.Past {
+		tx.vouch(old, v)
+		return
+	}
 	if !ok || old.Removing || old.Generation != v.Generation || old.Outcome() != "" {
 		return
 	}
@@ -71,6 +75,19 @@ func (tx *tx) judge(v Verdict) {
 	if v.Outcome == cluster.OutcomePaused {
 		tx.event(Event{Type: "service", Action: "paused", Object: string(s.ID), Service: string(s.ID), Message: v.Reason})
 	}
+}
+
+// vouch records how a generation was that the service has left unjudged, unless
+// there is a good one by now.
+func (tx *tx) vouch(old *cluster.Service, v Verdict) {
+	i := slices.IndexFunc(old.History, func(g cluster.Generation) bool { return g.Number == v.Generation })
+	if _, good := old.LastGood(); good || i < 0 || old.History[i].Release.Outcome != "" {
+		return
+	}
+	s := *old
+	s.History = slices.Clone(old.History)
+	s.History[i].Release.Outcome, s.History[i].Release.Reason = v.Outcome, v.Reason
+	tx.putService(&s)
 }
 
 // giveUp takes a service whose update failed back to its last good generation.

@@ -222,6 +222,9 @@ type Verdict struct {
 	Generation uint64            `cbor:"2,keyasint"` // that it is about
 	Outcome    cluster.Outcome   `cbor:"3,keyasint"`
 	Reason     string            `cbor:"4,keyasint,omitempty"`
+	// Past: the generation was left before it could be judged, and turns out to
+	// be the best that there is to go back to.
+	Past bool `cbor:"5,keyasint,omitempty" since:"3"`
 }
 
 // NodeCondition is the leader's verdict on a node.

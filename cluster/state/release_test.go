@@ -31,6 +31,11 @@ func (w *world) judge(generation uint64, o cluster.Outcome) {
 	w.must(Reconcile{Verdicts: []Verdict{{Service: shop, Generation: generation, Outcome: o, Reason: "why"}}})
 }
 
+func (w *world) vouch(generation uint64) {
+	w.t.Helper()
+	w.must(Reconcile{Verdicts: []Verdict{{Service: shop, Generation: generation, Outcome: cluster.OutcomeGood, Past: true}}})
+}
+
 func TestVerdicts(t *testing.T) {
 	type now struct {
 		Generation uint64
@@ -57,6 +62,19 @@ func TestVerdicts(t *testing.T) {
 			w.put("b")
 			w.judge(2, cluster.OutcomeFailed)
 		}, now{1, cluster.Release{Outcome: cluster.OutcomeGood, Reason: "why"}, 2}},
+		"failed, with one that was left unjudged": {func(w *world) {
+			w.put("b")
+			w.put("c")
+			w.vouch(2)
+			w.vouch(1) // one is enough
+			w.judge(3, cluster.OutcomeFailed)
+		}, now{2, good, 3}},
+		"what was judged stays so": {func(w *world) {
+			w.judge(1, cluster.OutcomePaused)
+			w.put("b")
+			w.vouch(1)
+			w.judge(2, cluster.OutcomeFailed)
+		}, now{2, cluster.Release{}, 0}},
 		"a return does not fail": {func(w *world) {
 			w.judge(1, cluster.OutcomeGood)
 			w.put("b")
