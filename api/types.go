@@ -144,6 +144,11 @@ type Scale struct {
 	Request  string `json:"request,omitempty"`
 }
 
+// Restart replaces the tasks of a service. It may be left out.
+type Restart struct {
+	Note cluster.Note `json:"note,omitzero"`
+}
+
 // Rollback takes a service back to a generation that it had before.
 type Rollback struct {
 	To      uint64       `json:"to,omitempty"` // 0: the one that was good last

@@ -29,21 +29,31 @@ func (c *CLI) newHistory() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return list(c, o, generations, func(g api.Generation) string { return strconv.FormatUint(g.Generation, 10) }, historyColumns)
+			return list(c, o, generations, func(g api.Generation) string { return strconv.FormatUint(g.Generation, 10) }, historyColumns(o))
 		},
 	}
 	o.register(cmd, "print numbers alone")
 	return cmd
 }
 
-var historyColumns = []column[api.Generation]{
-	{title: "GENERATION", text: generationNumber},
-	{title: "STATE", text: func(g api.Generation) string { return orNone(g.State) }, style: generationStyle},
-	{title: "TASKS", text: func(g api.Generation) string { return strconv.Itoa(g.Tasks) }},
-	{title: "IMAGE", text: func(g api.Generation) string { return g.Image }},
-	{title: "AUTHOR", text: func(g api.Generation) string { return orNone(g.Author) }},
-	{title: "MESSAGE", text: func(g api.Generation) string { return orNone(g.Message) }},
-	{title: "REASON", text: func(g api.Generation) string { return g.Reason }},
+// historyReason is how much of a reason a line of history has room for; -o wide
+// shows all of it. An engine's error can be of any length.
+const historyReason = 80
+
+func historyColumns(o output) []column[api.Generation] {
+	reason := func(g api.Generation) string { return shorten(g.Reason, historyReason) }
+	if o.format == formatWide {
+		reason = func(g api.Generation) string { return g.Reason }
+	}
+	return []column[api.Generation]{
+		{title: "GENERATION", text: generationNumber},
+		{title: "STATE", text: func(g api.Generation) string { return orNone(g.State) }, style: generationStyle},
+		{title: "TASKS", text: func(g api.Generation) string { return strconv.Itoa(g.Tasks) }},
+		{title: "IMAGE", text: func(g api.Generation) string { return g.Image }},
+		{title: "AUTHOR", text: func(g api.Generation) string { return orNone(g.Author) }},
+		{title: "MESSAGE", text: func(g api.Generation) string { return orNone(g.Message) }},
+		{title: "REASON", text: reason},
+	}
 }
 
 // generationNumber marks the one that the service has.

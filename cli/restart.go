@@ -12,6 +12,7 @@ import (
 
 func (c *CLI) newRestart() *cobra.Command {
 	var w waiting
+	var why note
 	cmd := &cobra.Command{
 		Use:               "restart SERVICE...",
 		Short:             "Replace the tasks of services by new ones, as an update does",
@@ -23,7 +24,7 @@ func (c *CLI) newRestart() *cobra.Command {
 				return err
 			}
 			return c.change(cmd.Context(), cl, args, w, func(ctx context.Context, _ int, id cluster.ServiceID) (api.Deployed, error) {
-				done, err := cl.Restart(ctx, id.Stack(), id.Name())
+				done, err := cl.Restart(ctx, id.Stack(), id.Name(), why.said())
 				if err != nil {
 					err = fmt.Errorf("restart %s: %w", id, err)
 				}
@@ -31,6 +32,7 @@ func (c *CLI) newRestart() *cobra.Command {
 			})
 		},
 	}
+	why.register(cmd)
 	w.register(cmd, "do not wait until the services are healthy")
 	return cmd
 }

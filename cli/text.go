@@ -38,6 +38,15 @@ func (c *CLI) age(t time.Time) string {
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }
 
+// shorten cuts a text after so many characters, and says that there was more.
+func shorten(s string, most int) string {
+	const more = "..."
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-len(more)]) + more
+	}
+	return s
+}
+
 // plural is "1 task", "2 tasks".
 func plural(n int, noun string) string {
 	if n == 1 {

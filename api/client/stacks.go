@@ -90,9 +90,10 @@ func (c *Client) Scale(ctx context.Context, stack, service string, replicas int)
 }
 
 // Restart replaces the tasks of a service by new ones of the same spec.
-func (c *Client) Restart(ctx context.Context, stack, service string) (api.Deployed, error) {
+func (c *Client) Restart(ctx context.Context, stack, service string, note cluster.Note) (api.Deployed, error) {
 	return write[api.Deployed](ctx, c, call{
 		method: http.MethodPost, path: path("services", stack, service, "restart"), query: filter("request", newRequest()),
+		body: api.Restart{Note: note},
 	})
 }
 

@@ -144,9 +144,11 @@ func TestScaleRestartAndRemove(t *testing.T) {
 		{"scale below nothing", http.MethodPost, web + "/scale", api.Scale{Replicas: -1}, "", 0, api.CodeInvalid},
 		{"scale nothing", http.MethodPost, "/v1/services/shop/db/scale", api.Scale{Replicas: 1}, "", 0, api.CodeNotFound},
 		{"restart", http.MethodPost, web + "/restart", nil, "updated", 2, ""},
+		{"restart with a reason", http.MethodPost, web + "/restart", api.Restart{Note: cluster.Note{Author: "ann", Message: "it is slow"}}, "updated", 3, ""},
+		{"restart with nonsense", http.MethodPost, web + "/restart", map[string]string{"why": "x"}, "", 0, api.CodeInvalid},
 		{"restart nothing", http.MethodPost, "/v1/services/shop/db/restart", nil, "", 0, api.CodeNotFound},
 		{"remove a service that is not there", http.MethodDelete, "/v1/stacks/shop?service=db", nil, "", 0, api.CodeNotFound},
-		{"remove", http.MethodDelete, "/v1/stacks/shop?service=web", nil, "removed", 2, ""},
+		{"remove", http.MethodDelete, "/v1/stacks/shop?service=web", nil, "removed", 3, ""},
 		{"remove a stack that is not there", http.MethodDelete, "/v1/stacks/other", nil, "", 0, api.CodeNotFound},
 	} {
 		got, err := do(tc.method, tc.path, tc.in)
@@ -156,6 +158,9 @@ func TestScaleRestartAndRemove(t *testing.T) {
 		}
 	}
 	detail := get[api.ServiceDetail](n2, web)
+	if g := get[[]api.Generation](n2, web+"/history")[0]; g.Author != "ann" || g.Message != "it is slow" {
+		t.Errorf("the restart is noted as by %q, %q", g.Author, g.Message)
+	}
 	if !detail.Removing || detail.Spec.Replicas != 5 || len(detail.Ports) != 1 || detail.Ports[0] != "80->80/tcp" {
 		t.Errorf("the service: %+v", detail)
 	}

@@ -65,8 +65,21 @@ func scaleService(c *call) (any, error) {
 }
 
 func restartService(c *call) (any, error) {
+	var in api.Restart
+	if c.r.ContentLength != 0 { // older clients send none
+		if err := c.decode(&in); err != nil {
+			return nil, err
+		}
+	}
+	if err := in.Note.Validate(); err != nil {
+		return nil, err
+	}
 	id := c.serviceID()
-	res, err := c.propose(c.r.URL.Query().Get("request"), state.Restart{Service: id})
+	restart := state.Restart{Service: id, Note: in.Note}
+	if restart.Note.Message == "" {
+		restart = trimmed(c, restart) // who restarts is told where every voter can keep it
+	}
+	res, err := c.propose(c.r.URL.Query().Get("request"), restart)
 	if err != nil {
 		return nil, err
 	}

@@ -229,6 +229,7 @@ func (c Restart) apply(tx *tx) error {
 	}
 	s := *old
 	tx.advance(&s, old)
+	s.Release.Note = c.Note
 	s.Spec.Template.Force++
 	s.SetAside = ""
 	tx.putService(&s)

@@ -157,6 +157,7 @@ type RemoveStack struct {
 // Restart makes a new generation of an unchanged template.
 type Restart struct {
 	Service cluster.ServiceID `cbor:"1,keyasint"`
+	Note    cluster.Note      `cbor:"2,keyasint,omitzero" since:"3"`
 }
 
 // Rollback takes a service back to a generation that it had before.

@@ -129,7 +129,7 @@ func (u *user) ask(ctx context.Context, through *lab.Host, in input, do func(con
 // tell by the register.
 func (u *user) restart(ctx context.Context, through *lab.Host, stack string) {
 	_ = u.call(ctx, through, func(ctx context.Context, c *client.Client) error {
-		_, err := c.Restart(ctx, stack, "web")
+		_, err := c.Restart(ctx, stack, "web", cluster.Note{})
 		return err
 	})
 }
