@@ -59,10 +59,17 @@ func (p presenter) serviceProblems(s *cluster.Service) []string {
 	}
 	a := p.service(s)
 	done := p.completed(s)
-	if s.Removing || a.Healthy+done >= a.Desired {
+	short := a.Healthy+done < a.Desired
+	switch {
+	case s.Removing || !short && a.Problem == "":
 		return nil
+	case !short:
+		return []string{fmt.Sprintf("service %s: %s", s.ID, a.Problem)}
 	}
 	out := fmt.Sprintf("service %s: %d of %d tasks are healthy", s.ID, a.Healthy+done, a.Desired)
+	if a.Problem != "" {
+		out += "; " + a.Problem
+	}
 	for t := range p.view.TasksOf(s.ID) {
 		if t.Desired == cluster.Running && t.Node == "" && t.Reason != "" {
 			return []string{out + "; pending: " + t.Reason}

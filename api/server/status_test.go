@@ -52,6 +52,15 @@ func TestStatusNamesProblems(t *testing.T) {
 			r.put()
 			r.apply(state.Reconcile{SetAside: []state.SetAside{{Service: "shop/web", Reason: "nonsense"}}})
 		}, []string{"shop/web is set aside: nonsense"}},
+		{"a paused update", func(r *ring) {
+			r.put(replicas(1))
+			r.task("A", 1, "n1", up)
+			r.apply(state.Reconcile{Verdicts: []state.Verdict{{Service: "shop/web", Generation: 1, Outcome: cluster.OutcomePaused, Reason: "web.1: exit code 1"}}})
+		}, []string{"shop/web: the update is paused: web.1: exit code 1"}},
+		{"a paused update that is short", func(r *ring) {
+			r.put(replicas(1))
+			r.apply(state.Reconcile{Verdicts: []state.Verdict{{Service: "shop/web", Generation: 1, Outcome: cluster.OutcomePaused, Reason: "web.1: exit code 1"}}})
+		}, []string{"0 of 1 tasks are healthy; the update is paused: web.1"}},
 		{"jobs that completed", func(r *ring) {
 			r.put(restart(cluster.RestartNever))
 			r.task("A", 1, "n1", done)
