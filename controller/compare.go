@@ -58,6 +58,9 @@ func compare(before, after state.View) api.Simulation {
 	})
 	for n := range after.Nodes() {
 		held := after.Allocated(n.ID)
+		if n.Condition == cluster.Down {
+			held = state.Allocation{} // what is lost there waits to be told to stop
+		}
 		out.Nodes = append(out.Nodes, api.HostLoad{
 			Name: n.Name, State: string(n.Condition), Tasks: held.Tasks,
 			CPUs: float64(n.Capacity.MilliCPU) / 1000, CPUReserved: float64(held.Resources.MilliCPU) / 1000,

@@ -50,10 +50,8 @@ func Proposals(v state.View, f Facts, now time.Time, services []cluster.ServiceI
 // OwnMoves are those that a leader makes by itself now: one a service, and none
 // while others are under way.
 func OwnMoves(v state.View, f Facts, now time.Time) (m state.Move) {
-	for n := range v.Nodes() {
-		if n.Condition == cluster.Ready && now.Sub(n.ConditionSince) < rebalanceRest {
-			return m
-		}
+	if unrested(v, now) > 0 {
+		return m
 	}
 	for t := range v.Tasks() {
 		if t.Desired == cluster.Running && t.Leaving(now) {
@@ -78,12 +76,26 @@ func OwnMoves(v state.View, f Facts, now time.Time) (m state.Move) {
 	return m
 }
 
+// unrested is how long it is until all nodes that are ready have been so for
+// rebalanceRest.
+func unrested(v state.View, now time.Time) (d time.Duration) {
+	for n := range v.Nodes() {
+		if n.Condition == cluster.Ready {
+			d = max(d, n.ConditionSince.Add(rebalanceRest).Sub(now))
+		}
+	}
+	return d
+}
+
 // rebalance proposes the moves that are the leader's own. What it began goes on
 // under any other leader: the wishes are in the state.
 func (l *loop) rebalance(ctx context.Context) time.Duration {
 	v, now := l.cfg.Store.View(), time.Now()
 	if version, _ := v.Commands(); version < state.KindMove.Since() {
 		return rebalanceEvery
+	}
+	if rest := unrested(v, now); rest > 0 {
+		return rest
 	}
 	m := OwnMoves(v, l.Facts(), now)
 	if len(m.Tasks) == 0 {

@@ -105,6 +105,22 @@ func TestTheLeaderDoesNotMoveWhat(t *testing.T) {
 	}
 }
 
+// The leader looks again as soon as the last node has been ready for long enough.
+func TestNodesRest(t *testing.T) {
+	w := grown(t)
+	early := w.now.Add(-10 * time.Second)
+	if got := unrested(w.st.View(), early); got != 10*time.Second {
+		t.Errorf("ten seconds before it has rested: %v", got)
+	}
+	if got := unrested(w.st.View(), w.now); got != 0 {
+		t.Errorf("once it has: %v", got)
+	}
+	w.do(state.Reconcile{Conditions: []state.NodeCondition{{Node: "c", Condition: cluster.Down}}})
+	if got := unrested(w.st.View(), early); got != 0 {
+		t.Errorf("where the one that joined is down: %v", got)
+	}
+}
+
 func TestTheLeaderShedsLoad(t *testing.T) {
 	w := grown(t, auto, func(s *cluster.ServiceSpec) {
 		s.Placement.Policy = cluster.PolicyRealtime

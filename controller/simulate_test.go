@@ -43,6 +43,11 @@ func TestSimulatedDeath(t *testing.T) {
 	if lost := homeless(after, seats(after)); len(lost) > 0 {
 		t.Errorf("without a place: %+v", lost)
 	}
+	for _, n := range compare(w.st.View(), after).Nodes {
+		if want := map[string]int{"a": 3, "b": 0, "c": 3}[n.Name]; n.Tasks != want || n.CPUReserved != float64(want)/2 {
+			t.Errorf("%s has %d tasks and %v CPUs reserved, want %d tasks", n.Name, n.Tasks, n.CPUReserved, want)
+		}
+	}
 }
 
 func TestSimulatedDeathThatIsTooMuch(t *testing.T) {
