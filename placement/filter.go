@@ -166,8 +166,12 @@ func taken(p cluster.Port, by []cluster.Port) bool {
 	return false
 }
 
-// inUse is said of nodes that have the room by what tasks reserve.
-const inUse = "the memory that nobody reserves is in use"
+// What is said of nodes that have the room by what tasks reserve; the second where
+// they reserve nothing.
+const (
+	inUse        = "the memory that nobody reserves is in use"
+	inUseByOther = "memory that it reserves is in use by what is no task"
+)
 
 func resources(p *plan, n int, j *job) refusal {
 	if j.demand.fits(&p.free[n]) {
@@ -175,7 +179,11 @@ func resources(p *plan, n int, j *job) refusal {
 	}
 	free := p.free[n]
 	if free[dimMemory] += p.snap.inUse[n]; j.demand.fits(&free) {
-		return refusal{text: inUse} // without a figure, which would be another each time
+		// Without a figure, which would be another each time.
+		if free[dimMemory] == p.snap.nodes[n].Capacity.Memory {
+			return refusal{text: inUseByOther}
+		}
+		return refusal{text: inUse}
 	}
 	short := j.demand.short(&free)
 	if short == (vector{}) {

@@ -136,6 +136,12 @@ func TestMemoryInUseIsSaidWithoutAFigure(t *testing.T) {
 	w.task(web)
 	snap := FromView(w.st.View(), nil)
 	p := Place(snap.Measured(measure(map[string]cluster.Resources{"n1": {Memory: 2 * gib}, "n2": {Memory: 3 * gib}})), w.requests(), 1)
+	wantReason(t, p, "1 node: 2 GiB short; 1 node: memory that it reserves is in use by what is no task")
+
+	w.service("o/small", memory(gib))
+	w.task("o/small", on("n1"))
+	snap = FromView(w.st.View(), nil)
+	p = Place(snap.Measured(measure(map[string]cluster.Resources{"n1": {Memory: 2 * gib}, "n2": {Memory: 3 * gib}})), w.requests(), 1)
 	wantReason(t, p, "1 node: 2 GiB short; 1 node: the memory that nobody reserves is in use")
 
 	w = newWorld(t, named("n1")...)
