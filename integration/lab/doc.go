@@ -22,7 +22,7 @@
 //
 // It may not know the insides of Muster: it starts the binary it is given, calls
 // the command line, and looks at the engines over their own HTTP API. Faults are
-// verbs of [Host]: Kill, Cut, Drop, DropPort, PauseAgent, StopDocker, Busy,
+// verbs of [Host]: Kill, Cut, Drop, DropPort, PauseAgent, StopDocker, Busy, Hog,
 // FillDisk, HangDisk.
 //
 // Start reading at lab.go, then host.go; enter.go is how a process gets into a

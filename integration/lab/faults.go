@@ -73,14 +73,29 @@ func (h *Host) setLink(up bool) error {
 
 // Busy burns that many cores on the host until stop is called or ctx ends.
 func (h *Host) Busy(ctx context.Context, cores int) (stop func(), err error) {
-	var burners []*process
+	return h.load(ctx, slices.Repeat([]string{"while :; do :; done"}, cores)...)
+}
+
+// Hog has a process on the host hold that many bytes of memory until stop is
+// called or ctx ends: tail(1) keeps what it reads as long as no line ends.
+func (h *Host) Hog(ctx context.Context, bytes int64) (stop func(), err error) {
+	return h.load(ctx, fmt.Sprintf("{ head -c %d /dev/zero; exec sleep infinity; } | exec tail", bytes))
+}
+
+// load runs shell scripts on the host, each with what it starts, until stop is
+// called or ctx ends.
+func (h *Host) load(ctx context.Context, scripts ...string) (stop func(), err error) {
+	var started []*process
 	kill := sync.OnceFunc(func() {
-		for _, p := range burners {
+		for _, p := range started {
+			if p.alive() {
+				_ = unix.Kill(-p.pid(), unix.SIGKILL) // it leads a session of its own
+			}
 			_ = p.end(context.Background(), unix.SIGKILL)
 		}
 	})
-	for range cores {
-		cmd, err := command(nil, "sh", "-c", "while :; do :; done")
+	for _, script := range scripts {
+		cmd, err := command(nil, "sh", "-c", script)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +104,7 @@ func (h *Host) Busy(ctx context.Context, cores int) (stop func(), err error) {
 			kill()
 			return nil, err
 		}
-		burners = append(burners, p)
+		started = append(started, p)
 	}
 	release := context.AfterFunc(ctx, kill)
 	return func() {

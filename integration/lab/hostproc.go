@@ -44,9 +44,12 @@ func (h *Host) makeProcDir() error {
 
 // startMeter makes the files of a host that boots, before its first process.
 func (h *Host) startMeter(now time.Time) error {
-	total, err := machineMemory()
-	if err != nil {
-		return err
+	total := uint64(h.lab.opts.Memory)
+	if total == 0 {
+		var err error
+		if total, err = machineMemory(); err != nil {
+			return err
+		}
 	}
 	u, err := h.lab.cgroups.read(h.Name)
 	if err != nil {

@@ -38,6 +38,9 @@ type Options struct {
 	// LoopDisk makes that file system one on a (pretended) disk rather than in
 	// memory, so that it can hang.
 	LoopDisk bool
+	// Memory, in bytes, is what each host says it has. What of it is in use is
+	// measured in any case. 0 is what the machine has.
+	Memory int64
 	// DockerArgs are added to the command line of every dockerd.
 	DockerArgs []string
 }

@@ -92,3 +92,30 @@ func TestBusy(t *testing.T) {
 		t.Errorf("the borrowed part of HOST_PROC: %+v", r)
 	}
 }
+
+// TestHog gives hosts a size of their own, of which a process really takes most.
+func TestHog(t *testing.T) {
+	const size, taken = 1 << 30, 600 << 20
+	l := newLab(t, Options{Memory: size})
+	h := startHosts(t, l, 1)[0]
+	available := func() int {
+		r := h.Exec(t.Context(), "grep", "-E", "^Mem(Total|Available)", filepath.Join(h.procDir(), "meminfo"))
+		f := strings.Fields(r.Stdout)
+		if len(f) != 6 || f[1] != strconv.Itoa(size>>10) {
+			t.Fatalf("read the host's meminfo: %+v", r)
+		}
+		kib, _ := strconv.Atoi(f[4])
+		return kib << 10
+	}
+	before := available()
+	stop, err := h.Hog(t.Context(), taken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return before-available() > taken*9/10 })
+	stop()
+	await(t, func() bool { return before-available() < taken/10 })
+	if r := h.Exec(t.Context(), "pgrep", "tail"); r.ExitCode == 0 {
+		t.Errorf("a process is left: %+v", r)
+	}
+}
