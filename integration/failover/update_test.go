@@ -3,13 +3,9 @@
 package failover
 
 import (
-	"context"
 	"fmt"
-	"math"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/musterhq/muster/integration/fleet"
 	"github.com/musterhq/muster/integration/fleet/fleettest"
@@ -38,10 +34,10 @@ func TestUpdateIsSmooth(t *testing.T) {
 	old := c.AwaitRunning(3, c.Hosts...)
 
 	asked := c.Requests(c.Hosts...)
-	least := leastRunning(c)
+	watched := c.Extremes(fleettest.Web)
 	c.Run(c.Hosts[0], "deploy", "-f", c.File("compose.yaml", two(lab.Hello2)))
-	if n := least(); n < 2 {
-		t.Errorf("only %d of 3 ran during an update of one at a time", n)
+	if least, _ := watched(); least < 2 {
+		t.Errorf("only %d of 3 ran during an update of one at a time", least)
 	}
 	asked.NoneFailed()
 
@@ -66,33 +62,6 @@ func TestUpdateIsSmooth(t *testing.T) {
 		if !after[name].Equal(started) {
 			t.Errorf("%s was replaced, though its service did not change", name)
 		}
-	}
-}
-
-// leastRunning watches how many containers of the service run, and returns the
-// least that it saw.
-func leastRunning(c *fleettest.Cluster) (stop func() int) {
-	c.T.Helper()
-	ctx, cancel := context.WithCancel(c.T.Context())
-	least := math.MaxInt
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for ctx.Err() == nil {
-			if running, err := fleet.Containers(ctx, fleettest.Web, c.Hosts...); err == nil {
-				least = min(least, len(running))
-			}
-			select {
-			case <-ctx.Done():
-			case <-tick.C:
-			}
-		}
-	})
-	return func() int {
-		cancel()
-		watching.Wait()
-		return least
 	}
 }
 

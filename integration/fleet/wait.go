@@ -11,19 +11,23 @@ import (
 // pollEvery is how often a condition is looked at again.
 const pollEvery = 50 * time.Millisecond
 
-// Until waits until holds returns nil, and returns its last answer if ctx ends
-// before: the reason why the condition does not hold.
+// Until waits until holds returns nil. If ctx ends before, it returns the last
+// answer that this did not cut short: the reason why the condition does not hold.
 func Until(ctx context.Context, what string, holds func(context.Context) error) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	var last error
 	for {
 		err := holds(ctx)
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waited for %s: %w", what, err)
+			return fmt.Errorf("waited for %s: %w", what, last)
 		case <-tick.C:
 		}
 	}
