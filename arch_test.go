@@ -97,6 +97,7 @@ var fences = map[string]string{
 	"github.com/charmbracelet":           "cli/top",
 	"github.com/coder/websocket":         "api/client api/server",
 	"github.com/hashicorp/go-hclog":      "consensus",
+	"github.com/pires/go-proxyproto":     "lb/proxy",
 	"github.com/anishathalye/porcupine":  "",
 	"github.com/google/go-cmp":           "runtime/runtimetest",
 	"pgregory.net/rapid":                 "",

@@ -170,6 +170,13 @@ func (l leaderOf) Standby(node cluster.NodeID) []string {
 	return nil
 }
 
+func (l leaderOf) Weights(known uint64) *api.Weights {
+	if c := l.ctrl(); c != nil {
+		return c.Weights(known)
+	}
+	return nil
+}
+
 func (l leaderOf) Forecast(ctx context.Context, before, after state.View, stack string) (api.Forecast, error) {
 	return controller.Forecast(ctx, before, after, stack, l.ctrl().Facts())
 }

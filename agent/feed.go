@@ -198,9 +198,13 @@ func (m *member) takeFrame(f api.Feed, at *position) {
 		m.worker.Assign(set)
 	}
 	if f.Table != nil {
-		m.setTable(*f.Table)
-		m.traffic.Set(dataplane.Table{Cluster: m.identity.Load().ClusterID, Node: m.self, Input: *f.Table})
+		m.serveTable(m.setTable(*f.Table))
 	}
+}
+
+// serveTable has this node's balancers go by a table.
+func (m *member) serveTable(in lb.Input) {
+	m.traffic.Set(dataplane.Table{Cluster: m.identity.Load().ClusterID, Node: m.self, Input: in})
 }
 
 // conflicts are the published ports that two services want.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/musterhq/muster/agent/gossip"
 	"github.com/musterhq/muster/api"
@@ -24,6 +25,7 @@ type known struct {
 	at      position       // of the frame that named them
 	leader  cluster.NodeID // as the last feed or heartbeat said
 	table   lb.Input
+	weights uint64                    // which ones the table has
 	came    map[cluster.NodeID]string // the IP that a voter's last raft stream came from
 }
 
@@ -54,10 +56,31 @@ func (k *known) setLeader(id cluster.NodeID) (changed bool) {
 	return changed
 }
 
-func (k *known) setTable(t lb.Input) {
+// setTable takes in a table from a feed, and returns it with the weights that
+// are known.
+func (k *known) setTable(t lb.Input) lb.Input {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	t.Weights, t.Weighed = k.table.Weights, k.table.Weighed
 	k.table = t
+	return t
+}
+
+// weigh takes in the leader's weights, and returns the table with them.
+func (k *known) weigh(w api.Weights) lb.Input {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.weights = w.ID
+	k.table.Weights = w.Nodes
+	k.table.Weighed = max(k.table.Weighed+1, uint64(time.Now().UnixMilli()))
+	return k.table
+}
+
+// weightsID tells which weights this node has.
+func (k *known) weightsID() uint64 {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.weights
 }
 
 func (k *known) setPosition(at position) {

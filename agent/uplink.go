@@ -120,6 +120,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 	beat := api.Heartbeat{Node: u.m.self, Usage: u.m.usage(), Problems: u.m.ownProblems(), Blind: u.m.worker.Blind(), Vote: u.m.vote()}
 	beat.Tasks, beat.Images = u.m.gauge.untold(), u.m.held.untold()
 	beat.Trust, beat.Authority = u.m.trust.version(), u.m.identity.Load().CAHash
+	beat.Weights = u.m.weightsID()
 	if err := u.call(ctx, "/v1/node/heartbeat", beat, &reply); err != nil {
 		u.m.log.Debug("heartbeat", "error", err)
 		u.m.peers.Drop(leader)
@@ -141,6 +142,9 @@ func (u *uplink) beat(ctx context.Context) bool {
 	}
 	u.m.images.early.Want(reply.Standby)
 	u.m.trust.want(reply.Trust, reply.Authority)
+	if reply.Weights != nil {
+		u.m.serveTable(u.m.weigh(*reply.Weights))
+	}
 	if u.m.setLeader(reply.Leader) || u.cutOff {
 		u.m.resendAll()
 	}

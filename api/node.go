@@ -120,6 +120,8 @@ type Heartbeat struct {
 	// node's certificate.
 	Trust     uint64 `json:"trust,omitempty"`
 	Authority string `json:"authority,omitempty"`
+	// Weights tells which weights of nodes this one has; 0: none.
+	Weights uint64 `json:"weights,omitempty"`
 }
 
 // HeldImages are the sizes of images in bytes, by cluster.Image.Hash; one has
@@ -170,6 +172,14 @@ type HeartbeatReply struct {
 	// Trust and Authority are what the node shall hold and be certified by.
 	Trust     uint64 `json:"trust,omitempty"`
 	Authority string `json:"authority,omitempty"`
+	// Weights come where the node has others, or none.
+	Weights *Weights `json:"weights,omitempty"`
+}
+
+// Weights are those of all nodes that were measured, for the balancers.
+type Weights struct {
+	ID    uint64               `json:"id"` // tells them from others
+	Nodes []cluster.NodeWeight `json:"nodes"`
 }
 
 // ObserveBatch is what a node's agent saw of its tasks.

@@ -88,6 +88,7 @@ type ServiceSpec struct {
 	// without its delay.
 	Rollback  *Update   `cbor:"6,keyasint,omitempty" json:"rollback,omitempty" since:"3"`
 	Placement Placement `cbor:"20,keyasint,omitzero" json:"placement,omitzero" since:"3"`
+	Balance   Balance   `cbor:"21,keyasint,omitzero" json:"balance,omitzero" since:"3"`
 }
 
 // Template is the part of the spec that a task is bound to.

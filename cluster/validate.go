@@ -34,6 +34,7 @@ func (s *ServiceSpec) validate(field string) (size int, err error) {
 		s.validateRollback(at(field, "deploy.rollback_config")),
 		validatePreferences(at(field, "deploy.placement.preferences"), s.Preferences),
 		s.Placement.Validate(at(field, "x-muster")),
+		s.Balance.Validate(at(field, "x-muster.balance")),
 	)
 	if err != nil {
 		return 0, err

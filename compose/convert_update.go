@@ -50,13 +50,18 @@ func (c *converter) canary(spec *cluster.ServiceSpec) error {
 // not there.
 func (c *converter) ownDuration(name string) (time.Duration, error) {
 	own, _ := c.config.Extensions[ourExtension].(map[string]any)
-	raw, ok := own[name]
+	return c.duration(ourExtension, own, name)
+}
+
+// duration reads a time from a mapping of the extension; 0 when it is not there.
+func (c *converter) duration(field string, in map[string]any, name string) (time.Duration, error) {
+	raw, ok := in[name]
 	if !ok {
 		return 0, nil
 	}
 	d, err := time.ParseDuration(fmt.Sprint(raw))
 	if err != nil || d <= 0 {
-		return 0, c.invalid(ourExtension+"."+name, fmt.Sprintf("%q is not a time", fmt.Sprint(raw)), "give one such as 10m")
+		return 0, c.invalid(join(field, name), fmt.Sprintf("%q is not a time", fmt.Sprint(raw)), "give one such as 10m")
 	}
 	return d, nil
 }

@@ -150,6 +150,13 @@ var serviceFields = []field{
 	{path: "services.*.x-muster.near", verdict: honoured, note: "services whose nodes, and then whose zones, are preferred: `db`, or `shop/db` in another stack"},
 	{path: "services.*.x-muster.priority", verdict: honoured, note: "0 to 100, 50 without one: who gets a node first; see [placement](placement.md#who-goes-first)"},
 	{path: "services.*.x-muster.preempt", verdict: honoured, note: "`never`: its tasks take nobody's place, they wait"},
+	{path: "services.*.x-muster.balance", verdict: group},
+	{path: "services.*.x-muster.balance.policy", verdict: honoured, note: "who gets a connection to a published port: `round-robin` (the default), `random`, `least-request`, `weighted` or `maglev`; see [traffic](traffic.md#policies)"},
+	{path: "services.*.x-muster.balance.local", verdict: honoured, note: "`true`: tasks of the node that was asked first"},
+	{path: "services.*.x-muster.balance.slow_start", verdict: honoured, note: "how long the share of a new task grows, such as `30s`"},
+	{path: "services.*.x-muster.balance.connections", verdict: honoured, note: "open at once through one node, 10,000 at most; what comes beyond is closed"},
+	{path: "services.*.x-muster.balance.proxy_protocol", verdict: honoured, note: "`v2`: each TCP connection to a task begins with the client's address"},
+	{path: "services.*.x-muster.balance.degrade", verdict: honoured, note: "`true`: where a node is short of connections, this service's are closed first"},
 	{path: "services.*.x-muster.expected", verdict: honoured, note: "how long a task is likely to run until it ends by itself, such as `10m`: for the queue `sjf`"},
 	{
 		path: "services.*.x-muster.guarantee", verdict: refused, note: "at-most-one is refused until fencing exists: a node that is cut off could run a second copy",

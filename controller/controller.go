@@ -33,6 +33,7 @@ type Controller struct {
 	held     map[cluster.NodeID]time.Time // nodes in quarantine, and until when
 	book     *usage.Book                  // what tasks and hosts used
 	stock    *stock                       // where images are
+	weights  api.Weights                  // of nodes, for the balancers
 }
 
 // New makes a controller.
@@ -162,5 +163,5 @@ func (c *Controller) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tracker, c.heard, c.touched, c.suspects, c.silent, c.standby = nil, nil, nil, nil, nil, nil
-	c.held, c.book, c.stock = nil, nil, nil
+	c.held, c.book, c.stock, c.weights = nil, nil, nil, api.Weights{}
 }

@@ -46,6 +46,7 @@ func (l *loop) chores() []*chore {
 		{step: l.newStandby(), due: now.Add(standbyEvery)},
 		{step: l.retain, due: now.Add(retainEvery)},
 		{step: l.rebalance, due: now.Add(rebalanceEvery)},
+		{step: l.weigh, due: now.Add(weighEvery)},
 	}
 	if l.cfg.Voters != nil {
 		all = append(all, &chore{step: l.newSeating().step, due: now})

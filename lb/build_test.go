@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -15,6 +16,7 @@ import (
 
 var compare = cmp.Options{
 	cmpopts.EquateEmpty(),
+	cmpopts.IgnoreUnexported(Frontend{}),
 	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 }
 
@@ -30,7 +32,7 @@ func TestBuild(t *testing.T) {
 	e2 := endpoint(web, 80, "T2", "N2", "10.0.0.2:40001")
 	backend := func(e Endpoint) Backend { return Backend{Task: e.Task, Node: e.Node, Addr: e.Address} }
 	front := func(s cluster.ServiceID, port uint16, b ...Backend) Frontend {
-		return Frontend{Service: s, Port: tcp(port), Policy: RoundRobin, Backends: b}
+		return Frontend{Service: s, Port: tcp(port), Backends: b}
 	}
 	tests := map[string]struct {
 		in   Input
@@ -38,26 +40,26 @@ func TestBuild(t *testing.T) {
 	}{
 		"nothing": {},
 		"a port without tasks is listened on": {
-			in:   Input{Epoch: 1, Index: 5, Services: []ServicePorts{{web, []Port{tcp(80)}}}},
+			in:   Input{Epoch: 1, Index: 5, Services: []ServicePorts{{Service: web, Ports: []Port{tcp(80)}}}},
 			want: Table{Epoch: 1, Index: 5, Frontends: []Frontend{front(web, 80)}},
 		},
 		"tasks are ordered by ID": {
 			in: Input{
-				Services:  []ServicePorts{{web, []Port{tcp(80)}}},
+				Services:  []ServicePorts{{Service: web, Ports: []Port{tcp(80)}}},
 				Endpoints: []Endpoint{e2, e1},
 			},
 			want: Table{Frontends: []Frontend{front(web, 80, backend(e1), backend(e2))}},
 		},
 		"a task counts once for a port": {
 			in: Input{
-				Services:  []ServicePorts{{web, []Port{tcp(80)}}},
+				Services:  []ServicePorts{{Service: web, Ports: []Port{tcp(80)}}},
 				Endpoints: []Endpoint{e1, endpoint(web, 80, "T1", "N1", "10.0.0.1:40002"), e1},
 			},
 			want: Table{Frontends: []Frontend{front(web, 80, backend(e1))}},
 		},
 		"a dead node has no backends": {
 			in: Input{
-				Services:  []ServicePorts{{web, []Port{tcp(80)}}},
+				Services:  []ServicePorts{{Service: web, Ports: []Port{tcp(80)}}},
 				Endpoints: []Endpoint{e1, e2},
 				Down:      []cluster.NodeID{"N9", "N1"},
 			},
@@ -65,7 +67,7 @@ func TestBuild(t *testing.T) {
 		},
 		"the first service keeps a port": {
 			in: Input{
-				Services: []ServicePorts{{web, []Port{tcp(80), tcp(443)}}, {api, []Port{tcp(80), tcp(8080), tcp(80)}}},
+				Services: []ServicePorts{{Service: web, Ports: []Port{tcp(80), tcp(443)}}, {Service: api, Ports: []Port{tcp(80), tcp(8080), tcp(80)}}},
 				Endpoints: []Endpoint{
 					e1, endpoint(api, 80, "T3", "N1", "10.0.0.1:40003"), endpoint(api, 8080, "T3", "N1", "10.0.0.1:40003"),
 				},
@@ -80,7 +82,7 @@ func TestBuild(t *testing.T) {
 		},
 		"an endpoint without an address, service or port is left out": {
 			in: Input{
-				Services: []ServicePorts{{web, []Port{tcp(80)}}},
+				Services: []ServicePorts{{Service: web, Ports: []Port{tcp(80)}}},
 				Endpoints: []Endpoint{
 					{Service: web, Port: tcp(80), Task: "T1", Node: "N1"},
 					endpoint(api, 80, "T2", "N1", "10.0.0.1:1"), endpoint(web, 81, "T3", "N1", "10.0.0.1:2"),
@@ -117,6 +119,8 @@ func TestNewer(t *testing.T) {
 		{at(1, 4), at(1, 5), false},
 		{at(2, 1), at(1, 900), true},
 		{at(1, 900), at(2, 1), false},
+		{&Table{Epoch: 1, Index: 5, Weighed: 2}, &Table{Epoch: 1, Index: 5, Weighed: 1}, true},
+		{&Table{Epoch: 1, Index: 4, Weighed: 2}, &Table{Epoch: 1, Index: 5, Weighed: 1}, false},
 	}
 	for _, tt := range tests {
 		if got := tt.a.Newer(tt.b); got != tt.want {
@@ -126,7 +130,7 @@ func TestNewer(t *testing.T) {
 }
 
 func TestFrontendFindsExactlyThePublishedPorts(t *testing.T) {
-	table := Build(Input{Services: []ServicePorts{{"s/a", []Port{tcp(443), tcp(80), tcp(9000)}}}})
+	table := Build(Input{Services: []ServicePorts{{Service: "s/a", Ports: []Port{tcp(443), tcp(80), tcp(9000)}}}})
 	for _, port := range []uint16{80, 443, 9000} {
 		f, ok := table.Frontend(tcp(port))
 		if !ok || f.Port != tcp(port) {
@@ -140,13 +144,29 @@ func TestFrontendFindsExactlyThePublishedPorts(t *testing.T) {
 	}
 }
 
+func balances() *rapid.Generator[cluster.Balance] {
+	return rapid.Custom(func(t *rapid.T) cluster.Balance {
+		b := cluster.Balance{
+			Policy: rapid.SampledFrom([]cluster.BalancePolicy{"", cluster.RoundRobin, cluster.Random, cluster.LeastRequest, cluster.Weighted}).Draw(t, "policy"),
+			Local:  rapid.Bool().Draw(t, "local"),
+		}
+		if rapid.IntRange(0, 19).Draw(t, "by source") == 0 { // which takes longer to build
+			b.Policy = cluster.Maglev
+		}
+		if rapid.Bool().Draw(t, "slow") {
+			b.SlowStart = time.Minute
+		}
+		return b
+	})
+}
+
 func inputs() *rapid.Generator[Input] {
 	return rapid.Custom(func(t *rapid.T) Input {
 		service := rapid.SampledFrom([]cluster.ServiceID{"a/a", "a/b", "b/a", "b/b"})
 		node := rapid.SampledFrom([]cluster.NodeID{"N1", "N2", "N3", "N4"})
 		port := rapid.Custom(func(t *rapid.T) Port { return tcp(rapid.Uint16Range(80, 85).Draw(t, "port")) })
 		ports := rapid.Custom(func(t *rapid.T) ServicePorts {
-			return ServicePorts{Service: service.Draw(t, "service"), Ports: rapid.SliceOfN(port, 0, 4).Draw(t, "ports")}
+			return ServicePorts{Service: service.Draw(t, "service"), Ports: rapid.SliceOfN(port, 0, 4).Draw(t, "ports"), Balance: balances().Draw(t, "balance")}
 		})
 		task := rapid.SampledFrom([]cluster.TaskID{"T1", "T2", "T3", "T4", "T5", "T6"})
 		ep := rapid.Custom(func(t *rapid.T) Endpoint {
@@ -161,6 +181,9 @@ func inputs() *rapid.Generator[Input] {
 			Services:  rapid.SliceOfNDistinct(ports, 0, 4, func(s ServicePorts) cluster.ServiceID { return s.Service }).Draw(t, "services"),
 			Endpoints: rapid.SliceOfN(ep, 0, 20).Draw(t, "endpoints"),
 			Down:      rapid.SliceOfNDistinct(node, 0, 4, rapid.ID).Draw(t, "down"),
+			Weights: rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) cluster.NodeWeight {
+				return cluster.NodeWeight{Node: node.Draw(t, "of"), Weight: rapid.IntRange(cluster.MinNodeWeight, cluster.MaxNodeWeight).Draw(t, "weight")}
+			}), 0, 4, func(w cluster.NodeWeight) cluster.NodeID { return w.Node }).Draw(t, "weights"),
 		}
 	})
 }

@@ -23,12 +23,18 @@ type Input struct {
 	Endpoints []Endpoint     `cbor:"4,keyasint,omitempty" json:"endpoints,omitempty"`
 	// Down names the nodes whose hosts are dead: connections to them are over.
 	Down []cluster.NodeID `cbor:"5,keyasint,omitempty" json:"down,omitempty"`
+	// Weights are what the leader measured, for the policy weighted. They come by
+	// another way than the rest: Weighed grows whenever there are others.
+	Weights []cluster.NodeWeight `cbor:"6,keyasint,omitempty" json:"weights,omitempty"`
+	Weighed uint64               `cbor:"7,keyasint,omitempty" json:"weighed,omitempty"`
 }
 
-// ServicePorts are the ports that a service publishes on every node.
+// ServicePorts are the ports that a service publishes on every node, and how
+// their connections are dealt out.
 type ServicePorts struct {
 	Service cluster.ServiceID `cbor:"1,keyasint" json:"service"`
 	Ports   []Port            `cbor:"2,keyasint" json:"ports"`
+	Balance cluster.Balance   `cbor:"3,keyasint,omitzero" json:"balance,omitzero"`
 }
 
 // Port is a published port.
@@ -74,7 +80,7 @@ func FromView(v View) Input {
 		if len(ports) == 0 {
 			continue
 		}
-		in.Services = append(in.Services, ServicePorts{Service: s.ID, Ports: ports})
+		in.Services = append(in.Services, ServicePorts{Service: s.ID, Ports: ports, Balance: s.Spec.Balance})
 		for t := range v.TasksOf(s.ID) {
 			if alive[t.Node] && t.Desired == cluster.Running && t.Ready() {
 				in.Endpoints = appendEndpoints(in.Endpoints, s, t)

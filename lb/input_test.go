@@ -100,7 +100,7 @@ func TestFromViewTakesReadyTasksOnLivingHosts(t *testing.T) {
 			in := FromView(v)
 			want := Input{
 				Epoch: 3, Index: 42, Down: []cluster.NodeID{"N3"},
-				Services: []ServicePorts{{"shop/web", []Port{tcp(8080)}}},
+				Services: []ServicePorts{{Service: "shop/web", Ports: []Port{tcp(8080)}}},
 			}
 			if tt.want {
 				want.Endpoints = []Endpoint{endpoint("shop/web", 8080, "T1", v.tasks[0].Node, "10.0.0.1:40001")}
@@ -121,7 +121,7 @@ func TestFromViewPublishesIngressTCPOnly(t *testing.T) {
 		publishing("shop/none", 5), removed,
 		publishing("shop/web", 1, udp, host, ingress(0, 80), ingress(80, 80), ingress(8080, 80)),
 	}}
-	want := []ServicePorts{{"shop/web", []Port{tcp(80), tcp(8080)}}}
+	want := []ServicePorts{{Service: "shop/web", Ports: []Port{tcp(80), tcp(8080)}}}
 	if diff := cmp.Diff(want, FromView(v).Services, compare); diff != "" {
 		t.Errorf("services (-want +got):\n%s", diff)
 	}

@@ -2,58 +2,227 @@ package lb
 
 import (
 	"iter"
+	"math/bits"
+	"net/netip"
+	"slices"
 	"time"
+
+	"github.com/musterhq/muster/cluster"
 )
 
-// Policy names how the connections of a port are dealt out.
-type Policy string
-
-// RoundRobin deals connections to the usable backends in turn.
-const RoundRobin Policy = "round-robin"
-
-// first is the position, among n usable backends, that connection number turn
-// is tried at first. Every n consecutive turns visit each position once.
-func (p Policy) first(n int, turn uint64) int {
-	return int(turn % uint64(n))
+// Pick is what a connection brings to the choice of its backend.
+type Pick struct {
+	Turn     uint64         // number of the connection at its port
+	Seed     uint64         // its chance
+	Source   netip.Addr     // the client's
+	Node     cluster.NodeID // which was asked
+	Now      time.Time
+	Health   Health
+	Arrivals Arrivals
+	// Open is how many connections a backend has through this node; nil: none.
+	Open func(Backend) int
 }
 
-// Order yields every backend once, in the order in which connection number
-// turn tries them: the usable ones from the policy's choice onwards, then those
-// that failed lately, because trying them beats refusing the client.
-func (f *Frontend) Order(turn uint64, h Health, now time.Time) iter.Seq[Backend] {
+func (p Pick) open(b Backend) int {
+	if p.Open == nil {
+		return 0
+	}
+	return p.Open(b)
+}
+
+// Order yields every backend once, in the order in which a connection tries
+// them: the usable ones from the policy's choice onwards, those of the asked
+// node first where that is wanted, then those that failed lately, because trying
+// them beats refusing the client.
+func (f *Frontend) Order(p Pick) iter.Seq[Backend] {
 	return func(yield func(Backend) bool) {
-		start := f.start(turn, h, now)
-		for _, wanted := range []bool{true, false} {
-			for i := range f.Backends {
-				b := f.Backends[(start+i)%len(f.Backends)]
-				if h.Usable(b, now) == wanted && !yield(b) {
+		for _, t := range f.tiers(p) {
+			if t.n == 0 {
+				continue
+			}
+			first := f.first(t, p)
+			for i := range t.n {
+				if !yield(f.Backends[t.place((first+i)%t.n)]) {
 					return
 				}
 			}
-			if h.Empty() {
-				return
-			}
 		}
 	}
 }
 
-// start is the index of the first backend to try.
-func (f *Frontend) start(turn uint64, h Health, now time.Time) int {
-	n := len(f.Backends)
-	if n == 0 {
-		return 0
+// tier is backends among which the policy chooses, by their places in the
+// frontend, in order; nil places are all.
+type tier struct {
+	places []int
+	n      int
+}
+
+func (t tier) place(i int) int {
+	if t.places == nil {
+		return i
 	}
-	if h.Empty() {
-		return f.Policy.first(n, turn)
+	return t.places[i]
+}
+
+// index is where in the tier a place is, -1 where it is not.
+func (t tier) index(place int) int {
+	if t.places == nil {
+		return place
 	}
-	var usable []int
+	i, ok := slices.BinarySearch(t.places, place)
+	if !ok {
+		return -1
+	}
+	return i
+}
+
+// tiers sorts the backends: the best come first. Most frontends have one tier
+// most of the time, which costs nothing.
+func (f *Frontend) tiers(p Pick) []tier {
+	if p.Health.Empty() && !f.Balance.Local {
+		return []tier{{n: len(f.Backends)}}
+	}
+	var near, far, failed []int
 	for i, b := range f.Backends {
-		if h.Usable(b, now) {
-			usable = append(usable, i)
+		switch {
+		case !p.Health.Usable(b, p.Now):
+			failed = append(failed, i)
+		case !f.Balance.Local || b.Local(p.Node):
+			near = append(near, i)
+		default:
+			far = append(far, i)
 		}
 	}
-	if len(usable) == 0 {
-		return f.Policy.first(n, turn)
+	return []tier{{near, len(near)}, {far, len(far)}, {failed, len(failed)}}
+}
+
+// first is the policy's choice in a tier that is not empty. Every n consecutive
+// turns of round-robin visit each of n backends once, unless one is slow to start.
+func (f *Frontend) first(t tier, p Pick) int {
+	if f.Balance.Policy == cluster.Maglev {
+		return f.bySource(t, p)
 	}
-	return usable[f.Policy.first(len(usable), turn)]
+	s := f.shares(t, p)
+	switch f.Balance.Policy {
+	case cluster.LeastRequest:
+		return f.leastOfTwo(t, s, p)
+	case cluster.Random, cluster.Weighted:
+		return s.draw(p.Seed)
+	}
+	if s.of != nil {
+		return s.draw(p.Seed)
+	}
+	return int(p.Turn % uint64(t.n))
+}
+
+// leastOfTwo draws two different backends and takes the one with fewer open
+// connections (Mitzenmacher, The Power of Two Choices, 2001).
+func (f *Frontend) leastOfTwo(t tier, s shares, p Pick) int {
+	a := s.draw(p.Seed)
+	b := s.without(a).draw(mix(p.Seed))
+	if b < 0 {
+		return a
+	}
+	if p.open(f.Backends[t.place(b)]) < p.open(f.Backends[t.place(a)]) {
+		return b
+	}
+	return a
+}
+
+// shares are what parts of the connections n backends get; nil: equal ones. The
+// one left out gets none.
+type shares struct {
+	n    int
+	of   []uint64
+	left int // -1: nobody
+}
+
+func (s shares) at(i int) uint64 {
+	switch {
+	case i == s.left:
+		return 0
+	case s.of == nil:
+		return 1
+	}
+	return s.of[i]
+}
+
+func (s shares) without(i int) shares {
+	s.left = i
+	return s
+}
+
+// draw takes one by chance, -1 where nobody has a share.
+func (s shares) draw(seed uint64) int {
+	if s.of == nil {
+		return s.drawEqual(seed)
+	}
+	sum := uint64(0)
+	for i := range s.n {
+		sum += s.at(i)
+	}
+	at, _ := bits.Mul64(seed, sum) // seed / 2^64 of the sum
+	for i := range s.n {
+		if part := s.at(i); at < part {
+			return i
+		} else {
+			at -= part
+		}
+	}
+	return -1
+}
+
+func (s shares) drawEqual(seed uint64) int {
+	n := s.n
+	if s.left >= 0 {
+		n--
+	}
+	if n == 0 {
+		return -1
+	}
+	at, _ := bits.Mul64(seed, uint64(n))
+	if s.left >= 0 && int(at) >= s.left {
+		at++
+	}
+	return int(at)
+}
+
+// shares are those of a tier's backends: by the weights of their nodes, and by
+// how long they have been there.
+func (f *Frontend) shares(t tier, p Pick) shares {
+	s := shares{n: t.n, left: -1}
+	if f.Weights == nil && !f.warming(t, p) {
+		return s
+	}
+	s.of = make([]uint64, t.n)
+	for i := range t.n {
+		place := t.place(i)
+		s.of[i] = p.Arrivals.share(f, place, p.Now)
+		if f.Weights != nil {
+			s.of[i] *= uint64(f.Weights[place])
+		}
+	}
+	return s
+}
+
+// warming reports whether a backend of the tier has less than its whole share.
+func (f *Frontend) warming(t tier, p Pick) bool {
+	if f.Balance.SlowStart == 0 {
+		return false
+	}
+	for i := range t.n {
+		if p.Arrivals.share(f, t.place(i), p.Now) < wholeShare {
+			return true
+		}
+	}
+	return false
+}
+
+// mix makes another number of one, of which each bit hangs on all of its bits
+// (the finaliser of SplitMix64; Steele, Lea and Flood, 2014).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }

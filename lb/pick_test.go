@@ -16,7 +16,7 @@ import (
 var t0 = time.Unix(1_000_000, 0)
 
 func frontend(n int) *Frontend {
-	f := &Frontend{Service: "s/a", Port: tcp(80), Policy: RoundRobin}
+	f := &Frontend{Service: "s/a", Port: tcp(80)}
 	for i := range n {
 		f.Backends = append(f.Backends, Backend{
 			Task: cluster.TaskID(fmt.Sprintf("T%02d", i)), Node: "N1",
@@ -50,7 +50,7 @@ func TestOrder(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var got []int
-		for b := range f.Order(tt.turn, tt.health, t0) {
+		for b := range f.Order(Pick{Turn: tt.turn, Health: tt.health, Now: t0}) {
 			got = append(got, slices.Index(f.Backends, b))
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -60,7 +60,7 @@ func TestOrder(t *testing.T) {
 }
 
 func TestOrderOfNothing(t *testing.T) {
-	for b := range frontend(0).Order(7, Health{}, t0) {
+	for b := range frontend(0).Order(Pick{Turn: 7, Now: t0}) {
 		t.Errorf("got %v from an empty port", b)
 	}
 }
@@ -87,7 +87,7 @@ func TestOrderIsFair(t *testing.T) {
 		first := map[Backend]int{}
 		base := rapid.Uint64Max(1<<40).Draw(t, "turn") * uint64(round)
 		for turn := range round {
-			got := slices.Collect(f.Order(base+uint64(turn), h, t0))
+			got := slices.Collect(f.Order(Pick{Turn: base + uint64(turn), Health: h, Now: t0}))
 			first[got[0]]++
 			for i, b := range got {
 				if h.Usable(b, t0) != (i < usable) {

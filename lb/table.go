@@ -14,6 +14,7 @@ import (
 type Table struct {
 	Epoch     uint64
 	Index     uint64
+	Weighed   uint64     // the input's
 	Frontends []Frontend // by port
 	Conflicts []Conflict // by port
 	Down      []cluster.NodeID
@@ -23,8 +24,12 @@ type Table struct {
 type Frontend struct {
 	Service  cluster.ServiceID
 	Port     Port
-	Policy   Policy
+	Balance  cluster.Balance
 	Backends []Backend // by task; may be empty
+	// Weights are of the backends, by place; nil: all weigh the same.
+	Weights []int
+	// lookup is for the policy maglev.
+	lookup []uint16
 }
 
 // Backend is a task at the address of its host. It is comparable: a task whose
@@ -54,7 +59,7 @@ func (c Conflict) String() string {
 // service that does not hold the port are left out; equal inputs, in any order
 // of their endpoints, give equal tables.
 func Build(in Input) *Table {
-	t := &Table{Epoch: in.Epoch, Index: in.Index, Down: slices.Sorted(slices.Values(in.Down))}
+	t := &Table{Epoch: in.Epoch, Index: in.Index, Weighed: in.Weighed, Down: slices.Sorted(slices.Values(in.Down))}
 	at := map[Port]int{}
 	for _, s := range in.Services {
 		for _, p := range s.Ports {
@@ -62,7 +67,7 @@ func Build(in Input) *Table {
 			switch {
 			case !taken:
 				at[p] = len(t.Frontends)
-				t.Frontends = append(t.Frontends, Frontend{Service: s.Service, Port: p, Policy: RoundRobin})
+				t.Frontends = append(t.Frontends, Frontend{Service: s.Service, Port: p, Balance: s.Balance})
 			case t.Frontends[i].Service != s.Service:
 				t.Conflicts = append(t.Conflicts, Conflict{Port: p, Service: s.Service, Holder: t.Frontends[i].Service})
 			}
@@ -75,10 +80,15 @@ func Build(in Input) *Table {
 		}
 		t.Frontends[i].Backends = append(t.Frontends[i].Backends, Backend{Task: e.Task, Node: e.Node, Addr: e.Address})
 	}
+	weights := map[cluster.NodeID]int{}
+	for _, w := range in.Weights {
+		weights[w.Node] = w.Weight
+	}
 	for i := range t.Frontends {
 		f := &t.Frontends[i]
 		slices.SortFunc(f.Backends, Backend.compare)
 		f.Backends = slices.CompactFunc(f.Backends, func(a, b Backend) bool { return a.Task == b.Task })
+		f.prepare(weights)
 	}
 	slices.SortFunc(t.Frontends, func(a, b Frontend) int { return a.Port.compare(b.Port) })
 	slices.SortStableFunc(t.Conflicts, func(a, b Conflict) int { return a.Port.compare(b.Port) })
@@ -86,15 +96,32 @@ func Build(in Input) *Table {
 	return t
 }
 
-// Newer reports whether t was built from a later state than o. Epochs come
-// first: a restored cluster counts its indexes anew.
+// prepare computes what the frontend's policy needs besides the backends.
+func (f *Frontend) prepare(weights map[cluster.NodeID]int) {
+	switch f.Balance.Policy {
+	case cluster.Maglev:
+		f.lookup = lookupTable(f.Backends)
+	case cluster.Weighted:
+		for _, b := range f.Backends {
+			w, measured := weights[b.Node]
+			if !measured {
+				w = cluster.DefaultNodeWeight
+			}
+			f.Weights = append(f.Weights, min(max(w, cluster.MinNodeWeight), cluster.MaxNodeWeight))
+		}
+	}
+}
+
+// Newer reports whether t was built from a later state than o, or of the same one
+// from later weights. Epochs come first: a restored cluster counts its indexes
+// anew.
 func (t *Table) Newer(o *Table) bool {
-	return cmp.Or(cmp.Compare(t.Epoch, o.Epoch), cmp.Compare(t.Index, o.Index)) > 0
+	return cmp.Or(cmp.Compare(t.Epoch, o.Epoch), cmp.Compare(t.Index, o.Index), cmp.Compare(t.Weighed, o.Weighed)) > 0
 }
 
 // Position is an empty table of the same state as in: what a newer one is newer
 // than.
-func Position(in Input) *Table { return &Table{Epoch: in.Epoch, Index: in.Index} }
+func Position(in Input) *Table { return &Table{Epoch: in.Epoch, Index: in.Index, Weighed: in.Weighed} }
 
 // Frontend finds a published port.
 func (t *Table) Frontend(p Port) (*Frontend, bool) {

@@ -89,6 +89,9 @@ type Leader interface {
 	Problems(node cluster.NodeID) []string
 	// Standby are the images that a node is likely to need when a host dies.
 	Standby(node cluster.NodeID) []string
+	// Weights are those of the nodes for the balancers; nil where the one that asks
+	// has them already, or nobody needs them.
+	Weights(known uint64) *api.Weights
 	// Votes are the nodes that have a vote in raft's own configuration; nil when
 	// it is not known.
 	Votes() map[cluster.NodeID]bool

@@ -44,7 +44,7 @@ func nodeHeartbeat(c *call) (any, error) {
 	ident, _ := v.Cluster()
 	return api.HeartbeatReply{
 		Leader: c.Self, Epoch: v.Epoch(), Index: c.Leader.Heartbeat(in), Standby: c.Leader.Standby(in.Node),
-		Trust: ident.Trust, Authority: c.s.authorities.hash(ident.CA),
+		Trust: ident.Trust, Authority: c.s.authorities.hash(ident.CA), Weights: c.Leader.Weights(in.Weights),
 	}, nil
 }
 

@@ -399,6 +399,7 @@ func (quietLeader) Forecast(context.Context, state.View, state.View, string) (f 
 	return f, nil
 }
 func (quietLeader) Standby(cluster.NodeID) []string  { return nil }
+func (quietLeader) Weights(uint64) *api.Weights      { return nil }
 func (quietLeader) Problems(cluster.NodeID) []string { return nil }
 func (quietLeader) Lagging() []cluster.NodeID        { return nil }
 func (quietLeader) Simulate(context.Context, state.View, []state.Body, []cluster.NodeID) (api.Simulation, error) {

@@ -27,6 +27,8 @@ type port struct {
 	slots   chan struct{} // one taken for every open connection
 	problem atomic.Pointer[Problem]
 	open    atomic.Pointer[net.Listener] // nil while it does not listen
+	// shedding is nil until a connection was closed for there were too many.
+	shedding atomic.Pointer[shedding]
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -116,7 +118,7 @@ func (l *port) accept(ln net.Listener) {
 		turn := l.turn.Add(1)
 		l.proxy.wg.Go(func() {
 			defer l.leave()
-			l.proxy.serve(client, l.key, turn)
+			l.proxy.serve(client, l, turn)
 		})
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultMaxConns = 10_000
+	DefaultMaxConns = cluster.MaxConnections
 	DefaultDrain    = 5 * time.Second
 )
 
@@ -40,11 +40,17 @@ type Config struct {
 	Drain    time.Duration // how long Close waits for open connections; 0: DefaultDrain
 }
 
+// serving is a table, and what the proxy remembers of the backends in it.
+type serving struct {
+	*lb.Table
+	arrivals lb.Arrivals
+}
+
 // Proxy serves the ports of the newest table it was given.
 type Proxy struct {
 	cfg    Config
 	log    *slog.Logger
-	table  atomic.Pointer[lb.Table]
+	now    atomic.Pointer[serving]
 	health outliers
 	stats  registry
 	open   sessions
@@ -84,7 +90,7 @@ func New(cfg Config) *Proxy {
 	if cfg.MaxTotal > 0 {
 		p.slots = make(chan struct{}, cfg.MaxTotal)
 	}
-	p.table.Store(&lb.Table{})
+	p.now.Store(&serving{Table: &lb.Table{}})
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.cut, p.cutOff = context.WithCancel(context.Background())
 	p.wg.Go(p.run)
@@ -97,11 +103,11 @@ func New(cfg Config) *Proxy {
 // nodes that the table calls down.
 func (p *Proxy) Set(t *lb.Table) {
 	for {
-		cur := p.table.Load()
-		if !t.Newer(cur) {
+		cur := p.now.Load()
+		if !t.Newer(cur.Table) {
 			return
 		}
-		if p.table.CompareAndSwap(cur, t) {
+		if p.now.CompareAndSwap(cur, &serving{t, cur.arrivals.Follow(t, time.Now())}) {
 			break
 		}
 	}
@@ -144,8 +150,11 @@ func (p *Proxy) Problems() []Problem {
 		if pr := l.problem.Load(); pr != nil {
 			out = append(out, *pr)
 		}
+		if s := l.shedding.Load(); s != nil && s.lasts(time.Now()) {
+			out = append(out, *s.problem)
+		}
 	}
-	slices.SortFunc(out, func(a, b Problem) int { return int(a.Port.Number) - int(b.Port.Number) })
+	slices.SortStableFunc(out, func(a, b Problem) int { return int(a.Port.Number) - int(b.Port.Number) })
 	return out
 }
 
@@ -180,7 +189,7 @@ func (p *Proxy) run() {
 		case <-p.ctx.Done():
 			return
 		case <-p.wake:
-			p.adopt(p.table.Load())
+			p.adopt(p.now.Load().Table)
 		}
 	}
 }

@@ -95,7 +95,11 @@ func TestSilentHostIsTriedOnce(t *testing.T) {
 	defer far.Close()
 
 	f := table(1, 80, append(silent, alive)...).Frontends[0]
-	s := p.connect(client, &f, 0, &counters{})
+	first := func(f *lb.Frontend) *session {
+		a := &attempt{p: p, client: client, frontend: f, count: &counters{}}
+		return a.connect(p.pick(p.now.Load(), netip.Addr{}, 0))
+	}
+	s := first(&f)
 	if s == nil || s.backend != alive {
 		t.Fatalf("got %v, want the backend on the other host", s)
 	}
@@ -106,7 +110,7 @@ func TestSilentHostIsTriedOnce(t *testing.T) {
 
 	d.tried = nil
 	f = table(2, 80, silent...).Frontends[0]
-	if s := p.connect(client, &f, 0, &counters{}); s != nil {
+	if s := first(&f); s != nil {
 		t.Fatal("a silent host answered")
 	}
 	want := []string{silent[1].Addr.String(), silent[2].Addr.String(), silent[0].Addr.String()}

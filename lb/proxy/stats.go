@@ -14,18 +14,22 @@ import (
 // came into the table.
 type ServiceStats struct {
 	Service      cluster.ServiceID
-	Connections  uint64 // accepted
+	Connections  uint64 // accepted, or UDP sessions begun
 	Active       int64  // open now
 	Unserved     uint64 // closed because no backend took them
+	Shed         uint64 // closed because there were too many
 	DialFailures uint64 // attempts at single backends that failed
 	BytesIn      uint64 // client to backend
 	BytesOut     uint64 // backend to client
 }
 
 type counters struct {
-	connections, unserved, dialFailures, bytesIn, bytesOut atomic.Uint64
-	active                                                 atomic.Int64
+	connections, unserved, shed, dialFailures, bytesIn, bytesOut atomic.Uint64
+	active                                                       atomic.Int64
 }
+
+// end counts the end of a connection.
+func (c *counters) end() { c.active.Add(-1) }
 
 type registry struct {
 	mu sync.Mutex
@@ -71,6 +75,7 @@ func (r *registry) snapshot() []ServiceStats {
 			Connections:  c.connections.Load(),
 			Active:       c.active.Load(),
 			Unserved:     c.unserved.Load(),
+			Shed:         c.shed.Load(),
 			DialFailures: c.dialFailures.Load(),
 			BytesIn:      c.bytesIn.Load(),
 			BytesOut:     c.bytesOut.Load(),
