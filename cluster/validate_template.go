@@ -136,9 +136,6 @@ func (p Port) validateIngress(field string) error {
 	case p.Published == 0:
 		return Invalid(at(field, "published"), fmt.Sprintf("is missing for target %d", p.Target),
 			"give the port that every node listens on, or use mode: host")
-	case p.Protocol != "tcp":
-		return Invalid(at(field, "protocol"), fmt.Sprintf("port %d/%s cannot be balanced over the nodes", p.Published, p.Protocol),
-			"publish it on the task's node with mode: host")
 	case p.HostIP != "":
 		return Invalid(at(field, "host_ip"), "is set for an ingress port, which every node answers on", "use mode: host")
 	}

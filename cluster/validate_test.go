@@ -119,7 +119,6 @@ func TestInvalidSpec(t *testing.T) {
 
 		"target 0":         {"ports[0].target", func(s *ServiceSpec) { s.Template.Ports[0].Target = 0 }},
 		"protocol":         {"ports[0].protocol", func(s *ServiceSpec) { s.Template.Ports[0].Protocol = "sctp" }},
-		"udp ingress":      {"ports[0].protocol", func(s *ServiceSpec) { s.Template.Ports[0].Protocol = "udp" }},
 		"ingress address":  {"ports[0].host_ip", func(s *ServiceSpec) { s.Template.Ports[0].HostIP = "127.0.0.1" }},
 		"ingress any port": {"ports[0].published", func(s *ServiceSpec) { s.Template.Ports[0].Published = 0 }},
 		"port mode":        {"ports[0].mode", func(s *ServiceSpec) { s.Template.Ports[0].Mode = "" }},

@@ -96,7 +96,6 @@ func TestBadFieldsAreNamed(t *testing.T) {
 		"port by variable":     {web("ports: ['${PORT:-x}:80']"), "services.web.ports[0]", "x"},
 		"target 70000":         {web("ports: [{target: 70000}]"), "services.web.ports[0].target", "not a port"},
 		"range for one target": {web("ports: ['8000-8010:80']"), "services.web.ports[0].published", "range"},
-		"udp ingress":          {web("ports: ['53:53/udp']"), "services.web.ports[0].protocol", "mode: host"},
 		"sctp":                 {web("ports: ['53:53/sctp']"), "services.web.ports[0].protocol", "tcp or udp"},
 		"port twice":           {web("ports: ['80:80', '80:81']"), "services.web.ports[1]", "second time"},
 		"port of two services": {"services:\n  a: {image: x, ports: ['80:80']}\n  b: {image: x, ports: ['80:80']}\n", "services.b.ports[0]", `service "a"`},

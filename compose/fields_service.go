@@ -39,7 +39,7 @@ var serviceFields = []field{
 	{path: "services.*.ports.[]", verdict: group, note: "short and long form"},
 	{path: "services.*.ports.[].target", verdict: honoured},
 	{path: "services.*.ports.[].published", verdict: honoured, note: "every node listens on it; without one, the task's node picks a free port, with a warning; a range for one target is refused"},
-	{path: "services.*.ports.[].protocol", verdict: honoured, note: "`tcp`, and with `mode: host` also `udp`"},
+	{path: "services.*.ports.[].protocol", verdict: honoured, note: "`tcp` and `udp`"},
 	{path: "services.*.ports.[].mode", verdict: honoured, note: "`ingress` (every node) or `host` (the task's node)"},
 	{path: "services.*.ports.[].host_ip", verdict: honoured, note: "on the task's node, as with `mode: host`, with a warning"},
 	{path: "services.*.ports.[].name", verdict: honoured, note: "a note to the reader"},

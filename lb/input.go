@@ -9,8 +9,11 @@ import (
 	"github.com/musterhq/muster/cluster"
 )
 
-// TCP is the protocol that tables carry.
-const TCP = "tcp"
+// Protocols that tables carry.
+const (
+	TCP = "tcp"
+	UDP = "udp"
+)
 
 // Input is all that a table is made from. It is plain data, so that a node
 // which holds no replicated state builds the same table from a stream.
@@ -115,7 +118,7 @@ func ingressPorts(ports []cluster.Port) []Port {
 }
 
 func served(p cluster.Port) bool {
-	return p.Mode == cluster.Ingress && p.Protocol == TCP && p.Published != 0
+	return p.Mode == cluster.Ingress && (p.Protocol == TCP || p.Protocol == UDP) && p.Published != 0
 }
 
 // appendEndpoints adds one endpoint for each port that the task's own

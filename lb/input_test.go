@@ -112,7 +112,7 @@ func TestFromViewTakesReadyTasksOnLivingHosts(t *testing.T) {
 	}
 }
 
-func TestFromViewPublishesIngressTCPOnly(t *testing.T) {
+func TestFromViewPublishesIngressOnly(t *testing.T) {
 	udp, host := ingress(53, 53), ingress(81, 80)
 	udp.Protocol, host.Mode = "udp", cluster.HostPort
 	removed := publishing("shop/gone", 9, ingress(82, 80))
@@ -121,7 +121,7 @@ func TestFromViewPublishesIngressTCPOnly(t *testing.T) {
 		publishing("shop/none", 5), removed,
 		publishing("shop/web", 1, udp, host, ingress(0, 80), ingress(80, 80), ingress(8080, 80)),
 	}}
-	want := []ServicePorts{{Service: "shop/web", Ports: []Port{tcp(80), tcp(8080)}}}
+	want := []ServicePorts{{Service: "shop/web", Ports: []Port{{Protocol: UDP, Number: 53}, tcp(80), tcp(8080)}}}
 	if diff := cmp.Diff(want, FromView(v).Services, compare); diff != "" {
 		t.Errorf("services (-want +got):\n%s", diff)
 	}

@@ -132,6 +132,12 @@ func (t *Table) Frontend(p Port) (*Frontend, bool) {
 	return &t.Frontends[i], true
 }
 
+// Has reports whether the backend is one of the frontend's.
+func (f *Frontend) Has(b Backend) bool {
+	_, ok := slices.BinarySearchFunc(f.Backends, b, Backend.compare)
+	return ok
+}
+
 // IsDown reports whether the host of a node is dead.
 func (t *Table) IsDown(id cluster.NodeID) bool {
 	_, down := slices.BinarySearch(t.Down, id)

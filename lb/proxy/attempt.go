@@ -52,6 +52,8 @@ type attempt struct {
 	count    *counters
 }
 
+func (a *attempt) udp() bool { return a.frontend.Port.Protocol == lb.UDP }
+
 // connect opens a connection to the first backend that takes one. Nothing has
 // been read from the client yet, so that trying the next one is safe. Backends
 // on a host that was silent once come last. It returns nil when there is none.
@@ -101,12 +103,14 @@ func (a *attempt) try(ctx context.Context, b lb.Backend) (*session, error) {
 		}
 		return nil, err
 	}
-	p.health.answered(b)
-	s := &session{client: a.client, server: server, backend: b}
+	if !a.udp() {
+		p.health.answered(b) // over UDP it has not, yet
+	}
+	s := &session{client: a.client, server: server, port: a.frontend.Port, backend: b}
 	p.open.add(s)
 	// Of a table that came while this was dialling, either its sweep sees
 	// the session or the session sees the table.
-	if p.cut.Err() != nil || p.dead(p.now.Load().Table, b.Node) {
+	if p.cut.Err() != nil || p.dead(p.now.Load().Table, b.Node) || s.left(p.now.Load().Table) {
 		p.open.remove(s)
 		resetConn(server)
 		return nil, net.ErrClosed
@@ -116,6 +120,9 @@ func (a *attempt) try(ctx context.Context, b lb.Backend) (*session, error) {
 
 // open connects to a backend and tells it the client's address if it is to know.
 func (a *attempt) open(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	if a.udp() {
+		return new(net.Dialer).DialContext(ctx, "udp", addr.String())
+	}
 	server, err := a.p.cfg.Dial(ctx, addr)
 	if err != nil || a.frontend.Balance.ProxyProtocol != cluster.ProxyProtocolV2 {
 		return server, err

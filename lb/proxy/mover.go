@@ -14,7 +14,11 @@ const (
 	bulkSize = 1 << 20
 )
 
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+var buffers = bufferPool(bufferSize)
+
+func bufferPool(size int) *sync.Pool {
+	return &sync.Pool{New: func() any { b := make([]byte, size); return &b }}
+}
 
 // mover moves bytes from one connection to another, some at a time. move
 // returns how many; its error is io.EOF at the end of the source.
@@ -50,7 +54,7 @@ func (m *tcpMover) move() (int64, error) {
 		m.bulk = false
 		return moveLimited(m.dst, m.src)
 	}
-	buf, n, err := m.read()
+	buf, n, err := readInto(m.raw, buffers)
 	if err != nil {
 		return 0, err
 	}
@@ -58,25 +62,25 @@ func (m *tcpMover) move() (int64, error) {
 	if n == 0 {
 		return 0, io.EOF
 	}
-	m.bulk = n == len(buf)
-	sent, err := m.dst.Write(buf[:n])
+	m.bulk = n == len(*buf)
+	sent, err := m.dst.Write((*buf)[:n])
 	return int64(sent), err
 }
 
-// read waits until the source has something, and takes a buffer only then. The
-// buffer is the caller's unless there is an error.
-func (m *tcpMover) read() (buf *[bufferSize]byte, n int, err error) {
+// readInto waits until a socket has something, and takes a buffer of the pool only
+// then. The buffer is the caller's unless there is an error.
+func readInto(raw syscall.RawConn, pool *sync.Pool) (buf *[]byte, n int, err error) {
 	var failed error
-	err = m.raw.Read(func(fd uintptr) bool {
-		buf = buffers.Get().(*[bufferSize]byte)
+	err = raw.Read(func(fd uintptr) bool {
+		buf = pool.Get().(*[]byte)
 		for {
-			n, failed = syscall.Read(int(fd), buf[:])
+			n, failed = syscall.Read(int(fd), *buf)
 			if failed != syscall.EINTR {
 				break
 			}
 		}
 		if failed != nil {
-			buffers.Put(buf)
+			pool.Put(buf)
 		}
 		return failed != syscall.EAGAIN
 	})

@@ -74,6 +74,9 @@ func (l *port) run() {
 
 func (l *port) listen() (net.Listener, error) {
 	address := net.JoinHostPort(l.proxy.cfg.BindAddr, strconv.Itoa(int(l.key.Number)))
+	if l.key.Protocol == lb.UDP {
+		return listenPackets(l.ctx, address)
+	}
 	if listen := l.proxy.cfg.Listen; listen != nil {
 		if ln, err := listen("tcp", address); ln != nil || err != nil {
 			return ln, err

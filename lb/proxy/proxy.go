@@ -20,6 +20,7 @@ import (
 const (
 	DefaultMaxConns = cluster.MaxConnections
 	DefaultDrain    = 5 * time.Second
+	DefaultIdle     = time.Minute
 )
 
 // DialFunc opens a connection to a backend. A connection that has CloseWrite
@@ -31,13 +32,14 @@ type Config struct {
 	BindAddr string         // IP to listen on; "": all
 	NodeID   cluster.NodeID // of this node
 	Dial     DialFunc       // nil: TCP
-	// Listen opens a published port; nil, or one that returns neither a listener
-	// nor an error: TCP.
+	// Listen opens a published TCP port; nil, or one that returns neither a listener
+	// nor an error: on the network.
 	Listen   func(network, address string) (net.Listener, error)
 	Logger   *slog.Logger  // nil: slog.Default
 	MaxConns int           // open at once for each port; further clients wait to be accepted; 0: DefaultMaxConns
 	MaxTotal int           // open at once on all ports; further clients are accepted and wait; 0: no such limit
 	Drain    time.Duration // how long Close waits for open connections; 0: DefaultDrain
+	Idle     time.Duration // how long a UDP client and its backend may be silent until the client is dealt out anew; 0: DefaultIdle
 }
 
 // serving is a table, and what the proxy remembers of the backends in it.
@@ -80,6 +82,9 @@ func New(cfg Config) *Proxy {
 	}
 	if cfg.Drain <= 0 {
 		cfg.Drain = DefaultDrain
+	}
+	if cfg.Idle <= 0 {
+		cfg.Idle = DefaultIdle
 	}
 	p := &Proxy{
 		cfg:   cfg,
@@ -203,8 +208,8 @@ func (p *Proxy) adopt(t *lb.Table) {
 	}
 	p.health.update(func(h lb.Health) lb.Health { return h.Keep(t) })
 	p.stats.keep(t)
-	if n := p.open.reset(func(s *session) bool { return p.dead(t, s.backend.Node) }); n > 0 {
-		p.log.Info("closed connections to nodes that are down", "connections", n)
+	if n := p.open.reset(func(s *session) bool { return p.dead(t, s.backend.Node) || s.left(t) }); n > 0 {
+		p.log.Info("closed connections to nodes that are down, and UDP sessions of tasks that went", "connections", n)
 	}
 }
 
@@ -232,7 +237,7 @@ func (p *Proxy) closePorts(t *lb.Table) {
 func (p *Proxy) openPort(f *lb.Frontend) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, ok := p.ports[f.Port]; ok || f.Port.Protocol != lb.TCP {
+	if _, ok := p.ports[f.Port]; ok {
 		return
 	}
 	l := newPort(p, f.Port)

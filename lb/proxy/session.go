@@ -11,7 +11,18 @@ import (
 type session struct {
 	client  net.Conn
 	server  net.Conn
+	port    lb.Port
 	backend lb.Backend
+}
+
+// left reports whether a session that has no end of its own, as those of UDP,
+// goes to a task that is in the table no more.
+func (s *session) left(t *lb.Table) bool {
+	if s.port.Protocol != lb.UDP {
+		return false
+	}
+	f, ok := t.Frontend(s.port)
+	return !ok || !f.Has(s.backend)
 }
 
 // reset ends both connections at once; neither side can take it for a regular end.
@@ -97,5 +108,9 @@ func (p *Proxy) serve(client net.Conn, l *port, turn uint64) {
 		return
 	}
 	defer p.open.remove(s)
+	if l.key.Protocol == lb.UDP {
+		p.exchange(s, count)
+		return
+	}
 	join(s, count)
 }
