@@ -29,6 +29,7 @@ type Status struct {
 	Healthy   bool     `json:"healthy"`
 	Stale     bool     `json:"stale"` // answered from local state, without a leader
 	Problems  []string `json:"problems"`
+	Redirects []string `json:"redirects,omitempty"` // "shop/web to shop/spare"
 }
 
 // Node is a line of `node ls`. Measured fields are null when nobody measured.
@@ -134,7 +135,7 @@ type Deployed struct {
 // ServiceChange is one service of a Deployed.
 type ServiceChange struct {
 	Service    string `json:"service"`
-	Action     string `json:"action"` // created, updated, scaled, unchanged, removed, rolled back, promoted
+	Action     string `json:"action"` // created, updated, scaled, unchanged, removed, rolled back, promoted, redirected
 	Generation uint64 `json:"generation"`
 }
 
@@ -161,6 +162,14 @@ type PromoteService struct {
 	Generation uint64       `json:"generation"`
 	Note       cluster.Note `json:"note,omitzero"`
 	Request    string       `json:"request,omitempty"`
+}
+
+// RedirectService has new connections to a service's published ports go to the
+// tasks of another.
+type RedirectService struct {
+	To      string       `json:"to,omitempty"` // stack/service; "": to its own again
+	Note    cluster.Note `json:"note,omitzero"`
+	Request string       `json:"request,omitempty"`
 }
 
 // Generation is a line of `history`.
@@ -190,6 +199,7 @@ type Service struct {
 	Problem    string   `json:"problem,omitempty"`
 	Removing   bool     `json:"removing,omitempty"`
 	Rollout    Rollout  `json:"rollout,omitzero"`
+	Redirect   string   `json:"redirect,omitempty"` // whose tasks get its new connections
 }
 
 // States of a Rollout besides the outcomes of a generation (good, paused). An

@@ -87,6 +87,7 @@ func (c *CLI) showService(o output, s api.ServiceDetail) error {
 			{"Generation", strconv.FormatUint(s.Generation, 10)},
 			{"Created", s.Created.Local().Format(time.DateTime)},
 			{"Updated", s.Updated.Local().Format(time.DateTime)},
+			{"Ports", servicePorts(s.Service)},
 			{"Problem", orNone(serviceProblem(s.Service))},
 		} {
 			t.add(cell{text: row[0]}, cell{text: row[1]})

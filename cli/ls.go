@@ -44,9 +44,17 @@ var serviceColumns = []column[api.Service]{
 	{title: "RUNNING", text: func(s api.Service) string { return fmt.Sprintf("%d/%d", s.Running, s.Desired) }, style: serviceStyle},
 	{title: "HEALTHY", text: func(s api.Service) string { return strconv.Itoa(s.Healthy) }, style: serviceStyle},
 	{title: "IMAGE", text: func(s api.Service) string { return s.Image }},
-	{title: "PORTS", text: func(s api.Service) string { return orNone(strings.Join(s.Ports, ", ")) }},
+	{title: "PORTS", text: servicePorts},
 	{title: "GENERATION", wide: true, text: func(s api.Service) string { return strconv.FormatUint(s.Generation, 10) }},
 	{title: "PROBLEM", text: serviceProblem, style: func(api.Service) paint.Style { return paint.Red }},
+}
+
+func servicePorts(s api.Service) string {
+	ports := orNone(strings.Join(s.Ports, ", "))
+	if s.Redirect != "" {
+		ports += " to " + s.Redirect
+	}
+	return ports
 }
 
 func serviceStyle(s api.Service) paint.Style {

@@ -47,7 +47,7 @@ func (c *CLI) newRoot() *cobra.Command {
 	}
 	add("work", "Deploy and change:",
 		c.newDeploy(), c.newPlan(), c.newValidate(), c.newRun(), c.newScale(), c.newRestart(),
-		c.newRollback(), c.newPromote(), c.newRebalance(), c.newRemove())
+		c.newRollback(), c.newPromote(), c.newRebalance(), c.newRedirect(), c.newRemove())
 	add("look", "Look:",
 		c.newStatus(), c.newTop(), c.newList(), c.newTasks(), c.newInspect(), c.newHistory(), c.newDiff(), c.newLogs(), c.newEvents(), c.newExec(), c.newWhy(),
 		c.newSimulate())

@@ -55,12 +55,13 @@ func (c *CLI) writeStatus(w io.Writer, s api.Status) error {
 	t.add(cell{text: "Nodes"}, cell{text: strconv.Itoa(s.Nodes)})
 	t.add(cell{text: "Services"}, cell{text: strconv.Itoa(s.Services)})
 	t.add(cell{text: "Tasks"}, cell{text: strconv.Itoa(s.Tasks)})
-	for i, p := range s.Problems {
-		title := ""
-		if i == 0 {
-			title = "Problems"
+	rows := func(title string, lines []string) {
+		for _, line := range lines {
+			t.add(cell{text: title}, cell{text: line})
+			title = ""
 		}
-		t.add(cell{text: title}, cell{text: p})
 	}
+	rows("Redirected", s.Redirects)
+	rows("Problems", s.Problems)
 	return t.write(w)
 }

@@ -35,6 +35,9 @@ type Service struct {
 	// Returned is set while the current generation is one that the service came
 	// back to.
 	Returned *Return `cbor:"10,keyasint,omitempty" json:"returned,omitempty" since:"3"`
+	// Redirect is the service whose tasks get the new connections to the published
+	// ports of this one; "": its own do.
+	Redirect ServiceID `cbor:"11,keyasint,omitempty" json:"redirect,omitempty" since:"3"`
 }
 
 // Generation is another version of a service's template.

@@ -78,15 +78,17 @@ func FromView(v View) Input {
 			alive[n.ID] = true
 		}
 	}
-	for _, s := range byAge(v.Services()) {
+	services := byAge(v.Services())
+	for _, s := range services {
 		ports := ingressPorts(s.Spec.Template.Ports)
 		if len(ports) == 0 {
 			continue
 		}
 		in.Services = append(in.Services, ServicePorts{Service: s.ID, Ports: ports, Balance: s.Spec.Balance})
-		for t := range v.TasksOf(s.ID) {
+		behind := redirected(s, services)
+		for t := range v.TasksOf(behind.ID) {
 			if alive[t.Node] && t.Desired == cluster.Running && t.Ready() {
-				in.Endpoints = appendEndpoints(in.Endpoints, s, t)
+				in.Endpoints = appendEndpoints(in.Endpoints, s, behind, t)
 			}
 		}
 	}
@@ -121,35 +123,64 @@ func served(p cluster.Port) bool {
 	return p.Mode == cluster.Ingress && (p.Protocol == TCP || p.Protocol == UDP) && p.Published != 0
 }
 
-// appendEndpoints adds one endpoint for each port that the task's own
-// generation publishes and the engine has bound on the task's host. A
-// generation that is no longer kept is taken to publish what the current one does.
-func appendEndpoints(out []Endpoint, s *cluster.Service, t *cluster.Task) []Endpoint {
+// redirected is the service whose tasks get what comes to s.
+func redirected(s *cluster.Service, all []*cluster.Service) *cluster.Service {
+	if s.Redirect != "" {
+		for _, to := range all {
+			if to.ID == s.Redirect {
+				return to
+			}
+		}
+	}
+	return s
+}
+
+// appendEndpoints adds one endpoint for each port of s that the task of the
+// service behind it serves and the engine has bound on the task's host.
+func appendEndpoints(out []Endpoint, s, behind *cluster.Service, t *cluster.Task) []Endpoint {
 	host, err := netip.ParseAddr(t.Observed.Address)
 	if err != nil {
 		return out // the agent has not told where the task is
 	}
-	tmpl, ok := s.Template(t.Generation)
-	if !ok {
-		tmpl = s.Spec.Template
-	}
-	for _, p := range tmpl.Ports {
-		if !served(p) {
-			continue
-		}
+	for p, target := range portsTo(s, behind, t) {
 		i := slices.IndexFunc(t.Observed.Ports, func(b cluster.PortBinding) bool {
-			return b.Target == p.Target && b.Protocol == p.Protocol && b.Host != 0
+			return b.Target == target && b.Protocol == p.Protocol && b.Host != 0
 		})
 		if i < 0 {
 			continue
 		}
 		out = append(out, Endpoint{
 			Service: s.ID,
-			Port:    Port{Protocol: p.Protocol, Number: p.Published},
+			Port:    p,
 			Task:    t.ID,
 			Node:    t.Node,
 			Address: netip.AddrPortFrom(host.Unmap(), t.Observed.Ports[i].Host),
 		})
 	}
 	return out
+}
+
+// portsTo yields the published ports of s that lead to the task, each with the
+// task's own: those that its generation publishes, or of a redirected service all
+// for which its generation has a port. A generation that is no longer kept is
+// taken to be as the current one.
+func portsTo(s, behind *cluster.Service, t *cluster.Task) iter.Seq2[Port, uint16] {
+	tmpl, ok := behind.Template(t.Generation)
+	if !ok {
+		tmpl = behind.Spec.Template
+	}
+	ports, to := tmpl.Ports, func(p cluster.Port) (cluster.Port, bool) { return p, true }
+	if behind != s {
+		ports, to = s.Spec.Template.Ports, tmpl.RedirectPort
+	}
+	return func(yield func(Port, uint16) bool) {
+		for _, p := range ports {
+			if !served(p) {
+				continue
+			}
+			if q, ok := to(p); ok && !yield(Port{Protocol: p.Protocol, Number: p.Published}, q.Target) {
+				return
+			}
+		}
+	}
 }

@@ -161,6 +161,31 @@ func TestFromViewDuringAnUpdateUsesEachGenerationsTarget(t *testing.T) {
 	}
 }
 
+func TestFromViewOfARedirectedService(t *testing.T) {
+	a, b := publishing("s/a", 1, ingress(80, 80), ingress(81, 81)), publishing("s/b", 0, ingress(9000, 80))
+	a.Redirect = "s/b"
+	v := fakeView{
+		nodes:    []*cluster.Node{{ID: "N1", Condition: cluster.Ready}},
+		services: []*cluster.Service{a, b},
+		tasks: []*cluster.Task{
+			running("T1", func(t *cluster.Task) { t.Service = "s/a" }),
+			running("T2", func(t *cluster.Task) { t.Service = "s/b" }),
+		},
+	}
+	want := []Endpoint{
+		endpoint("s/a", 80, "T2", "N1", "10.0.0.1:40001"),
+		endpoint("s/a", 81, "T2", "N1", "10.0.0.1:40001"), // whose only port it is
+		endpoint("s/b", 9000, "T2", "N1", "10.0.0.1:40001"),
+	}
+	if diff := cmp.Diff(want, FromView(v).Endpoints, compare); diff != "" {
+		t.Errorf("endpoints (-want +got):\n%s", diff)
+	}
+	a.Redirect = "s/gone"
+	if got := FromView(v).Endpoints; len(got) == 0 || got[0].Task != "T1" {
+		t.Errorf("redirected to nobody it has %v", got)
+	}
+}
+
 func TestInputSurvivesTheWire(t *testing.T) {
 	codecs := map[string]struct {
 		enc func(any) ([]byte, error)

@@ -97,6 +97,15 @@ func (c *Client) Restart(ctx context.Context, stack, service string, note cluste
 	})
 }
 
+// Redirect has new connections to a service's published ports go to the tasks of
+// another, or to its own again for "".
+func (c *Client) Redirect(ctx context.Context, stack, service string, to cluster.ServiceID, note cluster.Note) (api.Deployed, error) {
+	return write[api.Deployed](ctx, c, call{
+		method: http.MethodPost, path: path("services", stack, service, "redirect"),
+		body: api.RedirectService{To: string(to), Note: note, Request: newRequest()},
+	})
+}
+
 // TaskQuery selects tasks; empty fields select all.
 type TaskQuery struct {
 	Stack   string

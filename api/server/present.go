@@ -133,7 +133,7 @@ func (p presenter) service(s *cluster.Service) api.Service {
 	out := api.Service{
 		Service: string(s.ID), Stack: s.ID.Stack(), Mode: string(s.Spec.Mode), Desired: s.Spec.Replicas,
 		Image: s.Spec.Template.Container.Image.Ref, Generation: s.Generation, Ports: portsOf(s), Removing: s.Removing,
-		Problem: s.SetAside, Rollout: rolloutOf(s),
+		Problem: s.SetAside, Rollout: rolloutOf(s), Redirect: string(s.Redirect),
 	}
 	if out.Problem == "" && s.Outcome() == cluster.OutcomePaused {
 		out.Problem = "the update is paused: " + out.Rollout.Reason

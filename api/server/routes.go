@@ -69,6 +69,7 @@ func userRoutes() []route {
 		{pattern: "POST /v1/services/{stack}/{service}/restart", access: user, where: leader, handle: restartService},
 		{pattern: "POST /v1/services/{stack}/{service}/rollback", access: user, where: leader, handle: rollbackService},
 		{pattern: "POST /v1/services/{stack}/{service}/promote", access: user, where: leader, handle: promoteService},
+		{pattern: "POST /v1/services/{stack}/{service}/redirect", access: user, where: leader, handle: redirectService},
 		{pattern: "GET /v1/services/{stack}/{service}/history", access: user, where: fresh, handle: serviceHistory},
 		{pattern: "GET /v1/tasks", access: user, where: fresh, handle: listTasks},
 		{pattern: "GET /v1/tasks/{task}", access: user, where: fresh, handle: getTask},

@@ -119,3 +119,19 @@ func getTask(c *call) (any, error) {
 	}
 	return out, nil
 }
+
+func redirectService(c *call) (any, error) {
+	var in api.RedirectService
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if err := in.Note.Validate(); err != nil {
+		return nil, err
+	}
+	id := c.serviceID()
+	res, err := c.propose(in.Request, state.Redirect{Service: id, To: cluster.ServiceID(in.To), Note: in.Note})
+	if err != nil {
+		return nil, err
+	}
+	return deployed(id.Stack(), res), nil
+}

@@ -26,6 +26,9 @@ func status(c *call) (any, error) {
 	}
 	for s := range p.view.Services() {
 		st.Services++
+		if s.Redirect != "" {
+			st.Redirects = append(st.Redirects, fmt.Sprintf("%s to %s", s.ID, s.Redirect))
+		}
 		st.Problems = append(st.Problems, p.serviceProblems(s)...)
 	}
 	for t := range p.view.Tasks() {

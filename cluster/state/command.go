@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"github.com/musterhq/muster/cluster"
 )
 
@@ -38,6 +36,7 @@ const (
 	KindPromote         Kind = 34
 	KindConfigure       Kind = 35
 	KindMove            Kind = 36
+	KindRedirect        Kind = 37
 )
 
 // Command is one entry of the replicated log.
@@ -196,6 +195,14 @@ type MoveTask struct {
 	From cluster.NodeID `cbor:"2,keyasint"`
 	To   cluster.NodeID `cbor:"3,keyasint,omitempty"` // which is asked first; "": none
 	Why  string         `cbor:"4,keyasint,omitempty"`
+}
+
+// Redirect has the new connections to a service's published ports go to the tasks
+// of another.
+type Redirect struct {
+	Service cluster.ServiceID `cbor:"1,keyasint"`
+	To      cluster.ServiceID `cbor:"2,keyasint,omitempty"` // "": its own again
+	Note    cluster.Note      `cbor:"3,keyasint,omitzero"`
 }
 
 // Reconcile is one decision of the leader. Every part is checked again: stale
@@ -366,6 +373,7 @@ func (Rollback) Kind() Kind        { return KindRollback }
 func (Promote) Kind() Kind         { return KindPromote }
 func (Configure) Kind() Kind       { return KindConfigure }
 func (Move) Kind() Kind            { return KindMove }
+func (Redirect) Kind() Kind        { return KindRedirect }
 
 func newBody(k Kind) (Body, error) {
 	switch k {
@@ -417,77 +425,8 @@ func newBody(k Kind) (Body, error) {
 		return &Configure{}, nil
 	case KindMove:
 		return &Move{}, nil
+	case KindRedirect:
+		return &Redirect{}, nil
 	}
 	return nil, fmt.Errorf("command kind %d is not known to this version of muster", k)
-}
-
-type envelope struct {
-	Kind    Kind            `cbor:"1,keyasint"`
-	Version int             `cbor:"2,keyasint"`
-	Request string          `cbor:"3,keyasint,omitempty"`
-	At      time.Time       `cbor:"4,keyasint"`
-	Body    cbor.RawMessage `cbor:"5,keyasint"`
-}
-
-var (
-	encMode = func() cbor.EncMode {
-		o := cbor.CanonicalEncOptions()
-		o.Time = cbor.TimeRFC3339NanoUTC
-		m, err := o.EncMode()
-		if err != nil {
-			panic(err) // options are constant
-		}
-		return m
-	}()
-	decMode = func() cbor.DecMode {
-		m, err := cbor.DecOptions{MaxArrayElements: 1 << 21, MaxMapPairs: 1 << 20, MaxNestedLevels: 32}.DecMode()
-		if err != nil {
-			panic(err) // options are constant
-		}
-		return m
-	}()
-)
-
-func (c Command) version() int { return max(c.Version, Needs(c.Body)) }
-
-// Encode writes a command for the log.
-func Encode(c Command) ([]byte, error) {
-	body, err := encMode.Marshal(c.Body)
-	if err != nil {
-		return nil, fmt.Errorf("encode command %d: %w", c.Body.Kind(), err)
-	}
-	out, err := encMode.Marshal(envelope{Kind: c.Body.Kind(), Version: c.version(), Request: c.Request, At: c.At, Body: body})
-	if err != nil {
-		return nil, fmt.Errorf("encode command %d: %w", c.Body.Kind(), err)
-	}
-	return out, nil
-}
-
-// VersionOf is the version of an encoded command, 0 when that cannot be read.
-func VersionOf(b []byte) int {
-	var e envelope
-	if decMode.Unmarshal(b, &e) != nil {
-		return 0
-	}
-	return e.Version
-}
-
-// Decode reads a command of the log. It refuses kinds and versions that this
-// binary does not know.
-func Decode(b []byte) (Command, error) {
-	var e envelope
-	if err := decMode.Unmarshal(b, &e); err != nil {
-		return Command{}, fmt.Errorf("decode command: %w", err)
-	}
-	if e.Version < 1 || e.Version > Version {
-		return Command{}, fmt.Errorf("command %d has version %d, this version of muster knows up to %d", e.Kind, e.Version, Version)
-	}
-	body, err := newBody(e.Kind)
-	if err != nil {
-		return Command{}, err
-	}
-	if err := decMode.Unmarshal(e.Body, body); err != nil {
-		return Command{}, fmt.Errorf("decode command %d: %w", e.Kind, err)
-	}
-	return Command{Request: e.Request, At: e.At, Body: body, Version: e.Version}, nil
 }

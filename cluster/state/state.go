@@ -66,6 +66,7 @@ func (tx *tx) run(c Command) Result {
 	if err != nil {
 		return Result{Index: tx.index, Err: asError(err)}
 	}
+	tx.endRedirects()
 	return Result{Index: tx.index, Refused: tx.refused, Services: tx.outcome, Changes: tx.changes}
 }
 

@@ -33,6 +33,8 @@ type tx struct {
 	refused []Refusal
 	staying []*cluster.Task // whose stop was refused
 	outcome []ServiceChange
+
+	servicesChanged bool
 }
 
 func begin(v View, index uint64, at time.Time) *tx {
@@ -112,6 +114,7 @@ func (tx *tx) putService(s *cluster.Service) {
 		s.Updated = old.Updated.Add(time.Nanosecond)
 	}
 	tx.services.put(string(s.ID), s)
+	tx.servicesChanged = true
 	tx.changed(TopicService, string(s.ID), "")
 }
 

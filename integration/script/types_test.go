@@ -41,6 +41,7 @@ var answers = map[string]func() any{
 	"POST /v1/services/{stack}/{service}/scale":    func() any { return new(api.Deployed) },
 	"POST /v1/services/{stack}/{service}/restart":  func() any { return new(api.Deployed) },
 	"POST /v1/services/{stack}/{service}/rollback": func() any { return new(api.Deployed) },
+	"POST /v1/services/{stack}/{service}/redirect": func() any { return new(api.Deployed) },
 	"POST /v1/services/{stack}/{service}/promote":  func() any { return new(api.Deployed) },
 	"GET /v1/services/{stack}/{service}/history":   func() any { return new([]api.Generation) },
 	"GET /v1/tasks":                                func() any { return new([]api.Task) },
