@@ -62,12 +62,13 @@ var house = []room{
 	{"agent/gossip/gossiptest", !pure, ""},
 	{"agent/hoststats", !pure, ""},
 	{"agent/images", !pure, "api cluster runtime"},
+	{"agent/metrics", !pure, ""},
 	{"agent/peer", !pure, "api cluster security"},
 	{"agent/worker", !pure, "api cluster runtime"},
 
 	// The daemon introduces the shells to each other; the command line talks to
 	// an agent and knows nothing of its insides.
-	{"agent", !pure, "agent/checkup agent/gossip agent/hoststats agent/images agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
+	{"agent", !pure, "agent/checkup agent/gossip agent/hoststats agent/images agent/metrics agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
 		"configs consensus consensus/voters controller crowd dataplane lb lb/proxy placement runtime runtime/docker security"},
 	{"cli/buildctx", !pure, ""},
 	{"cli/paint", pure, ""},
@@ -98,6 +99,7 @@ var fences = map[string]string{
 	"github.com/coder/websocket":         "api/client api/server",
 	"github.com/hashicorp/go-hclog":      "consensus",
 	"github.com/pires/go-proxyproto":     "lb/proxy",
+	"github.com/prometheus":              "agent/metrics",
 	"github.com/anishathalye/porcupine":  "",
 	"github.com/google/go-cmp":           "runtime/runtimetest",
 	"pgregory.net/rapid":                 "",

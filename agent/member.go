@@ -13,6 +13,7 @@ import (
 
 	"github.com/musterhq/muster/agent/gossip"
 	"github.com/musterhq/muster/agent/images"
+	"github.com/musterhq/muster/agent/metrics"
 	"github.com/musterhq/muster/agent/peer"
 	"github.com/musterhq/muster/agent/worker"
 	"github.com/musterhq/muster/api"
@@ -211,6 +212,7 @@ func (m *member) backend() *server.Backend {
 	return &server.Backend{
 		Self: m.self, State: stateOf{m}, Nodes: m, Peers: peersOf{m.peers}, Leader: leaderOf{m},
 		Engine: m.a.host.Engine, Images: m.images, Trust: trustOf{m}, Local: m, Identity: m.identity.Load,
+		Metrics: metrics.Handler(m.sample),
 	}
 }
 

@@ -37,6 +37,8 @@ type Backend struct {
 	Images Images
 	Trust  Trust
 	Local  LocalNode
+	// Metrics answers with what this node measures.
+	Metrics http.Handler
 	// Identity is this host's own.
 	Identity func() *security.Identity
 }

@@ -37,6 +37,7 @@ func userRoutes() []route {
 	return []route{
 		{pattern: "GET /healthz", access: open, where: idle, handle: healthz},
 
+		{pattern: "GET /metrics", access: user, where: here, handle: metrics},
 		{pattern: "GET /v1/local", access: user, where: idle, handle: local},
 		{pattern: "GET /v1/version", access: user, where: idle, handle: version},
 		{pattern: "GET /v1/local/doctor", access: user, where: idle, handle: doctorLocal},

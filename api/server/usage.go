@@ -42,3 +42,9 @@ func (c *call) ownUsage() ([]api.TaskUsage, error) {
 	}
 	return out, nil
 }
+
+// metrics are this node's own, in the form of Prometheus.
+func metrics(c *call) (any, error) {
+	c.Metrics.ServeHTTP(c.w, c.r)
+	return streamed, nil
+}
