@@ -26,10 +26,10 @@ type route struct {
 }
 
 // routes is the whole API: nothing else is reachable.
-func routes() []route { return slices.Concat(userRoutes(), nodeRoutes()) }
+func routes() []route { return slices.Concat(hostRoutes(), userRoutes(), nodeRoutes()) }
 
-// userRoutes are what people and programs call.
-func userRoutes() []route {
+// hostRoutes are about the host that is asked alone.
+func hostRoutes() []route {
 	const (
 		open = security.Public
 		user = security.LocalAdmin
@@ -44,7 +44,13 @@ func userRoutes() []route {
 		{pattern: "POST /v1/init", access: user, where: idle, handle: initCluster},
 		{pattern: "POST /v1/join", access: user, where: idle, handle: joinCluster},
 		{pattern: "POST /v1/leave", access: user, where: idle, handle: leaveCluster},
+	}
+}
 
+// userRoutes are what people and programs call.
+func userRoutes() []route {
+	const user = security.LocalAdmin
+	return []route{
 		{pattern: "GET /v1/status", access: user, where: fresh, handle: status},
 		{pattern: "GET /v1/nodes", access: user, where: fresh, handle: listNodes},
 		{pattern: "GET /v1/nodes/{node}", access: user, where: fresh, handle: getNode},
