@@ -75,7 +75,7 @@ func TestBuild(t *testing.T) {
 			want: Table{
 				Frontends: []Frontend{
 					front(web, 80, backend(e1)), front(web, 443),
-					front(api, 8080, Backend{"T3", "N1", netip.MustParseAddrPort("10.0.0.1:40003")}),
+					front(api, 8080, Backend{Task: "T3", Node: "N1", Addr: netip.MustParseAddrPort("10.0.0.1:40003")}),
 				},
 				Conflicts: []Conflict{{Port: tcp(80), Service: api, Holder: web}},
 			},

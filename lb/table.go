@@ -38,6 +38,7 @@ type Backend struct {
 	Task cluster.TaskID
 	Node cluster.NodeID
 	Addr netip.AddrPort
+	UDP  bool // the address is one of UDP, else of TCP
 }
 
 // Local reports whether the backend runs on the given node.
@@ -78,7 +79,7 @@ func Build(in Input) *Table {
 		if !ok || t.Frontends[i].Service != e.Service || !e.Address.IsValid() || t.IsDown(e.Node) {
 			continue
 		}
-		t.Frontends[i].Backends = append(t.Frontends[i].Backends, Backend{Task: e.Task, Node: e.Node, Addr: e.Address})
+		t.Frontends[i].Backends = append(t.Frontends[i].Backends, Backend{Task: e.Task, Node: e.Node, Addr: e.Address, UDP: e.Port.Protocol == UDP})
 	}
 	weights := map[cluster.NodeID]int{}
 	for _, w := range in.Weights {

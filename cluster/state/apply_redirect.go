@@ -30,6 +30,11 @@ func (c Redirect) apply(tx *tx) error {
 
 // refuseRedirect refuses what would lead nowhere, or on from there.
 func (tx *tx) refuseRedirect(from *cluster.Service, id cluster.ServiceID) error {
+	for _, s := range tx.services.all("") {
+		if s.Redirect == from.ID {
+			return &Error{CodeConflict, fmt.Sprintf("%s is redirected to %s; end that first, with `muster redirect %s --off`", s.ID, from.ID, s.ID)}
+		}
+	}
 	to, err := tx.service(id)
 	switch {
 	case err != nil:
@@ -38,11 +43,6 @@ func (tx *tx) refuseRedirect(from *cluster.Service, id cluster.ServiceID) error 
 		return &Error{CodeInvalid, fmt.Sprintf("%s cannot be redirected to itself; `muster redirect %s --off` has it serve by itself", from.ID, from.ID)}
 	case to.Redirect != "":
 		return &Error{CodeConflict, fmt.Sprintf("%s is redirected to %s itself; redirect to that, or end it with `muster redirect %s --off`", to.ID, to.Redirect, to.ID)}
-	}
-	for _, s := range tx.services.all("") {
-		if s.Redirect == from.ID {
-			return &Error{CodeConflict, fmt.Sprintf("%s is redirected to %s; end that first, with `muster redirect %s --off`", s.ID, from.ID, s.ID)}
-		}
 	}
 	if why := cluster.CannotRedirect(from, to); why != "" {
 		return &Error{CodeInvalid, why + "; publish the port that is to take them"}

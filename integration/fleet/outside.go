@@ -5,7 +5,9 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,6 +80,7 @@ func AwaitRunning(ctx context.Context, service string, want int, hosts ...*lab.H
 // Answer is one answer of the example service.
 type Answer struct {
 	Task, Node, Version string
+	Client              string // whose the question is, as the service sees it
 }
 
 // Ask fetches the example service's page through a host's published port, from
@@ -92,8 +95,12 @@ func (f *Fleet) Ask(ctx context.Context, h *lab.Host, port int, limit time.Durat
 	if status != http.StatusOK {
 		return Answer{}, fmt.Errorf("%s answered %d", h.Name, status)
 	}
-	var a Answer
-	for field := range strings.FieldsSeq(body) {
+	return answerOf(body), nil
+}
+
+// answerOf reads a line of the example service.
+func answerOf(line string) (a Answer) {
+	for field := range strings.FieldsSeq(line) {
 		switch name, value, _ := strings.Cut(field, "="); name {
 		case "task":
 			a.Task = value
@@ -101,9 +108,29 @@ func (f *Fleet) Ask(ctx context.Context, h *lab.Host, port int, limit time.Durat
 			a.Node = value
 		case "version":
 			a.Version = value
+		case "client":
+			a.Client = value
 		}
 	}
-	return a, nil
+	return a
+}
+
+// AskUDP is Ask over UDP: one datagram, and one answer.
+func (f *Fleet) AskUDP(ctx context.Context, h *lab.Host, port int, limit time.Duration) (Answer, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "udp", net.JoinHostPort(h.Addr, strconv.Itoa(port)))
+	if err != nil {
+		return Answer{}, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
+		return Answer{}, err
+	}
+	if _, err := conn.Write([]byte("hello?")); err != nil {
+		return Answer{}, err
+	}
+	buf := make([]byte, 1500)
+	n, err := conn.Read(buf)
+	return answerOf(string(buf[:n])), err
 }
 
 // AwaitAnswers waits until every one of hosts answers on the port.

@@ -44,7 +44,7 @@ func (h *Host) DropPort(ctx context.Context, from *Host, protocol string, port i
 }
 
 // DropOutside is the same for packets from outside.
-func (h *Host) DropOutside(ctx context.Context) error { return h.drop(ctx, outsideAddr) }
+func (h *Host) DropOutside(ctx context.Context) error { return h.drop(ctx, OutsideAddr) }
 
 // drop works in the raw table, ahead of connection tracking and of the rewriting
 // of published ports.

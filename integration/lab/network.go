@@ -11,9 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// OutsideAddr is where tests are, as the hosts see it.
+const OutsideAddr = "10.213.0.1"
+
 const (
 	bridge      = "mlab0"
-	outsideAddr = "10.213.0.1"
 	netnsDir    = "/run/netns"
 	netnsPrefix = "mlab-"
 	linkPrefix  = "mlab"
@@ -32,7 +34,7 @@ var bridgeRules = [][]string{
 func addBridge(ctx context.Context) error {
 	err := ip(ctx, "",
 		"link add "+bridge+" type bridge forward_delay 0",
-		"addr add "+outsideAddr+"/24 dev "+bridge,
+		"addr add "+OutsideAddr+"/24 dev "+bridge,
 		"link set "+bridge+" up")
 	if err != nil {
 		return fmt.Errorf("make the bridge: %w", err)
@@ -83,7 +85,7 @@ func (h *Host) plugIn(ctx context.Context) error {
 		"link set eth0 address "+h.hardware(),
 		fmt.Sprintf("addr add %s/24 dev eth0", h.Addr),
 		"link set eth0 up",
-		"route add default via "+outsideAddr)
+		"route add default via "+OutsideAddr)
 }
 
 // unplug removes cable and namespace, and with them every socket, rule and

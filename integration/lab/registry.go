@@ -21,7 +21,7 @@ import (
 
 // RegistryAddr is where the lab's image registry is reached from the hosts. It
 // speaks HTTP: engines need --insecure-registry for it.
-const RegistryAddr = outsideAddr + ":5000"
+const RegistryAddr = OutsideAddr + ":5000"
 
 // RegistryUser and RegistryPassword are the only login of a registry that has one.
 const (

@@ -52,8 +52,6 @@ type attempt struct {
 	count    *counters
 }
 
-func (a *attempt) udp() bool { return a.frontend.Port.Protocol == lb.UDP }
-
 // connect opens a connection to the first backend that takes one. Nothing has
 // been read from the client yet, so that trying the next one is safe. Backends
 // on a host that was silent once come last. It returns nil when there is none.
@@ -95,7 +93,7 @@ func (a *attempt) try(ctx context.Context, b lb.Backend) (*session, error) {
 	p.health.begin(b, atMost)
 	dialCtx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
-	server, err := a.open(dialCtx, b.Addr)
+	server, err := a.open(dialCtx, b)
 	if err != nil {
 		a.count.dialFailures.Add(1)
 		if ctx.Err() == nil && !isOurs(err) {
@@ -103,7 +101,7 @@ func (a *attempt) try(ctx context.Context, b lb.Backend) (*session, error) {
 		}
 		return nil, err
 	}
-	if !a.udp() {
+	if !b.UDP {
 		p.health.answered(b) // over UDP it has not, yet
 	}
 	s := &session{client: a.client, server: server, port: a.frontend.Port, backend: b}
@@ -119,11 +117,11 @@ func (a *attempt) try(ctx context.Context, b lb.Backend) (*session, error) {
 }
 
 // open connects to a backend and tells it the client's address if it is to know.
-func (a *attempt) open(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
-	if a.udp() {
-		return new(net.Dialer).DialContext(ctx, "udp", addr.String())
+func (a *attempt) open(ctx context.Context, b lb.Backend) (net.Conn, error) {
+	if b.UDP {
+		return new(net.Dialer).DialContext(ctx, "udp", b.Addr.String())
 	}
-	server, err := a.p.cfg.Dial(ctx, addr)
+	server, err := a.p.cfg.Dial(ctx, b.Addr)
 	if err != nil || a.frontend.Balance.ProxyProtocol != cluster.ProxyProtocolV2 {
 		return server, err
 	}

@@ -113,7 +113,7 @@ func TestPacketsLeaveATaskThatLeft(t *testing.T) {
 		t.Errorf("another task took the client away: %s", who)
 	}
 	p.Set(packetTable(3, port, cluster.Balance{}, backend(2, b)))
-	waitFor(t, "the session to end", func() bool { return p.open.count(backend(1, a)) == 0 })
+	waitFor(t, "the session to end", func() bool { return stats(t, p).Active == 0 })
 	if who, _ := sayPacket(t, c, "3"); who != "b" {
 		t.Errorf("%s answers, which left", who)
 	}

@@ -18,7 +18,7 @@ type session struct {
 // left reports whether a session that has no end of its own, as those of UDP,
 // goes to a task that is in the table no more.
 func (s *session) left(t *lb.Table) bool {
-	if s.port.Protocol != lb.UDP {
+	if !s.backend.UDP {
 		return false
 	}
 	f, ok := t.Frontend(s.port)
@@ -108,7 +108,7 @@ func (p *Proxy) serve(client net.Conn, l *port, turn uint64) {
 		return
 	}
 	defer p.open.remove(s)
-	if l.key.Protocol == lb.UDP {
+	if s.backend.UDP {
 		p.exchange(s, count)
 		return
 	}

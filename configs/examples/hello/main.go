@@ -1,7 +1,7 @@
 // Command hello is the example service: a small HTTP server that says who
 // answers, and that can be told to be slow, to crash, and to be stubborn.
 //
-//	hello [-port N] [-crash-after D] [-ignore-term]
+//	hello [-port N] [-udp] [-proxy-protocol] [-crash-after D] [-ignore-term]
 //	hello healthcheck      exits 0 if the server in this container answers
 //
 // It is static and needs nothing beside it, so that it runs in an empty image.
@@ -13,11 +13,14 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/pires/go-proxyproto"
 )
 
 // drainTime is how long requests that are under way may take after SIGTERM.
@@ -29,12 +32,17 @@ func main() {
 	port := flag.String("port", env("PORT", "80"), "TCP port to listen on (PORT)")
 	crashAfter := flag.Duration("crash-after", 0, "exit with status 1 after this time")
 	ignoreTerm := flag.Bool("ignore-term", false, "do not end on SIGTERM")
+	udp := flag.Bool("udp", false, "answer datagrams on the same port of UDP, too")
+	proxied := flag.Bool("proxy-protocol", false, "take the client's address from a PROXY header where there is one")
 	flag.Parse()
 
 	var err error
 	switch flag.Arg(0) {
 	case "":
-		err = serve(*port, *crashAfter, *ignoreTerm)
+		var l net.Listener
+		if l, err = listen(*port, *udp, *proxied); err == nil {
+			err = serve(l, *crashAfter, *ignoreTerm)
+		}
 	case "healthcheck":
 		err = healthcheck(*port)
 	default:
@@ -45,7 +53,38 @@ func main() {
 	}
 }
 
-func serve(port string, crashAfter time.Duration, ignoreTerm bool) error {
+func listen(port string, udp, proxied bool) (net.Listener, error) {
+	l, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		return nil, err
+	}
+	if udp {
+		conn, err := net.ListenPacket("udp", ":"+port)
+		if err != nil {
+			return nil, err
+		}
+		go answer(conn)
+	}
+	if proxied {
+		optional := func(proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) { return proxyproto.USE, nil }
+		return &proxyproto.Listener{Listener: l, ConnPolicy: optional}, nil
+	}
+	return l, nil
+}
+
+// answer says hello to whoever sends a datagram.
+func answer(conn net.PacketConn) {
+	buf := make([]byte, 64<<10)
+	for {
+		_, from, err := conn.ReadFrom(buf)
+		if err != nil {
+			log.Fatal(err)
+		}
+		_, _ = conn.WriteTo([]byte(greeting(from.String())), from) // or it is lost
+	}
+}
+
+func serve(l net.Listener, crashAfter time.Duration, ignoreTerm bool) error {
 	ctx := context.Background()
 	if ignoreTerm {
 		signal.Ignore(syscall.SIGTERM)
@@ -57,10 +96,10 @@ func serve(port string, crashAfter time.Duration, ignoreTerm bool) error {
 	if crashAfter > 0 {
 		time.AfterFunc(crashAfter, func() { log.Fatalf("crash after %v, as asked", crashAfter) })
 	}
-	server := &http.Server{Addr: ":" + port, Handler: routes(), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: routes(), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
-	go func() { failed <- server.ListenAndServe() }()
-	log.Printf("version %s listens on port %s", env("HELLO_VERSION", "dev"), port)
+	go func() { failed <- server.Serve(l) }()
+	log.Printf("version %s listens on port %d", env("HELLO_VERSION", "dev"), l.Addr().(*net.TCPAddr).Port)
 
 	select {
 	case err := <-failed:
@@ -89,11 +128,14 @@ func routes() http.Handler {
 	return mux
 }
 
-// hello answers one line that names the container, task and node.
-func hello(w http.ResponseWriter, _ *http.Request) {
+func hello(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, greeting(r.RemoteAddr)) }
+
+// greeting is one line that names the container, task and node, and who asks.
+func greeting(from string) string {
 	host, _ := os.Hostname()
-	fmt.Fprintf(w, "hello host=%s task=%s node=%s version=%s\n",
-		host, env("MUSTER_TASK", host), env("MUSTER_NODE_NAME", host), env("HELLO_VERSION", "dev"))
+	client, _, _ := net.SplitHostPort(from)
+	return fmt.Sprintf("hello host=%s task=%s node=%s version=%s client=%s\n",
+		host, env("MUSTER_TASK", host), env("MUSTER_NODE_NAME", host), env("HELLO_VERSION", "dev"), client)
 }
 
 // slow answers as hello does, after the time d (a Go duration, default 1s).
