@@ -198,13 +198,16 @@ func (m *member) takeFrame(f api.Feed, at *position) {
 		m.worker.Assign(set)
 	}
 	if f.Table != nil {
-		m.serveTable(m.setTable(*f.Table))
+		m.serveTable(func() lb.Input { return m.setTable(*f.Table) })
 	}
 }
 
-// serveTable has this node's balancers go by a table.
-func (m *member) serveTable(in lb.Input) {
-	m.traffic.Set(dataplane.Table{Cluster: m.identity.Load().ClusterID, Node: m.self, Input: in})
+// serveTable has this node's balancers go by a table. Those of feeds and those of
+// heartbeats come one after the other.
+func (m *member) serveTable(next func() lb.Input) {
+	m.tables.Lock()
+	defer m.tables.Unlock()
+	m.traffic.Set(dataplane.Table{Cluster: m.identity.Load().ClusterID, Node: m.self, Input: next()})
 }
 
 // conflicts are the published ports that two services want.

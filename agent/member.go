@@ -43,6 +43,7 @@ type member struct {
 	collector *images.Collector
 	worker    *worker.Worker
 	traffic   traffic
+	tables    sync.Mutex // held while traffic gets one
 	uplink    *uplink
 
 	engine  engineWatch

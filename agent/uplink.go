@@ -9,6 +9,7 @@ import (
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/health"
+	"github.com/musterhq/muster/lb"
 )
 
 // Pace of the heartbeat.
@@ -143,7 +144,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 	u.m.images.early.Want(reply.Standby)
 	u.m.trust.want(reply.Trust, reply.Authority)
 	if reply.Weights != nil {
-		u.m.serveTable(u.m.weigh(*reply.Weights))
+		u.m.serveTable(func() lb.Input { return u.m.weigh(*reply.Weights) })
 	}
 	if u.m.setLeader(reply.Leader) || u.cutOff {
 		u.m.resendAll()

@@ -127,6 +127,10 @@ func TestNewer(t *testing.T) {
 			t.Errorf("%d/%d newer than %d/%d: %v, want %v", tt.a.Epoch, tt.a.Index, tt.b.Epoch, tt.b.Index, got, tt.want)
 		}
 	}
+	in := Input{Epoch: 1, Index: 5, Weighed: 2}
+	if Build(in).Newer(Position(in)) {
+		t.Error("a table is newer than its own position")
+	}
 }
 
 func TestFrontendFindsExactlyThePublishedPorts(t *testing.T) {
