@@ -153,6 +153,51 @@ func dial(t *testing.T, port lb.Port, word string) net.Conn {
 	}
 }
 
+// echoPackets sends every datagram back.
+func echoPackets(t *testing.T) netip.AddrPort {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { _ = conn.Close(); <-done })
+	go func() {
+		defer close(done)
+		for b := make([]byte, 1<<10); ; {
+			n, from, err := conn.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			_, _ = conn.WriteTo(b[:n], from)
+		}
+	}()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// keepSaying sends datagrams, each when the one before was answered, until ctx
+// ends. The network may lose some, but not all of ten seconds.
+func keepSaying(ctx context.Context, port lb.Port) error {
+	c, err := net.Dial("udp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port.Number).String())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	answered := time.Now()
+	for ctx.Err() == nil {
+		_, sent := c.Write([]byte("x")) // refused until the port is open
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		_, err := c.Read(make([]byte, 1))
+		switch {
+		case err == nil:
+			answered = time.Now()
+		case time.Since(answered) > patience/2:
+			return errors.Join(sent, err)
+		}
+	}
+	return nil
+}
+
 // line reads a line, and nothing behind it.
 func line(c net.Conn) (string, error) {
 	var said []byte
@@ -322,8 +367,14 @@ func TestSuccession(t *testing.T) {
 	for range 2 * perMessage { // sockets for several messages
 		more.Input.Services[0].Ports = append(more.Input.Services[0].Ports, freePort(t))
 	}
+	packets := lb.Port{Protocol: lb.UDP, Number: port.Number}
+	more.Input.Services[0].Ports = append(more.Input.Services[0].Ports, packets)
+	more.Input.Endpoints = append(more.Input.Endpoints, lb.Endpoint{Service: "shop/web", Port: packets, Task: "T", Node: "N", Address: echoPackets(t)})
 	c.Set(more)
 	open := dial(t, port, "one")
+	said := make(chan error, 1)
+	saying, hush := context.WithCancel(t.Context())
+	go func() { said <- keepSaying(saying, packets) }()
 	hear(t, cfg.Socket, func(r report) bool { return r.Version == "1" && len(r.Problems) == 0 })
 
 	asking, stop := context.WithCancel(t.Context())
@@ -347,6 +398,10 @@ func TestSuccession(t *testing.T) {
 		next.Close()
 	}
 	stop()
+	hush()
+	if err := <-said; err != nil {
+		t.Errorf("datagrams meanwhile: %v", err)
+	}
 	if err := <-failed; err != nil {
 		t.Errorf("a new connection meanwhile: %v", err)
 	}

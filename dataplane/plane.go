@@ -12,8 +12,9 @@ import (
 
 // PlaneConfig is how a Plane serves. The zero value of every field is usable.
 type PlaneConfig struct {
-	// Listen is as a proxy's.
-	Listen func(network, address string) (net.Listener, error)
+	// Listen and ListenUDP are as a proxy's.
+	Listen    func(network, address string) (net.Listener, error)
+	ListenUDP func(address string) *net.UDPConn
 	// MaxTotal is how many connections are open at once on all ports; 0: no limit.
 	MaxTotal int
 	Logger   *slog.Logger // nil: slog.Default
@@ -53,7 +54,9 @@ func (p *Plane) set(t Table) bool {
 		return false
 	}
 	if p.proxy == nil {
-		p.proxy = proxy.New(proxy.Config{NodeID: t.Node, Listen: p.cfg.Listen, MaxTotal: p.cfg.MaxTotal, Logger: p.cfg.Logger})
+		p.proxy = proxy.New(proxy.Config{
+			NodeID: t.Node, Listen: p.cfg.Listen, ListenUDP: p.cfg.ListenUDP, MaxTotal: p.cfg.MaxTotal, Logger: p.cfg.Logger,
+		})
 	}
 	p.table = t
 	p.proxy.Set(built)

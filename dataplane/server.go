@@ -101,7 +101,7 @@ func (s *server) open(legacy *heritage) error {
 		}
 	} else {
 		s.control = legacy.control.(*net.UnixListener) //nolint:forcetypeassert // inherit looked
-		plane.Listen = legacy.listen
+		plane.Listen, plane.ListenUDP = legacy.listen, legacy.listenUDP
 		s.plane = NewPlane(plane)
 		if legacy.table.Node != "" {
 			s.plane.Set(legacy.table)

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -60,28 +61,34 @@ func descriptors(oob []byte) (fds []int, err error) {
 	return fds, nil
 }
 
-// listenersOf makes listeners of descriptors, which are closed.
-func listenersOf(fds []int) ([]net.Listener, error) {
-	var out []net.Listener
-	var failed error
+// filesOf makes files of descriptors.
+func filesOf(fds []int) (files []*os.File) {
 	for _, fd := range fds {
 		unix.CloseOnExec(fd)
-		f := os.NewFile(uintptr(fd), "listener")
-		l, err := net.FileListener(f)
-		_ = f.Close()
-		if err != nil {
-			failed = err
-			continue
-		}
-		out = append(out, l)
+		files = append(files, os.NewFile(uintptr(fd), "inherited"))
 	}
-	if failed != nil {
-		for _, l := range out {
-			_ = l.Close()
-		}
-		return nil, fmt.Errorf("a descriptor is no listener: %w", failed)
+	return files
+}
+
+// listenerOf makes a listener of a socket, which it closes.
+func listenerOf(f *os.File) (net.Listener, error) {
+	l, err := net.FileListener(f)
+	_ = f.Close()
+	return l, err
+}
+
+// packetsOf makes a UDP socket of one, which it closes.
+func packetsOf(f *os.File) (*net.UDPConn, error) {
+	c, err := net.FilePacketConn(f)
+	_ = f.Close()
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	conn, ok := c.(*net.UDPConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("%T is no UDP socket", c), c.Close())
+	}
+	return conn, nil
 }
 
 func readFull(r io.Reader, b []byte) error {

@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -150,8 +150,8 @@ type heritage struct {
 	table   Table
 
 	mu    sync.Mutex
-	ports map[lb.Port]net.Listener // not taken yet
-	taken chan struct{}            // closed once all are
+	ports map[lb.Port]*os.File // not taken yet
+	taken chan struct{}        // closed once all are
 }
 
 // inherit takes everything from the process before this one.
@@ -169,7 +169,7 @@ func inherit() (*heritage, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("%s is for the data plane's own use: descriptor %d is no socket of it", InheritFlag, inheritFD), conn.Close())
 	}
-	h := &heritage{from: from, ports: map[lb.Port]net.Listener{}, taken: make(chan struct{})}
+	h := &heritage{from: from, ports: map[lb.Port]*os.File{}, taken: make(chan struct{})}
 	if err := h.receive(); err != nil {
 		h.close()
 		return nil, fmt.Errorf("take over from the data plane before: %w", err)
@@ -187,18 +187,18 @@ func (h *heritage) receive() error {
 		if err != nil {
 			return err
 		}
-		listeners, err := listenersOf(fds)
-		if err != nil {
-			return err
+		sockets := filesOf(fds)
+		if part.Control && len(sockets) > 0 {
+			if h.control, err = listenerOf(sockets[0]); err != nil {
+				return err
+			}
+			sockets = sockets[1:]
 		}
-		if part.Control && len(listeners) > 0 {
-			h.control, listeners = listeners[0], listeners[1:]
-		}
-		if len(part.Ports) != len(listeners) {
-			return fmt.Errorf("%d listeners came for %d ports", len(listeners), len(part.Ports))
+		if len(part.Ports) != len(sockets) {
+			return fmt.Errorf("%d sockets came for %d ports", len(sockets), len(part.Ports))
 		}
 		for i, p := range part.Ports {
-			h.ports[p] = listeners[i]
+			h.ports[p] = sockets[i]
 		}
 		if !part.Last {
 			continue
@@ -239,25 +239,45 @@ func receivePart(from *net.UnixConn) (part bequest, fds []int, err error) {
 	return part, fds, decoding.Unmarshal(data, &part)
 }
 
-// listen gives out an inherited listener once, and none of other ports, which are
-// opened anew.
-func (h *heritage) listen(network, address string) (net.Listener, error) {
+// listen is the inherited listener of a port, once, and nil for other ports, which
+// are opened anew.
+func (h *heritage) listen(_, address string) (net.Listener, error) {
+	if f := h.take(lb.TCP, address); f != nil {
+		return listenerOf(f)
+	}
+	return nil, nil
+}
+
+// listenUDP is the same of UDP. A socket that cannot be used is opened anew, too.
+func (h *heritage) listenUDP(address string) *net.UDPConn {
+	f := h.take(lb.UDP, address)
+	if f == nil {
+		return nil
+	}
+	conn, err := packetsOf(f)
+	if err != nil {
+		return nil
+	}
+	return conn
+}
+
+func (h *heritage) take(protocol, address string) *os.File {
 	_, number, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for p, l := range h.ports {
-		if p.Protocol == strings.TrimRight(network, "46") && fmt.Sprint(p.Number) == number {
-			delete(h.ports, p)
-			if len(h.ports) == 0 {
-				close(h.taken)
-			}
-			return l, nil
+	for p, f := range h.ports {
+		if p.Protocol != protocol || strconv.Itoa(int(p.Number)) != number {
+			continue
 		}
+		if delete(h.ports, p); len(h.ports) == 0 {
+			close(h.taken)
+		}
+		return f
 	}
-	return nil, nil
+	return nil
 }
 
 // accept says that this process serves now. What nobody took is closed: it has
@@ -278,8 +298,8 @@ func (h *heritage) accept() error {
 func (h *heritage) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, l := range h.ports {
-		_ = l.Close()
+	for _, f := range h.ports {
+		_ = f.Close()
 	}
 	_ = h.from.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -44,8 +45,12 @@ func listenPackets(ctx context.Context, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newPackets(conn.(*net.UDPConn)), nil
+}
+
+func newPackets(conn *net.UDPConn) *packets {
 	p := &packets{
-		conn: conn.(*net.UDPConn), waiting: make(chan *packetConn, waitingDatagrams), done: make(chan struct{}),
+		conn: conn, waiting: make(chan *packetConn, waitingDatagrams), done: make(chan struct{}),
 		open: map[flow]*packetConn{},
 	}
 	// A host with several addresses has to answer from the one that was called.
@@ -53,8 +58,11 @@ func listenPackets(ctx context.Context, address string) (net.Listener, error) {
 	_ = ipv6.NewPacketConn(p.conn).SetControlMessage(ipv6.FlagDst, true)
 	_ = ipv4.NewPacketConn(p.conn).SetControlMessage(ipv4.FlagDst, true)
 	go p.receive()
-	return p, nil
+	return p
 }
+
+// SyscallConn implements syscall.Conn.
+func (p *packets) SyscallConn() (syscall.RawConn, error) { return p.conn.SyscallConn() }
 
 // receive hands datagrams to their connections until the socket is closed.
 func (p *packets) receive() {

@@ -75,6 +75,11 @@ func (l *port) run() {
 func (l *port) listen() (net.Listener, error) {
 	address := net.JoinHostPort(l.proxy.cfg.BindAddr, strconv.Itoa(int(l.key.Number)))
 	if l.key.Protocol == lb.UDP {
+		if listen := l.proxy.cfg.ListenUDP; listen != nil {
+			if conn := listen(address); conn != nil {
+				return newPackets(conn), nil
+			}
+		}
 		return listenPackets(l.ctx, address)
 	}
 	if listen := l.proxy.cfg.Listen; listen != nil {

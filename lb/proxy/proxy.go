@@ -34,7 +34,11 @@ type Config struct {
 	Dial     DialFunc       // nil: TCP
 	// Listen opens a published TCP port; nil, or one that returns neither a listener
 	// nor an error: on the network.
-	Listen   func(network, address string) (net.Listener, error)
+	Listen func(network, address string) (net.Listener, error)
+	// ListenUDP opens a published UDP port; nil, or one that returns nil: on the
+	// network.
+	ListenUDP func(address string) *net.UDPConn
+
 	Logger   *slog.Logger  // nil: slog.Default
 	MaxConns int           // open at once for each port; further clients wait to be accepted; 0: DefaultMaxConns
 	MaxTotal int           // open at once on all ports; further clients are accepted and wait; 0: no such limit
