@@ -28,9 +28,10 @@ var house = []room{
 	{"cluster/health", pure, "cluster cluster/state"},
 	{"cluster/rollout", pure, "cluster cluster/state"},
 	{"cluster/usage", pure, "cluster"},
+	{"placement/packing", pure, "cluster"},
 	{"placement/preempt", pure, "cluster"},
 	{"placement/queue", pure, "cluster"},
-	{"placement", pure, "cluster cluster/state placement/preempt"},
+	{"placement", pure, "cluster cluster/state placement/packing placement/preempt"},
 	{"consensus/voters", pure, "cluster"},
 	{"lb", pure, "cluster"},
 

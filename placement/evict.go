@@ -137,10 +137,11 @@ func (p *plan) evict(j *job, e exit) {
 	}
 	y.running = rest
 	y.claimed = append(y.claimed, j.HostPorts...)
-	free := &p.free[e.node]
-	for d := range free {
-		left := free[d] + y.coming[d] - j.demand[d]
-		free[d] = min(free[d], left)
-		y.coming[d] = left - free[d]
+	var kept vector
+	for d, free := range p.free[e.node] {
+		left := free + y.coming[d] - j.demand[d]
+		kept[d] = free - min(free, left)
+		y.coming[d] = left - min(free, left)
 	}
+	p.take(e.node, &kept, +1)
 }

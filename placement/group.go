@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/placement/packing"
 )
 
 // group is a run of requests that differ in nothing but the task. What is the
@@ -19,6 +20,10 @@ type group struct {
 	prospect   prospect    // what the policy looks at; one for all, as it is asked so often
 	candidates []candidate // by node
 	fetch      int64       // what a node that lacks the image costs more, in millionths
+	priced     bool        // the policy goes by the price of room, and the tasks ask for some
+	nominal    bool        // some task counts for more than it reserves
+	prices     *packing.Prices
+	question   packing.Question
 	spread     *spread
 	counts     []int // wanted tasks, by domain of the spread
 	// decided is how many requests were answered, and tree the candidates in
@@ -43,6 +48,8 @@ type candidate struct {
 	liked   int   // weights of the affinities that the node matches
 	service int   // tasks of the service; 0 where the policy does not care
 	cost    int64 // in millionths
+	rough   bool  // the cost may be more, as it is quick to tell: settle
+	small   bool  // the task does not fit: neither cost nor filters are asked
 	tasks   int32
 	tie     uint64
 }
@@ -53,7 +60,10 @@ func (p *plan) newGroup(r *Request) *group {
 	g := &group{
 		plan: p, job: j, policy: policyOf(cmp.Or(r.placement().Policy, p.snap.policy)), weight: weight(vectorOf(r.Resources)), spread: p.spread(r.Preferences),
 	}
-	g.more = g.weight.more()
+	g.more, g.nominal = g.weight.more(), p.nominal || g.weight != j.demand
+	if g.priced = g.policy.priced && j.demand != (vector{}); g.priced {
+		g.ask(p.prices())
+	}
 	g.counts = make([]int, len(g.spread.domains))
 	near, image := p.near(r), p.snap.images[r.Image]
 	g.fetch = image.fetch
@@ -104,7 +114,16 @@ func (p *plan) eligible(j *job) bitset {
 
 // rate brings the parts of the score that depend on the node's load up to date.
 func (g *group) rate(c *candidate) {
-	c.cost = g.costs(c.node).sum() - int64(c.liked)*(millionths/cluster.MaxWeight) + g.fetchOf(c)
+	c.small = g.priced && !g.job.demand.fits(&g.plan.free[c.node])
+	switch {
+	case c.small:
+		c.cost = worst * millionths
+	case g.priced:
+		c.rough = true
+		g.charge(c, g.floor(c.node))
+	default:
+		g.charge(c, g.costs(c.node).sum())
+	}
 	c.tasks = g.plan.tasks[c.node]
 	c.crowded = 0
 	if g.plan.slack[c.node] < g.job.demand[dimCPU] {
@@ -118,6 +137,19 @@ func (g *group) fetchOf(c *candidate) int64 {
 		return g.fetch
 	}
 	return 0
+}
+
+// settle says what a candidate costs, which can take the task, where it is not known
+// well.
+func (g *group) settle(c *candidate) {
+	if c.rough {
+		c.rough = false
+		g.charge(c, g.settled(c.node))
+	}
+}
+
+func (g *group) charge(c *candidate, cost int64) {
+	c.cost = cost - int64(c.liked)*(millionths/cluster.MaxWeight) + g.fetchOf(c)
 }
 
 // liked is the sum of the weights of the job's affinities that the node matches.
@@ -134,6 +166,10 @@ func (p *plan) liked(j *job, node int) int {
 // costs is what the node costs by the policy.
 func (g *group) costs(node int) cost {
 	p, n := g.plan, &g.prospect
+	if g.priced {
+		return priced(g.price(node), g.busy(node))
+	}
+	n.measured = p.snap.measured[node]
 	n.per, n.demand = &p.snap.per[node], &g.job.demand
 	n.tasks, n.more = float64(p.tasks[node]), p.more || g.more
 	n.load.sum(&p.load[node], &g.weight, n.more)
@@ -168,6 +204,7 @@ func (g *group) decide(r *Request) {
 		g.plan.refuse(r, g.refused)
 		return
 	}
+	g.reprice()
 	defer g.leave(r)()
 	best, second := g.best()
 	if told := g.directed(r, best); told != best {
@@ -233,11 +270,17 @@ func (g *group) able(next func() (candidate int, ok bool)) *candidate {
 		if !ok {
 			return nil
 		}
-		if c := &g.candidates[i]; g.plan.refusal(c.node, g.job, true) == (refusal{}) {
+		c := &g.candidates[i]
+		switch able := g.plan.refusal(c.node, g.job, true) == (refusal{}); {
+		case able && !c.rough:
 			return c
+		case able:
+			g.settle(c)
+			g.tree.restore(i)
+		default:
+			g.tree.remove(i)
+			g.plan.visits++
 		}
-		g.tree.remove(i)
-		g.plan.visits++
 	}
 }
 
@@ -245,7 +288,10 @@ func (g *group) able(next func() (candidate int, ok bool)) *candidate {
 func (g *group) scan() (best, second *candidate) {
 	for i := range g.candidates {
 		c := &g.candidates[i]
-		if second != nil && g.compare(c, second) >= 0 || g.plan.refusal(c.node, g.job, true) != (refusal{}) {
+		if c.small || second != nil && g.compare(c, second) >= 0 || g.plan.refusal(c.node, g.job, true) != (refusal{}) {
+			continue
+		}
+		if g.settle(c); second != nil && g.compare(c, second) >= 0 {
 			continue
 		}
 		if second = c; best == nil || g.compare(c, best) < 0 {

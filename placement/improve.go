@@ -68,7 +68,7 @@ func (p *plan) again(one placed) (moved bool) {
 func (p *plan) release(r *Request, n int, devices []cluster.DeviceShare) {
 	demand := vectorOf(r.Resources)
 	held := weight(demand)
-	p.free[n].add(&demand)
+	p.take(n, &demand, -1)
 	p.slack[n] += demand[dimCPU]
 	p.load[n].sub(&held)
 	p.used[n].sub(&held)

@@ -117,7 +117,7 @@ func (l Loss) Text(spread []Domain) string { return string(l.append(nil, spread)
 const maxText = 200
 
 // Text says in at most 200 bytes why the node was chosen and who came second:
-// "hybrid: 1 on the node, room left 60.00%, ..., 3 tasks; second n2, by 1 more
+// "hybrid: 1 on the node, wasted -5.00%, ..., 3 tasks; second n2, by 1 more
 // tasks".
 func (c *Choice) Text() string {
 	var buf [2 * maxText]byte

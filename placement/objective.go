@@ -133,7 +133,7 @@ func (b *balance) heat(n int) float64 {
 	if !b.snap.measured[n] {
 		return 0
 	}
-	return max(b.most(&b.used[n], n)-hot, 0) / (1 - hot)
+	return heat(&b.used[n], &b.snap.per[n])
 }
 
 func (b *balance) measuredHot(n int) bool { return b.heat(n) > 0 }

@@ -84,6 +84,9 @@ func (b *balance) intoUse(t *trip) bool {
 		if b.lodgers[c.node] == 0 || c.failed+int(c.crowded) > 0 || best != nil && g.compare(c, best) >= 0 || b.refusal(c.node, g.job, true) != (refusal{}) {
 			continue
 		}
+		if g.settle(c); best != nil && g.compare(c, best) >= 0 {
+			continue
+		}
 		to := *t
 		to.to = c.node
 		apart := b.apart(&to)

@@ -80,6 +80,7 @@ type plan struct {
 	ports            map[int][]cluster.Port // only those that the plan gave
 	devices          map[int][]int64        // of the nodes where the plan gave some
 	more             bool
+	nominal          bool
 	wanted           map[cluster.ServiceID]map[int]int
 
 	// What does not change while the plan is made, found once.
@@ -95,6 +96,7 @@ type plan struct {
 	candidates []candidate
 	domains    []Domain
 	batch      []placed
+	market     market
 	yards      map[int]*yard // by node
 	sought     int           // nodes that were looked at for evictions
 	out        Plan
@@ -105,11 +107,12 @@ func newPlan(snap Snapshot, seed uint64, filters []filter) *plan {
 		snap: snap, seed: seed, filters: filters,
 		free: slices.Clone(snap.free), load: slices.Clone(snap.load), used: slices.Clone(snap.used), tasks: slices.Clone(snap.tasks),
 		slack:   slices.Clone(snap.slack),
-		devices: map[int][]int64{}, more: snap.more,
+		devices: map[int][]int64{}, more: snap.more, nominal: snap.nominal,
 		ports: map[int][]cluster.Port{}, wanted: map[cluster.ServiceID]map[int]int{},
 		open: newBitset(len(snap.nodes)), columns: map[string]*column{},
 		matches: map[cluster.Constraint]bitset{}, spreads: map[string]*spread{},
-		aside: map[cluster.ServiceID]bool{}, yards: map[int]*yard{}, set: newBitset(len(snap.nodes)),
+		market: market{mix: snap.mix.Clone()},
+		aside:  map[cluster.ServiceID]bool{}, yards: map[int]*yard{}, set: newBitset(len(snap.nodes)),
 	}
 	for i, why := range snap.blocked {
 		if why == "" {
@@ -137,6 +140,7 @@ func (p *plan) decide(r *Request) {
 	case r.Invalid != "":
 		p.setAside(r, r.Invalid)
 	default:
+		p.see(r)
 		if p.group == nil || !p.group.job.alike(r) {
 			p.group = p.newGroup(r)
 		}
@@ -193,7 +197,7 @@ func (p *plan) choose(r *Request, policy *policy, c Choice) {
 // give takes what the job asks from a node, which has it, and returns the
 // devices.
 func (p *plan) give(j *job, n int, weight *vector) []cluster.DeviceShare {
-	p.free[n].sub(&j.demand)
+	p.take(n, &j.demand, +1)
 	p.slack[n] -= j.demand[dimCPU]
 	p.load[n].add(weight)
 	p.used[n].add(weight)
@@ -201,7 +205,7 @@ func (p *plan) give(j *job, n int, weight *vector) []cluster.DeviceShare {
 	if len(j.HostPorts) > 0 {
 		p.ports[n] = append(p.ports[n], j.HostPorts...)
 	}
-	p.more = p.more || j.demand.more()
+	p.more, p.nominal = p.more || j.demand.more(), p.nominal || j.demand != *weight
 	if len(j.Devices) == 0 {
 		return nil
 	}

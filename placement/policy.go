@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/placement/packing"
 )
 
 // policy says which of the nodes that may take a task is the best.
@@ -15,15 +16,17 @@ type policy struct {
 	// terms names the parts of the cost, which is their sum; less is better.
 	terms []string
 	rate  func(*prospect) cost
+	// priced: the cost is made of the price of room, too.
+	priced bool
 	// batch: the plan is improved once all of it is there.
 	batch bool
 }
 
 // cost is what a node costs as a place for a task, by the policy's terms, the
 // first ones. A full node's share is 1. It is no array: those go through memory.
-type cost struct{ a, b, c float64 }
+type cost struct{ a, b, c, d float64 }
 
-const maxTerms = 3
+const maxTerms = 4
 
 // prospect is a node with one more task on it.
 type prospect struct {
@@ -32,6 +35,7 @@ type prospect struct {
 	// load is what is held with the task, at least nominal a task, and used
 	// what the host was measured to use, raised by what it was given since.
 	load, used vector
+	measured   bool
 	tasks      float64 // without the task
 	more       bool    // more than CPU and memory may count
 }
@@ -39,7 +43,7 @@ type prospect struct {
 // policies is every policy, the default first; docs/placement.md says where each
 // comes from and when to choose it.
 var policies = []policy{
-	{name: cluster.PolicyHybrid, apart: true, terms: []string{"room left", "imbalance", "hot"}, rate: hybrid},
+	{name: cluster.PolicyHybrid, apart: true, terms: []string{"wasted", "kept", "room left", "hot"}, rate: hybrid, priced: true},
 	{name: cluster.PolicySpread, apart: true, terms: []string{"reserved"}, rate: spreadOut},
 	{name: cluster.PolicyBinpack, terms: []string{"room left", "imbalance", "overfull"}, rate: binpack},
 	{name: cluster.PolicyLeastUsed, terms: []string{"used or reserved"}, rate: leastUsed},
@@ -66,16 +70,19 @@ const (
 )
 
 func (c cost) sum() int64 {
-	total := c.a + c.b + c.c
-	if total > worst {
-		total = worst
+	return inMillionths(c.a + c.b + c.c + c.d)
+}
+
+func inMillionths(cost float64) int64 {
+	if cost > worst {
+		cost = worst
 	}
-	return int64(total * millionths)
+	return int64(cost * millionths)
 }
 
 func (c cost) parts() (out [maxTerms]int64) {
-	for i, term := range [maxTerms]float64{c.a, c.b, c.c} {
-		out[i] = int64(min(term, worst) * millionths)
+	for i, term := range [maxTerms]float64{c.a, c.b, c.c, c.d} {
+		out[i] = inMillionths(term)
 	}
 	return out
 }
@@ -88,7 +95,7 @@ func spreadOut(n *prospect) cost { return cost{a: n.most(&n.load)} }
 // it has, which tasks without reservations can bring about, comes last.
 func binpack(n *prospect) cost {
 	mean, deviation := n.shares()
-	return cost{1 - mean, deviation, overfull(n)}
+	return cost{a: 1 - mean, b: deviation, c: overfull(&n.load, n.per)}
 }
 
 // leastUsed is the larger of what is reserved and what is measured, in the
@@ -114,28 +121,59 @@ func optimal(n *prospect) cost {
 // hot is the measured share of a host above which hybrid avoids it.
 const hot = 0.8
 
-// hybrid fills one node after the other, evenly in all dimensions, and leaves
-// out hosts that are busy already. Tasks that reserve nothing are spread, as no
-// one knows what they take.
-func hybrid(n *prospect) cost {
-	heat := max(n.most(&n.used)-hot, 0) / (1 - hot)
-	if *n.demand == (vector{}) {
-		return cost{n.most(&n.load), 0, heat}
+// heat is by how much a host is too busy that uses so much CPU and memory; nobody
+// measures the others.
+func heat(used *vector, per *[dims]float64) float64 {
+	if over := fullest(used, per) - hot; over > 0 {
+		return over / (1 - hot)
 	}
-	mean, deviation := n.shares()
-	return cost{1 - mean, deviation, heat + overfull(n)}
+	return 0
 }
+
+// hybrid spreads tasks that reserve nothing, as no one knows what they take, and
+// leaves out hosts that are busy already. All others go by the price of room:
+// priced.
+func hybrid(n *prospect) cost {
+	out := cost{c: n.most(&n.load)}
+	if n.measured {
+		out.d = avoided(&n.used, n.per)
+	}
+	return out
+}
+
+// avoided is what hybrid has a hot host cost: more than any price and any share.
+func avoided(used *vector, per *[dims]float64) float64 {
+	if h := heat(used, per); h > 0 {
+		return 1 + h
+	}
+	return 0
+}
+
+// priced is hybrid's cost where room has a price. That has no bounds; it is brought
+// into a range of 1, which keeps its order, so that the rest of the cost counts.
+func priced(p packing.Price, busy float64) cost {
+	by := bound(p.Sum())
+	return cost{p.Wasted * by, p.Kept * by, p.Left * by, busy}
+}
+
+// bound is the factor that brings a price into the range.
+func bound(price float64) float64 { return 0.5 / (1 + math.Abs(price)) }
 
 // most is the share of the fullest dimension.
 func (n *prospect) most(load *vector) float64 {
 	if n.more {
 		return most(load, n.per)
 	}
+	return fullest(load, n.per)
+}
+
+// fullest is the larger share, of CPU and memory.
+func fullest(load *vector, per *[dims]float64) float64 {
 	out := 0.0 // the built-in max would mind NaN, which costs
-	if cpu := float64(load[dimCPU]) * n.per[dimCPU]; cpu > out {
+	if cpu := float64(load[dimCPU]) * per[dimCPU]; cpu > out {
 		out = cpu
 	}
-	if memory := float64(load[dimMemory]) * n.per[dimMemory]; memory > out {
+	if memory := float64(load[dimMemory]) * per[dimMemory]; memory > out {
 		out = memory
 	}
 	return out
@@ -172,4 +210,9 @@ func (n *prospect) shares() (mean, deviation float64) {
 }
 
 // overfull is by how much a node's tasks hold more than it has.
-func overfull(n *prospect) float64 { return 10 * max(n.most(&n.load)-1, 0) }
+func overfull(load *vector, per *[dims]float64) float64 {
+	if over := fullest(load, per) - 1; over > 0 {
+		return 10 * over
+	}
+	return 0
+}

@@ -29,7 +29,7 @@ func measure(used map[string]cluster.Resources) map[cluster.NodeID]Usage {
 // nothing of ours, but it is busy with something else.
 func TestPoliciesChoose(t *testing.T) {
 	for policy, want := range map[cluster.Policy]string{
-		cluster.PolicyHybrid:    "n1", // the fullest that is even, not the busy one, none of its own there
+		cluster.PolicyHybrid:    "n1", // neither of the busy ones, and none of its own there
 		cluster.PolicySpread:    "n4", // nothing is reserved there
 		cluster.PolicyBinpack:   "n1",
 		cluster.PolicyLeastUsed: "n3",
@@ -61,7 +61,7 @@ func TestPoliciesChoose(t *testing.T) {
 func TestHybridFillsOneNodeAfterTheOther(t *testing.T) {
 	w := newWorld(t, named("n1", "n2", "n3")...)
 	for _, id := range []cluster.ServiceID{"a/web", "b/web", "c/web", "d/web"} {
-		w.service(id, policed("", 900, 900*mib))
+		w.service(id, policed("", 1000, gib))
 		w.task(id)
 	}
 	if got := counts(w.plan()); len(got) != 1 {
@@ -206,7 +206,7 @@ func TestCostsAreNumbers(t *testing.T) {
 			p := newPlan(s, 1, filters)
 			g := p.newGroup(&Request{Placement: &cluster.Placement{Policy: policy.name}, Resources: res()})
 			cost := g.costs(0)
-			for i, term := range [maxTerms]float64{cost.a, cost.b, cost.c} {
+			for i, term := range [maxTerms]float64{cost.a, cost.b, cost.c, cost.d} {
 				if term != term || term < -1e16 {
 					rt.Fatalf("%s: the term %d is %v", policy.name, i, term)
 				}

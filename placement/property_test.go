@@ -241,7 +241,7 @@ func shuffled(rt *rapid.T, s Snapshot) Snapshot {
 	order := rapid.Permutation(s.order()).Draw(rt, "order") // new place -> old
 	place := make([]int, len(order))
 	out := newSnapshot(len(order))
-	out.apart = s.apart
+	out.apart, out.mix, out.lasting, out.nominal = s.apart, s.mix, s.lasting, s.nominal
 	for to, from := range order {
 		place[from] = to
 		out.addNode(s.nodes[from], s.blocked[from], cluster.Resources{})

@@ -141,25 +141,38 @@ type trip struct {
 
 // carry takes the tenant from one end of the trip to the other, in the plan.
 func (b *balance) carry(t *trip, from, to int) {
-	demand, used := vectorOf(t.tenant.Resources), t.tenant.uses()
-	held := weight(demand)
-	b.free[from].add(&demand)
-	b.free[to].sub(&demand)
-	b.load[from].sub(&held)
-	b.load[to].add(&held)
-	b.used[from].sub(&used)
-	b.used[to].add(&used)
-	if b.snap.measured[from] { // elsewhere it is without a limit
-		b.slack[from] += demand[dimCPU]
-	}
-	b.slack[to] -= demand[dimCPU]
-	b.tasks[from]--
-	b.tasks[to]++
+	b.lift(t.tenant, from)
+	b.put(t.tenant, to)
 	b.lodgers[from]--
 	b.lodgers[to]++
 	on := b.wantedOf(t.tenant.Service)
 	on[from]--
 	on[to]++
+}
+
+// lift takes what the tenant holds from a node, and put gives it to one.
+func (b *balance) lift(t *Tenant, n int) {
+	demand, used := vectorOf(t.Resources), t.uses()
+	held := weight(demand)
+	b.take(n, &demand, -1)
+	b.load[n].sub(&held)
+	b.used[n].sub(&used)
+	if b.snap.measured[n] { // elsewhere it is without a limit
+		b.slack[n] += demand[dimCPU]
+	}
+	b.tasks[n]--
+}
+
+func (b *balance) put(t *Tenant, n int) {
+	demand, used := vectorOf(t.Resources), t.uses()
+	held := weight(demand)
+	b.take(n, &demand, +1)
+	b.load[n].add(&held)
+	b.used[n].add(&used)
+	if b.snap.measured[n] {
+		b.slack[n] -= demand[dimCPU]
+	}
+	b.tasks[n]++
 }
 
 // note writes down a trip that was made. Its ports stay taken where it was, as it
@@ -229,7 +242,7 @@ func (b *balance) best(h *house) (t trip, ok bool) {
 			return t, false
 		}
 		tenant := h.movable[from][0]
-		to, found := g.elsewhere(&tenant.Request, from)
+		to, found := b.elsewhere(g, tenant, from)
 		if !found {
 			continue
 		}
@@ -242,18 +255,33 @@ func (b *balance) best(h *house) (t trip, ok bool) {
 }
 
 // elsewhere is where the policy would place a task that leaves its node; not where
-// the service failed lately or the CPU is crowded.
-func (g *group) elsewhere(r *Request, from int) (to int, ok bool) {
-	leaving := *r
-	leaving.Leaves = g.plan.snap.nodes[from].ID
+// the service failed lately or the CPU is crowded. There is no such place if the
+// policy would rather have it where it is.
+func (b *balance) elsewhere(g *group, t *Tenant, from int) (to int, ok bool) {
+	leaving := t.Request
+	leaving.Leaves = b.snap.nodes[from].ID
 	g.job.Request = &leaving
 	g.addWanted(from, -1)
+	defer g.addWanted(from, +1)
 	best, _ := g.scan()
-	g.addWanted(from, +1)
-	if best == nil || best.failed+int(best.crowded) > 0 {
+	if best == nil || best.failed+int(best.crowded) > 0 || b.stays(g, t, from, best) {
 		return 0, false
 	}
 	return best.node, true
+}
+
+// stays reports whether the tenant's node comes before another once it is not there.
+func (b *balance) stays(g *group, t *Tenant, from int, other *candidate) bool {
+	i, open := g.candidate(from)
+	if !open {
+		return false
+	}
+	b.lift(t, from)
+	defer b.put(t, from)
+	stay := g.candidates[i]
+	g.rate(&stay)
+	g.settle(&stay)
+	return g.compare(&stay, other) < 0
 }
 
 // worth reports whether the move is for more than the threshold, by the tenant's

@@ -126,6 +126,26 @@ func TestDomainsAreEvenedOutBeforeNodes(t *testing.T) {
 	}
 }
 
+// What the objective gains by a wish is not worth what the policy would place the
+// task elsewhere for.
+func TestWhatPlaceDoesIsNotUndone(t *testing.T) {
+	w := newWorld(t, zoned("n1", "a", "n2", "b")...)
+	w.alone("a/large", 3000, 3*gib, "n1")
+	w.service(web, func(s *cluster.ServiceSpec) {
+		policed(cluster.PolicyHybrid, 1000, gib)(s)
+		s.Placement.Affinities = []cluster.Affinity{{Constraint: "node.labels.zone==b", Weight: 5}}
+	})
+	w.task(web)
+	p := w.plan()
+	w.apply(p)
+	if got := p.Assign[0].Node; got != "n1" {
+		t.Fatalf("placed on %s: %s", got, p.Assign[0].Text())
+	}
+	if moves := w.rebalance(Rebalancing{}); len(moves) > 0 {
+		t.Errorf("%+v", moves)
+	}
+}
+
 func TestPackingEmptiesHosts(t *testing.T) {
 	w := newWorld(t, named("n1", "n2", "n3")...)
 	for i, n := range []string{"n1", "n1", "n2", "n3"} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
+	"github.com/musterhq/muster/placement/packing"
 )
 
 // Snapshot is what placement knows of the nodes. It is made once for a plan and
@@ -29,6 +30,12 @@ type Snapshot struct {
 	devices map[int][]int64
 	// more: something beyond CPU and memory is held, or GPUs are there.
 	more bool
+	// nominal: some task counts for more than it reserves.
+	nominal bool
+	// mix is what tasks that hold room ask for, and lasting the share of the newest
+	// ones that stay.
+	mix     packing.Mix
+	lasting float64
 
 	view   state.View     // whom evictions look for
 	lowest int            // priority of all services
@@ -73,6 +80,7 @@ func weight(v vector) vector {
 func newSnapshot(n int) Snapshot {
 	return Snapshot{
 		lowest:   cluster.MaxPriority + 1,
+		lasting:  1,
 		nodes:    make([]*cluster.Node, 0, n),
 		blocked:  make([]string, 0, n),
 		hashes:   make([]uint64, 0, n),
@@ -102,7 +110,7 @@ const held = "quarantined: flapping"
 func FromView(v state.View, quarantined map[cluster.NodeID]bool) Snapshot {
 	s := newSnapshot(v.NodeCount())
 	s.view, s.policy = v, v.Settings().Policy
-	s.held = quarantined
+	s.held, s.lasting = quarantined, lasting(v)
 	for n := range v.Nodes() {
 		blocked := n.Unschedulable()
 		if blocked == "" && quarantined[n.ID] {
@@ -118,6 +126,36 @@ func FromView(v state.View, quarantined map[cluster.NodeID]bool) Snapshot {
 		s.lowest = min(s.lowest, service.Spec.Placement.Rank())
 	}
 	return s
+}
+
+// newest is of how many slots, those with the newest tasks, the share that stay is
+// taken.
+const newest = 2000
+
+// lasting is the share of slots with new tasks that still want room: 1 where none
+// ends, 0 where none that began lately is left. An ended task counts for as long as
+// the state knows it.
+func lasting(v state.View) float64 {
+	type slot struct {
+		service cluster.ServiceID
+		slot    int
+		node    cluster.NodeID
+	}
+	seen, ended := map[slot]bool{}, 0
+	for t := range v.NewestTasks() {
+		at := slot{t.Service, t.Slot, t.Pinned}
+		if seen[at] {
+			continue
+		}
+		if len(seen) == newest {
+			break
+		}
+		seen[at] = true
+		if t.Desired != cluster.Running || t.Ended() {
+			ended++
+		}
+	}
+	return 1 - float64(ended)/float64(max(len(seen), 1))
 }
 
 func (s *Snapshot) addNode(n *cluster.Node, blocked string, held cluster.Resources) {
@@ -162,8 +200,11 @@ func (s *Snapshot) add(v state.View, t *cluster.Task) {
 		return
 	}
 	if i, ok := s.index[t.Node]; ok && t.Holds() {
-		held := weight(vectorOf(t.Resources))
+		demand := vectorOf(t.Resources)
+		s.mix.Add((*packing.Vector)(&demand))
+		held := weight(demand)
 		s.load[i].add(&held)
+		s.nominal = s.nominal || held != demand
 		s.tasks[i]++
 		s.ports[i] = append(s.ports[i], t.HostPorts...)
 		s.more = s.more || held.more()

@@ -1,15 +1,18 @@
 package placement
 
-import "github.com/musterhq/muster/cluster"
+import (
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/placement/packing"
+)
 
 // Dimensions of a vector.
 const (
-	dimCPU       = iota // thousandths of a core
-	dimMemory           // bytes
-	dimDisk             // bytes
-	dimBandwidth        // bits a second
-	dimGPU              // thousandths of a GPU
-	dims
+	dimCPU       = packing.CPU       // thousandths of a core
+	dimMemory    = packing.Memory    // bytes
+	dimDisk      = packing.Disk      // bytes
+	dimBandwidth = packing.Bandwidth // bits a second
+	dimGPU       = packing.GPU       // thousandths of a GPU
+	dims         = packing.Kinds
 )
 
 // always is how many dimensions, the first, count on every node and for every

@@ -56,6 +56,9 @@ func Why(snap Snapshot, r Request, at cluster.NodeID, seed uint64) Answer {
 		snap = snap.vacate(&r, i)
 	}
 	p := newPlan(snap, seed, filters)
+	if at == "" {
+		p.see(&r)
+	}
 	g := p.newGroup(&r)
 	defer g.leave(&r)()
 	a := Answer{}
@@ -111,6 +114,7 @@ func (a *Answer) rank(g *group, at cluster.NodeID) {
 	var able []*candidate
 	for i := range g.candidates {
 		if c := &g.candidates[i]; g.plan.refusal(c.node, g.job, true) == (refusal{}) {
+			g.settle(c)
 			able = append(able, c)
 		}
 	}

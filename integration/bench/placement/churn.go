@@ -10,7 +10,7 @@ import (
 // host without tasks is given back.
 type churn struct {
 	tasks []vm
-	host  shape
+	host  vector
 	warm  float64 // seconds that are not counted
 }
 
@@ -68,19 +68,20 @@ func (c *churn) run(p policy, moving float64) churned {
 
 // bound is how many hosts the demands need at least.
 func (c *churn) bound(need *vector) float64 {
-	return math.Ceil(max(need[cpu]/c.host.total[cpu], need[memory]/c.host.total[memory]) - 1e-9)
+	share := func(k int) float64 { return float64(need[k]) / float64(c.host[k]) }
+	return math.Ceil(max(share(cpu), share(memory)) - 1e-9)
 }
 
 func (h *hosts) begin(t int) {
 	h.seen++
 	d := &h.churn.tasks[t].need
-	n, _ := h.policy.choose(h.fleet, d)
+	n := h.policy.choose(h.fleet, d)
 	if n < 0 {
 		n = h.open()
 	}
 	h.assign(t, n)
 	for k := range h.need {
-		h.need[k] += d.need[k]
+		h.need[k] += d[k]
 	}
 }
 
@@ -90,7 +91,7 @@ func (h *hosts) end(t int) {
 		h.watch.forget(&h.churn.tasks[t].need)
 	}
 	for k := range h.need {
-		h.need[k] -= h.churn.tasks[t].need.need[k]
+		h.need[k] -= h.churn.tasks[t].need[k]
 	}
 }
 
@@ -112,10 +113,10 @@ func (h *hosts) assign(t, n int) {
 		h.inUse++
 		h.off[n] = false
 	}
-	h.put(n, d, -1)
+	h.put(n, d)
 	h.at[t], h.on[n] = n, append(h.on[n], t)
 	if h.watch != nil {
-		h.watch.changed(h.fleet, n, d.need)
+		h.watch.changed(h.fleet, n, *d)
 	}
 }
 
@@ -130,7 +131,7 @@ func (h *hosts) remove(t int) {
 	}
 	if h.watch != nil {
 		var given vector
-		for k, amount := range d.need {
+		for k, amount := range d {
 			given[k] = -amount
 		}
 		h.watch.changed(h.fleet, n, given)

@@ -57,8 +57,11 @@
 // cluster-trace-gpu-v2023 (Apache-2.0), azure is from AzurePublicDataset V1
 // (CC-BY-4.0). Where the directory is absent the program says so and measures D to F.
 //
-// The policy hybrid is pure: room.go is what a node has left, demands.go what is
-// known of the tasks seen, hybrid.go the price of a node. Start reading there;
-// hybrid_fleet.go asks every node for its price. speed.go measures D, assigned.go E
-// on the cluster of ring.go, planned.go F.
+// Start with measure.go. In A and B hybrid is the product's engine: one plan for all
+// tasks in order of their arrival (engine.go); it learns the mix as it goes. In C
+// tasks end all the time, and a plan for each that arrives would begin with a copy
+// of the cluster: there a fleet asks for the product's price of room itself
+// (hybrid.go, placement/packing), and hosts are emptied by rules of the benchmark
+// (moves.go). The references are policies on such fleets. speed.go
+// measures D, assigned.go E on the cluster of ring.go, planned.go F.
 package main

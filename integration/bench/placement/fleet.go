@@ -1,94 +1,90 @@
 package main
 
-// Kinds of resources.
-const (
-	cpu    = iota // thousandths of a core
-	memory        // MiB
-	gpu           // thousandths of a device
-	kinds
-
-	// device is one whole device.
-	device = 1000.0
+import (
+	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/placement/packing"
 )
 
-type vector [kinds]float64
+// Kinds of resources that the traces know.
+const (
+	cpu    = packing.CPU    // thousandths of a core
+	memory = packing.Memory // MiB here
+	gpu    = packing.GPU    // thousandths of a device
 
-// shape is what a node has.
-type shape struct {
-	total   vector
-	devices int
-}
+	// device is one whole device.
+	device = cluster.WholeDevice
+)
 
-// demand is what a task asks for; of devices, a share of one or some whole ones.
-type demand struct {
-	need    vector
-	devices int     // how many
-	share   float64 // of each, in thousandths
-}
+// vector is what a node has, or what a task asks for; less than a whole device is
+// a share of one.
+type vector = packing.Vector
 
-func newDemand(milliCPU, mib float64, devices int, share float64) demand {
-	if devices == 0 {
-		share = 0
-	}
-	return demand{need: vector{milliCPU, mib, float64(devices) * share}, devices: devices, share: share}
+func newVector(milliCPU, mib, milliGPU int64) vector {
+	return vector{cpu: milliCPU, memory: mib, gpu: milliGPU}
 }
 
 // fleet is nodes side by side.
 type fleet struct {
-	total   []vector
-	free    []vector
-	devices [][]float64 // what is free of each device
-	tasks   []int
-	off     []bool // takes no task
+	total []vector
+	per   [][packing.Kinds]float64 // one by the total, or 0
+	rooms []packing.Room
+	tasks []int
+	off   []bool // takes no task
 }
 
-func newFleet(nodes []shape) *fleet {
+func newFleet(nodes []vector) *fleet {
 	f := &fleet{}
-	for _, s := range nodes {
-		f.add(s)
+	for _, total := range nodes {
+		f.add(total)
 	}
 	return f
 }
 
-func (f *fleet) add(s shape) {
-	f.total, f.free = append(f.total, s.total), append(f.free, s.total)
+func (f *fleet) add(total vector) {
+	f.total = append(f.total, total)
 	f.tasks, f.off = append(f.tasks, 0), append(f.off, false)
-	devices := make([]float64, s.devices)
-	for i := range devices {
-		devices[i] = device
-	}
-	f.devices = append(f.devices, devices)
-}
-
-func (f *fleet) room(n int) room { return room{free: f.free[n], devices: f.devices[n]} }
-
-// fits reports whether node n can take the task.
-func (f *fleet) fits(n int, d *demand) bool {
-	free := &f.free[n]
-	if f.off[n] || d.need[cpu] > free[cpu] || d.need[memory] > free[memory] || d.need[gpu] > free[gpu] {
-		return false
-	}
-	left := d.devices
-	for _, has := range f.devices[n] {
-		if has >= d.share {
-			left--
+	var per [packing.Kinds]float64
+	for k, amount := range total {
+		if amount > 0 {
+			per[k] = 1 / float64(amount)
 		}
 	}
-	return left <= 0
+	f.per = append(f.per, per)
+	r := packing.Room{Free: total}
+	for range total[gpu] / device {
+		r.GPUs = append(r.GPUs, device)
+	}
+	f.rooms = append(f.rooms, r)
 }
 
-// put gives node n the task, on the named device if it is not negative.
-func (f *fleet) put(n int, d *demand, named int) {
-	r := f.room(n)
-	r.give(d, named)
-	f.free[n] = r.free
+// fits reports whether node n can take the task.
+func (f *fleet) fits(n int, d *vector) bool {
+	free := &f.rooms[n].Free
+	if f.off[n] || d[cpu] > free[cpu] || d[memory] > free[memory] || d[gpu] > free[gpu] {
+		return false
+	}
+	return d[gpu] == 0 || f.rooms[n].Slots(d) > 0
+}
+
+// all yields what every node has left.
+func (f *fleet) all(yield func(*packing.Room) bool) {
+	for n := range f.rooms {
+		if !yield(&f.rooms[n]) {
+			return
+		}
+	}
+}
+
+// put gives node n the task.
+func (f *fleet) put(n int, d *vector) {
+	f.rooms[n].Give(d)
 	f.tasks[n]++
 }
 
 // take removes a task that asks for no devices.
-func (f *fleet) take(n int, d *demand) {
-	for k, amount := range d.need {
-		f.free[n][k] += amount
+func (f *fleet) take(n int, d *vector) {
+	for k, amount := range d {
+		f.rooms[n].Free[k] += amount
 	}
 	f.tasks[n]--
 }

@@ -1,96 +1,97 @@
 package main
 
-import "math"
+import (
+	"math"
 
-// The weights of hybrid's terms. All terms are numbers of tasks or shares, so
-// that the weights hold for any unit and any size.
-const (
-	// ofNode and ofLargest weigh what stays free of the scarce kind, as a share
-	// of the node and of the largest node: enough to decide among nodes that
-	// waste much the same, and to keep large nodes for last.
-	ofNode    = 1.0 / 12
-	ofLargest = 1.0 / 24
-	// perSlot weighs a slot that a class has too few of: no other term makes up
-	// for it.
-	perSlot = 1.0
+	"github.com/musterhq/muster/placement/packing"
 )
 
-// question is one task on one node.
-type question struct {
-	task    *demand
-	before  room
-	waste   float64 // of before
-	total   vector  // the node's
-	largest float64 // of the scarce kind, of any node
+// recently is over how many tasks the share of those that end is taken.
+const recently = 10_000
+
+// hybrid is the product's price of room for fleets without devices whose tasks come
+// and go: it asks for the price of every node, and keeps what the price needs to
+// know of all nodes together.
+type hybrid struct {
+	mix     packing.Mix
+	prices  *packing.Prices
+	rests   []packing.Rest // by node, of those that are fresh
+	fresh   []bool
+	free    vector // on all nodes
+	total   vector
+	largest vector
+	arrived float64 // recently
+	ended   float64 // recently
 }
 
-// floor is the part of price that is quick to tell, with the least that the rest
-// can be: a node whose floor is above another's price needs no more thought.
-func (s *demands) floor(q *question) float64 {
-	k, unit := s.scarce, s.unit(q.task)
-	after := room{free: q.before.free}
-	for i, amount := range q.task.need {
-		after.free[i] -= amount
-	}
-	lost := (after.stranded(&s.asked, k) - q.before.stranded(&s.asked, k)) / unit
-	free := ofLargest * after.free[k] / q.largest
-	if q.total[k] > 0 {
-		free += ofNode * after.free[k] / q.total[k]
-	}
-	return s.lasting()*(lost-q.waste/unit) + free
-}
-
-// price is what it costs the tasks to come that the task is placed so that after
-// is left of the node; less is better. With k the scarce kind and in units of what
-// the task asks for of it:
-//
-//	lasting * (what is stranded once another kind is used up, after less before
-//	         + waste, after less before
-//	         + perSlot * slots that are taken from classes that run short)
-//	+ ofNode * what stays free / what the node has
-//	+ ofLargest * what stays free / what the largest node has
-//
-// Waste is the fragmentation gradient (Weng et al., Beware of Fragmentation,
-// ATC'23), in the scarce kind in place of GPUs. What is stranded is the alignment
-// of a node's rest with the mix of demands (Grandl et al., Multi-resource Packing
-// for Cluster Schedulers, SIGCOMM'14). The free share is best fit. Slots of scarce
-// classes are kept as protection levels keep seats for later fares (Littlewood,
-// 1972), for a number of tasks that varies like Poisson's.
-//
-// Where tasks come and go (lasting near 0) nothing is made to measure, since what
-// stands beside it is gone before the next one comes: best fit is what is left.
-func (s *demands) price(q *question, after *room) float64 {
-	lost := s.waste(after) / s.unit(q.task)
-	for i := range s.classes {
-		if c := &s.classes[i]; c.short {
-			lost += perSlot * float64(q.before.slots(&c.demand)-after.slots(&c.demand))
+// choose takes the least price, among equals the first.
+func (h *hybrid) choose(f *fleet, d *vector) int {
+	h.learn(f, d)
+	q := h.prices.For(d, max(0, 1-h.ended/h.arrived))
+	best, least := -1, math.Inf(1)
+	for n := range f.rooms {
+		if !f.fits(n, d) {
+			continue
+		}
+		if price := h.price(&q, f, n, d, least); price < least {
+			best, least = n, price
 		}
 	}
-	return s.floor(q) + s.lasting()*lost
+	return best
 }
 
-// unit is what the task asks for of the scarce kind, or what others do.
-func (s *demands) unit(d *demand) float64 {
-	if d.need[s.scarce] > 0 {
-		return d.need[s.scarce]
+// price is that of node n, or less than that where it is above least.
+func (h *hybrid) price(q *packing.Question, f *fleet, n int, d *vector, least float64) float64 {
+	r, per := &f.rooms[n], &f.per[n]
+	if !h.fresh[n] {
+		h.rests[n], h.fresh[n] = h.prices.Rest(r), true
 	}
-	return s.mean()
-}
-
-// choice is the best answer so far. Among equal prices the fuller node wins, then
-// the first.
-type choice struct {
-	node, device int
-	price, free  float64 // free: the sum of the shares that stay free
-}
-
-func noChoice() choice {
-	return choice{node: -1, device: -1, price: math.Inf(1), free: math.Inf(1)}
-}
-
-func (c *choice) offer(other choice) {
-	const same = 1e-9
-	if other.price < c.price-same || other.price < c.price+same && other.free < c.free {
-		*c = other
+	if floor := q.Floor(&r.Free, &h.rests[n], per); floor >= least {
+		return floor
 	}
+	after := packing.Room{Free: r.Free}
+	after.Give(d)
+	price := q.Price(r, &after, &h.rests[n], per)
+	return price.Sum()
+}
+
+// learn counts the task, and makes prices anew where the old ones do not hold.
+func (h *hybrid) learn(f *fleet, d *vector) {
+	for n := len(h.rests); n < len(f.rooms); n++ {
+		h.add(f, n)
+	}
+	h.mix.Add(d)
+	if h.arrived++; h.arrived >= recently {
+		h.arrived, h.ended = h.arrived/2, h.ended/2
+	}
+	if h.prices == nil || h.prices.Old(&h.mix, &h.free) {
+		h.prices = h.mix.Prices(&packing.Fleet{Total: h.total, Free: h.free, Largest: h.largest, Rooms: f.all})
+		clear(h.fresh)
+	}
+}
+
+func (h *hybrid) add(f *fleet, n int) {
+	h.rests, h.fresh = append(h.rests, packing.Rest{}), append(h.fresh, false)
+	for k, amount := range f.total[n] {
+		h.total[k] += amount
+		h.free[k] += amount
+		h.largest[k] = max(h.largest[k], amount)
+	}
+}
+
+// changed tells it that so much was taken from node n.
+func (h *hybrid) changed(f *fleet, n int, taken vector) {
+	for n >= len(h.rests) {
+		h.add(f, len(h.rests))
+	}
+	for k, amount := range taken {
+		h.free[k] -= amount
+	}
+	h.fresh[n] = false
+}
+
+// forget counts the end of a task.
+func (h *hybrid) forget(d *vector) {
+	h.ended++
+	h.mix.Forget(d)
 }

@@ -95,7 +95,10 @@ func onTraces(s *settings, all map[string]any) error {
 	if err != nil {
 		return err
 	}
-	found := measure(experimentsOn(t), s.seeds)
+	found, err := measure(experimentsOn(t), s.seeds)
+	if err != nil {
+		return err
+	}
 	found.print(os.Stdout)
 	found.name(all)
 	if !s.variants {
@@ -103,7 +106,10 @@ func onTraces(s *settings, all map[string]any) error {
 	}
 	for _, v := range variants {
 		fmt.Printf("\n%s\n", v.name)
-		varied := measure(experimentsOn(v.change(t)), s.seeds)
+		varied, err := measure(experimentsOn(v.change(t)), s.seeds)
+		if err != nil {
+			return err
+		}
 		varied.print(os.Stdout)
 	}
 	return nil

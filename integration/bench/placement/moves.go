@@ -58,13 +58,13 @@ func (h *hosts) empty(n int) bool {
 // least free of what the tasks need most of; negative if there is none.
 func (h *hosts) tightestHost(n, t int) int {
 	d := &h.churn.tasks[t].need
-	scarce, total := cpu, &h.churn.host.total
-	if h.need[memory]/total[memory] > h.need[cpu]/total[cpu] {
+	scarce, total := cpu, &h.churn.host
+	if h.need[memory]*total[cpu] > h.need[cpu]*total[memory] {
 		scarce = memory
 	}
 	best := -1
-	for to := range h.free {
-		if to != n && h.fits(to, d) && (best < 0 || h.free[to][scarce] < h.free[best][scarce]) {
+	for to := range h.rooms {
+		if to != n && h.fits(to, d) && (best < 0 || h.rooms[to].Free[scarce] < h.rooms[best].Free[scarce]) {
 			best = to
 		}
 	}
@@ -76,7 +76,7 @@ func (h *hosts) share(n int) float64 {
 	used := 0.0
 	for k, total := range h.total[n] {
 		if total > 0 {
-			used = max(used, 1-h.free[n][k]/total)
+			used = max(used, 1-float64(h.rooms[n].Free[k])/float64(total))
 		}
 	}
 	return used

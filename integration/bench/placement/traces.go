@@ -14,15 +14,15 @@ import (
 
 // traces are the recorded workloads that the experiments replay.
 type traces struct {
-	nodes []shape
-	pods  []demand
+	nodes []vector
+	pods  []vector
 	vms   []vm
-	host  shape // what vms run on
+	host  vector // what vms run on
 }
 
 // vm is a task of the churn trace.
 type vm struct {
-	need       demand
+	need       vector
 	start, end float64 // seconds; end is +Inf where the trace ends first
 }
 
@@ -33,16 +33,16 @@ func loadTraces(dir string) (*traces, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("%w in %s: TRACES=DIR names the directory that holds openb_nodes.csv, openb_pods.csv and azure_v1_1d.csv", errNoTraces, dir)
 	}
-	t := traces{host: shape{total: vector{64_000, 128 << 10}}}
+	t := traces{host: newVector(64_000, 128<<10, 0)}
 	err := errors.Join(
 		eachRow(filepath.Join(dir, "openb_nodes.csv"), []string{"cpu_milli", "memory_mib", "gpu"}, func(v []float64) {
-			t.nodes = append(t.nodes, shape{total: vector{v[0], v[1], v[2] * device}, devices: int(v[2])})
+			t.nodes = append(t.nodes, newVector(int64(v[0]), int64(v[1]), int64(v[2])*device))
 		}),
 		eachRow(filepath.Join(dir, "openb_pods.csv"), []string{"cpu_milli", "memory_mib", "num_gpu", "gpu_milli"}, func(v []float64) {
-			t.pods = append(t.pods, newDemand(v[0], v[1], int(v[2]), v[3]))
+			t.pods = append(t.pods, newVector(int64(v[0]), int64(v[1]), int64(v[2]*v[3])))
 		}),
 		eachRow(filepath.Join(dir, "azure_v1_1d.csv"), []string{"t_s", "vcpu", "mem_gb", "duration_s"}, func(v []float64) {
-			t.vms = append(t.vms, vm{need: newDemand(v[1]*1000, v[2]*1024, 0, 0), start: v[0], end: v[0] + v[3]})
+			t.vms = append(t.vms, vm{need: newVector(int64(v[1]*1000), int64(v[2]*1024), 0), start: v[0], end: v[0] + v[3]})
 		}),
 	)
 	slices.SortStableFunc(t.vms, func(a, b vm) int { return cmp.Compare(a.start, b.start) })

@@ -22,13 +22,14 @@ var variants = []variant{
 func otherSizes(t *traces) *traces {
 	rng := rand.New(rand.NewPCG(7, 7))
 	factors := make(map[vector][2]float64)
-	resize := func(d demand) demand {
-		factor, known := factors[d.need]
+	resize := func(d vector) vector {
+		factor, known := factors[d]
 		if !known {
 			factor = [2]float64{0.6 + rng.Float64(), 0.6 + rng.Float64()}
-			factors[d.need] = factor
+			factors[d] = factor
 		}
-		return newDemand(math.Ceil(d.need[cpu]*factor[0]/100)*100, math.Ceil(d.need[memory]*factor[1]/64)*64, d.devices, d.share)
+		times := func(k int, step float64) int64 { return int64(math.Ceil(float64(d[k])*factor[k]/step) * step) }
+		return newVector(times(cpu, 100), times(memory, 64), d[gpu])
 	}
 	changed := &traces{nodes: t.nodes, host: t.host}
 	for _, d := range t.pods {
@@ -55,11 +56,11 @@ func second[T any](all []T) []T {
 }
 
 func otherHosts(t *traces) *traces {
-	changed := &traces{vms: t.vms, host: shape{total: vector{48_000, 192 << 10}}}
+	changed := &traces{vms: t.vms, host: newVector(48_000, 192<<10, 0)}
 	for i := range t.nodes {
-		s := shape{total: vector{64_000, 256 << 10}}
+		s := newVector(64_000, 256<<10, 0)
 		if i%2 == 0 {
-			s.devices, s.total[gpu] = 4, 4*device
+			s[gpu] = 4 * device
 		}
 		changed.nodes = append(changed.nodes, s)
 	}
@@ -68,9 +69,9 @@ func otherHosts(t *traces) *traces {
 }
 
 func smallHosts(t *traces) *traces {
-	changed := &traces{vms: t.vms, host: shape{total: vector{32_000, 64 << 10}}}
+	changed := &traces{vms: t.vms, host: newVector(32_000, 64<<10, 0)}
 	for _, s := range t.nodes {
-		s.total[cpu], s.total[memory] = s.total[cpu]/2, s.total[memory]/2
+		s[cpu], s[memory] = s[cpu]/2, s[memory]/2
 		changed.nodes = append(changed.nodes, s)
 	}
 	changed.pods = fitting(t.pods, changed.nodes)
@@ -78,8 +79,8 @@ func smallHosts(t *traces) *traces {
 }
 
 // fitting leaves out the tasks that none of the nodes could ever take.
-func fitting(tasks []demand, nodes []shape) []demand {
-	var kept []demand
+func fitting(tasks, nodes []vector) []vector {
+	var kept []vector
 	empty := newFleet(nodes)
 	for _, d := range tasks {
 		for n := range nodes {
