@@ -49,6 +49,9 @@ func (w *World) dump() []string {
 		t := &s.Spec.Template
 		out = append(out, fmt.Sprintf("service %s g%d %s %d, %s, %v %v ports %v restart %+v update %+v max %d, removing %v", s.ID, s.Generation, s.Spec.Mode, s.Spec.Replicas,
 			t.Container.Image.Ref, t.Reservations, t.Constraints, t.Ports, t.Restart, s.Spec.Update, t.MaxPerNode, s.Removing))
+		for _, g := range s.History {
+			out = append(out, fmt.Sprintf("  was g%d %s, restart %+v, %s", g.Number, g.Template.Container.Image.Ref, g.Template.Restart, g.Release.Outcome))
+		}
 		for t := range v.TasksOf(s.ID) {
 			out = append(out, fmt.Sprintf("  %d %s g%d on %q pinned %q for %q: %s, %s %s final %v %q (%s)", t.Slot, t.ID, t.Generation, t.Node, t.Pinned, t.Replaces,
 				t.Desired, t.Observed.Phase, t.Observed.Health, t.Observed.Final, t.Observed.Error, t.Reason))
