@@ -75,6 +75,19 @@ func TestSlotsThatReturnBesideACanaryAreOfTheLastGoodGeneration(t *testing.T) {
 	}
 }
 
+// A node that was drained and is back finds that another has its part of the canary.
+func TestCanaryThatWentToAnotherSeatIsNoLarger(t *testing.T) {
+	w := proven(t, global)
+	w.deploy("2", canary(1), global)
+	w.prove()
+	w.has("1 t003 g2 n1", "2 t002 g1 n2")
+	w.available("n1", cluster.Drained)
+	w.prove()
+	w.available("n1", cluster.Active)
+	w.prove()
+	w.has("1 t005 g1 n1", "2 t004 g2 n2")
+}
+
 func TestCanaryThatFailsGoes(t *testing.T) {
 	w := proven(t)
 	w.deploy("2", canary(2))

@@ -170,12 +170,13 @@ func (w *work) create(s *seat, replaces cluster.TaskID) *cluster.Task {
 
 // generationFor is the generation and the template of a task that follows another:
 // the current one, or the other's where that is not to be replaced for it. Where
-// nothing was before, or only what had been stopped, it is then the last good one.
+// nothing was before, or only what had been stopped, such as a canary that the
+// seat does not have any more, it is then the last good one.
 func (w *work) generationFor(replaces cluster.TaskID) (uint64, *cluster.Template) {
 	if w.held {
 		last, good := w.svc.LastGood()
 		generation := last.Number
-		if prev, ok := w.view.Task(replaces); ok && (!good || prev.Desired == cluster.Running || prev.Generation == w.svc.Generation) {
+		if prev, ok := w.view.Task(replaces); ok && (!good || prev.Desired == cluster.Running || prev.Generation == w.svc.Generation && !w.svc.OnTrial()) {
 			generation = prev.Generation
 		}
 		if t, kept := w.svc.Template(generation); kept {

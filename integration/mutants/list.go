@@ -197,6 +197,10 @@ var placementMutants = []mutant{
 		"if busy >= max(w.policy.Parallelism, 1) || ", "if ", test("./cluster/rollout", "TestUpdate"), false,
 	},
 	{
+		"the size of a canary, when a node that had a part of it comes back", "cluster/rollout/service.go",
+		" && !w.svc.OnTrial()) {", ") {", test("./cluster/rollout", "TestCanary"), false,
+	},
+	{
 		"the limit of replacements a second", "cluster/rollout/step.go",
 		"if p.opts.LossRate > 0 && p.losses >= p.opts.LossRate {", "if false {", test("./cluster/rollout", "TestLossRate"), false,
 	},
