@@ -1,7 +1,9 @@
 package rollout
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/state"
@@ -86,6 +88,32 @@ func TestCanaryThatWentToAnotherSeatIsNoLarger(t *testing.T) {
 	w.available("n1", cluster.Active)
 	w.prove()
 	w.has("1 t005 g1 n1", "2 t004 g2 n2")
+}
+
+// What a canary does not have is restarted as its own generation says.
+func TestCanaryLeavesRestartsOfTheRestAlone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		was, is  cluster.RestartCondition
+		end      cluster.Observed
+		followed bool
+	}{
+		"a job that is done": {cluster.RestartOnFailure, cluster.RestartAny, done, false},
+		"its last word":      {cluster.RestartNever, cluster.RestartAny, gaveUp, false},
+		"it is tried again":  {cluster.RestartAny, cluster.RestartNever, gaveUp, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := proven(t, replicas(2), restart(tt.was))
+			w.deploy("2", replicas(2), canary(1), restart(tt.is))
+			w.prove()
+			w.has("1 t003 g2 n1", "2 t002 g1 n2")
+			w.observe("t002", tt.end)
+			w.step()
+			w.now = w.now.Add(time.Hour)
+			if got := slices.ContainsFunc(w.step(), isCreate); got != tt.followed {
+				t.Errorf("followed by another task: %t, want %t", got, tt.followed)
+			}
+		})
+	}
 }
 
 func TestCanaryThatFailsGoes(t *testing.T) {

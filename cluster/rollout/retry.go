@@ -14,14 +14,24 @@ const (
 	retryMemory = time.Hour // older failures are forgotten
 )
 
-// completed reports whether the task is of the current generation and ended
-// well under a policy that does not restart such: its seat needs no other.
+// completed reports whether nothing asks for another generation of the task, and
+// it ended well under a policy that does not restart such: its seat needs no other.
 func (w *work) completed(t *cluster.Task) bool {
 	if !w.current(t) || !t.Completed() {
 		return false
 	}
-	c := w.svc.Spec.Template.Restart.Condition
+	c := w.restart(t)
 	return c == cluster.RestartOnFailure || c == cluster.RestartNever
+}
+
+// restart is when the task is to be restarted: what its own generation says, as
+// to its agent.
+func (w *work) restart(t *cluster.Task) cluster.RestartCondition {
+	tpl, kept := w.svc.Template(t.Generation)
+	if !kept {
+		tpl = w.svc.Spec.Template
+	}
+	return tpl.Restart.Condition
 }
 
 func finished(t *cluster.Task) bool {
@@ -55,7 +65,7 @@ func (w *work) failed(s *seat) *cluster.Task {
 // restart policy is "none". A holder that runs and only has to leave its node is
 // not given up: its move is tried again.
 func (w *work) givenUp(s *seat) bool {
-	if w.svc.Spec.Template.Restart.Condition != cluster.RestartNever || w.failed(s) == nil {
+	if t := w.failed(s); t == nil || w.restart(t) != cluster.RestartNever {
 		return false
 	}
 	return s.holder == nil || w.lost(s.holder) || w.updates(s.holder)

@@ -201,6 +201,10 @@ var placementMutants = []mutant{
 		" && !w.svc.OnTrial()) {", ") {", test("./cluster/rollout", "TestCanary"), false,
 	},
 	{
+		"that a task is followed as its own generation says", "cluster/rollout/retry.go",
+		"w.svc.Template(t.Generation)\n", "w.svc.Template(w.svc.Generation)\n", test("./cluster/rollout", "TestCanary"), false,
+	},
+	{
 		"the limit of replacements a second", "cluster/rollout/step.go",
 		"if p.opts.LossRate > 0 && p.losses >= p.opts.LossRate {", "if false {", test("./cluster/rollout", "TestLossRate"), false,
 	},
