@@ -341,14 +341,70 @@ func TestQuiet(t *testing.T) {
 			s.Observed = cluster.Observed{Phase: cluster.PhaseExited, Final: true, ExitCode: 1}
 			w.web.History = []cluster.Generation{{Number: 2, Template: w.web.Spec.Template}}
 		}},
+		"an earlier generation is done where a canary leaves it": {change: func(w *world) { w.canary(cluster.RestartOnFailure, 0) }},
+		"it has given up for good":                               {change: func(w *world) { w.canary(cluster.RestartNever, 1) }},
+		"it cannot work": {change: func(w *world) {
+			w.canary("", 1)
+			w.web.History[0].Template.Container.Image.Ref = broken
+		}},
+		"nor can its successor": {change: func(w *world) {
+			w.canary("", 1)
+			w.web.History[0].Template.Container.Image.Ref = broken
+			w.tasks[1].Observed = cluster.Observed{Phase: cluster.PhaseBackoff}
+			s := w.task("t3", 2, "n1")
+			s.Generation, s.Replaces, s.Observed = 2, "t2", w.tasks[1].Observed
+		}},
+		"it cannot work and stays where the canary is": {func(w *world) {
+			w.canary("", 1)
+			w.web.History[0].Template.Container.Image.Ref = broken
+			w.tasks[1].Observed = cluster.Observed{Phase: cluster.PhaseBackoff}
+			s := w.run("t3", 2, "n1")
+			s.Generation, s.Replaces = 3, "t2"
+		}, []Rule{NotSettled}},
+		"it has a successor": {func(w *world) {
+			w.canary("", 1)
+			w.tasks[1].Observed = cluster.Observed{Phase: cluster.PhaseBackoff}
+			s := w.task("t3", 2, "n1")
+			s.Generation, s.Replaces, s.Observed = 2, "t2", w.tasks[1].Observed
+		}, []Rule{NotSettled}},
+		"it is to be tried again": {func(w *world) { w.canary(cluster.RestartOnFailure, 1) }, []Rule{NotSettled}},
+		"it was stopped": {func(w *world) {
+			w.canary(cluster.RestartOnFailure, 0)
+			w.tasks[1].Desired = cluster.Stopped
+		}, []Rule{NotSettled}},
+		"it is over and no canary leaves it": {func(w *world) {
+			w.canary(cluster.RestartNever, 0)
+			w.web.Release = cluster.Release{}
+		}, []Rule{NotSettled}},
+		"it is over where the canary was": {func(w *world) {
+			w.canary(cluster.RestartNever, 0)
+			w.task("t3", 2, "n2").Generation = 3
+			w.tasks[2].Observed = cluster.Observed{Phase: cluster.PhaseExited, Final: true, ExitCode: 1}
+		}, []Rule{NotSettled}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			tc.change(w)
-			q := Quiet{State: w.facts(), Hosts: w.hosts, Works: func(*cluster.Template) bool { return true }}
+			works := func(tpl *cluster.Template) bool { return tpl.Container.Image.Ref != broken }
+			q := Quiet{State: w.facts(), Hosts: w.hosts, Works: works}
 			check(t, q.Violations(), tc.want...)
 		})
 	}
+}
+
+// broken is the image of containers that do not work.
+const broken = "broken"
+
+// canary gives slot 1 to a canary; what slot 2 had before has ended under the
+// given restart policy.
+func (w *world) canary(c cluster.RestartCondition, code int) {
+	was := w.web.Spec.Template
+	was.Restart.Condition = c
+	w.web.History = []cluster.Generation{{Number: 2, Template: was}}
+	w.web.Generation, w.web.Release.Canary = 3, 1
+	w.tasks[0].Generation = 3
+	w.tasks[1].Observed = cluster.Observed{Phase: cluster.PhaseExited, Final: true, ExitCode: code}
+	w.hosts[1].Containers = nil
 }
 
 func TestQuietGlobal(t *testing.T) {

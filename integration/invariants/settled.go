@@ -87,13 +87,20 @@ type seat struct {
 	name string
 	live []*cluster.Task // oldest first
 	over bool            // it ended for good and by its restart policy needs no other
+	// last is the newest task of an earlier generation that is over for good and
+	// that none has followed; tried, whether the seat has the current one.
+	last  *cluster.Task
+	tried bool
 }
+
+// kept reports whether the service's update leaves seats in an earlier generation.
+func kept(s *cluster.Service) bool { return s.Outcome() == cluster.OutcomePaused || s.OnTrial() }
 
 // halted reports whether the service's update is paused or a canary's, or a task of the current
 // generation failed and must not be tried again by its restart policy, which
 // holds the update up.
 func (q *quiet) halted(s *cluster.Service) bool {
-	if s.Outcome() == cluster.OutcomePaused || s.OnTrial() {
+	if kept(s) {
 		return true
 	}
 	if s.Spec.Template.Restart.Condition != cluster.RestartNever {
@@ -145,15 +152,39 @@ func (s *seat) add(svc *cluster.Service, t *cluster.Task) {
 	if live(t) {
 		s.live = append(s.live, t)
 	}
-	if t.Generation != svc.Generation || t.Observed.Phase != cluster.PhaseExited || !t.Observed.Final {
-		return
+	final := t.Observed.Phase == cluster.PhaseExited && t.Observed.Final
+	switch {
+	case t.Generation == svc.Generation:
+		s.tried = s.tried || t.Desired == cluster.Running
+		s.over = s.over || final && ends(&svc.Spec.Template, t)
+	case final && t.Desired == cluster.Running:
+		s.last = t
 	}
-	switch svc.Spec.Template.Restart.Condition {
+}
+
+// ends reports whether by the template's restart policy nothing follows the task,
+// which is over for good.
+func ends(tpl *cluster.Template, t *cluster.Task) bool {
+	switch tpl.Restart.Condition {
 	case cluster.RestartNever:
-		s.over = true
+		return true
 	case cluster.RestartOnFailure:
-		s.over = s.over || completed(t)
+		return completed(t)
 	}
+	return false
+}
+
+// left reports whether the update leaves the seat to an earlier generation.
+func (s *seat) left(svc *cluster.Service) bool { return kept(svc) && (!svc.OnTrial() || !s.tried) }
+
+// rests reports whether an earlier generation, to which the seat is left, is over
+// there, or only ever tried again in vain.
+func (q *quiet) rests(s *cluster.Service, at *seat) bool {
+	if !at.left(s) || at.last == nil {
+		return false
+	}
+	tpl, ok := s.Template(at.last.Generation)
+	return ok && (ends(&tpl, at.last) || !q.Works(&tpl))
 }
 
 // global checks one seat a node that the service is wanted on. A node that takes
@@ -205,7 +236,7 @@ type excuses struct {
 // seat checks that one working task of the current generation holds the seat.
 func (q *quiet) seat(s *cluster.Service, at *seat, excused excuses) {
 	if len(at.live) == 0 {
-		if !at.over && !excused.pending {
+		if !at.over && !excused.pending && !q.rests(s, at) {
 			q.add(NotSettled, "%s: nothing is there", at.name)
 		}
 		return
@@ -216,6 +247,7 @@ func (q *quiet) seat(s *cluster.Service, at *seat, excused excuses) {
 		leaves := !known || n.Condition != cluster.Ready || n.Availability == cluster.Drained && s.Spec.Mode != cluster.Global
 		switch {
 		case t.Node == "" || excused.pending && (old || leaves || len(at.live) > 1):
+		case old && at.left(s) && !q.works(s, t.Generation): // neither it nor its successor
 		case at.over && known && n.Condition == cluster.Down: // its successor ended for good
 		case len(at.live) > 1:
 			q.add(NotSettled, "%s: task %s (generation %d of %d, node %s, %s) is in transition", at.name, t.ID, t.Generation, s.Generation, t.Node, t.Observed.Phase)
@@ -227,8 +259,14 @@ func (q *quiet) seat(s *cluster.Service, at *seat, excused excuses) {
 	}
 }
 
+// works reports whether containers of the service's generation do.
+func (q *quiet) works(s *cluster.Service, generation uint64) bool {
+	tpl, ok := s.Template(generation)
+	return ok && q.Works(&tpl)
+}
+
 func (q *quiet) runs(s *cluster.Service, at *seat, t *cluster.Task) {
-	if tpl, ok := s.Template(t.Generation); !ok || !q.Works(&tpl) {
+	if !q.works(s, t.Generation) {
 		return
 	}
 	switch {
