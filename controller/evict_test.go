@@ -133,6 +133,36 @@ func TestWhatVictimsLeaveIsKept(t *testing.T) {
 	}
 }
 
+// Where only somebody has to leave who does so anyway, nobody else is given room
+// whom the one who waits would evict for it.
+func TestWhoLeavesAnywayIsWaitedFor(t *testing.T) {
+	w := newWorld(t, t0, "a")
+	services := map[string]cluster.ServiceSpec{"db": spec(2, 1000, prior(10)), "old": spec(1, 1000)}
+	w.deploy(services)
+	w.settle()
+	w.runAll()
+	delete(services, "old")
+	services["db"], services["web"] = spec(3, 1000, prior(10)), spec(1, 2000)
+	w.deploy(services)
+	w.settle()
+	if n := w.placed(db); n != 2 {
+		t.Errorf("%d tasks of db have a node while web waits for its room, want 2", n)
+	}
+	for task := range w.st.View().Tasks() {
+		if strings.HasPrefix(task.Reason, "preempted by ") {
+			t.Errorf("%s of %s was evicted", task.ID, task.Service)
+		}
+		if want := "waits for tasks that are leaving a"; task.Service == web && task.Reason != want {
+			t.Errorf("web %q, want that it %s", task.Reason, want)
+		}
+	}
+	w.leave()
+	w.settle()
+	if w.placed(web) != 1 || w.placed(db) != 2 {
+		t.Errorf("web has %d tasks and db %d", w.placed(web), w.placed(db))
+	}
+}
+
 // A victim's place is not needed any more when who waits for it is gone.
 func TestAnEvictionThatIsNotNeededAnyMoreIsRefused(t *testing.T) {
 	w := newWorld(t, t0, "a", "b")

@@ -62,27 +62,32 @@ type exit struct {
 }
 
 // makeRoom finds the cheapest tasks whose place the job may take, and keeps that
-// place for it: while tasks of a lower priority are on their way out of a node, no
-// more are evicted, and nobody who comes later gets what they leave.
-func (p *plan) makeRoom(j *job) (node int, ok bool) {
+// place for it: while others are on their way out of a node, no more are evicted,
+// and nobody who comes later gets what they leave, or would be evicted for it. It
+// says what the job waits for.
+func (p *plan) makeRoom(j *job) (reason string, ok bool) {
 	most := j.placement().Rank() - preempt.Gap
 	if j.placement().Preempt == cluster.PreemptNever || p.snap.lowest > most {
-		return 0, false
+		return "", false
 	}
 	var best exit
 	for n := range p.eligible(j).all() {
 		if p.sought++; p.sought > evictVisits {
-			return 0, false
+			return "", false
 		}
 		if e, can := p.exit(n, j, most); can && (!ok || p.compareExits(&e, &best) < 0) {
 			best, ok = e, true
 		}
 	}
-	if !ok || len(best.set) == 0 && !best.under {
-		return 0, false // none, or it has only to wait for what goes by itself
+	if !ok {
+		return "", false
 	}
 	p.evict(j, best)
-	return best.node, true
+	name := p.snap.nodes[best.node].Name
+	if len(best.set) == 0 && !best.under {
+		return "waits for tasks that are leaving " + name, true
+	}
+	return "waits for tasks of a lower priority to leave " + name, true
 }
 
 func (p *plan) exit(n int, j *job, most int) (e exit, ok bool) {

@@ -212,8 +212,8 @@ func (g *group) decide(r *Request) {
 	}
 	g.decided++
 	if best == nil {
-		if node, ok := g.plan.makeRoom(g.job); ok {
-			g.plan.refuse(r, "waits for tasks of a lower priority to leave "+g.plan.snap.nodes[node].Name)
+		if reason, ok := g.plan.makeRoom(g.job); ok {
+			g.plan.refuse(r, reason)
 			return
 		}
 		reason := g.plan.explain(g.job)
