@@ -128,6 +128,16 @@ func TestReplicatedBecomesGlobal(t *testing.T) {
 	w.has("1 t004 g1 n1", "2 t005 g1 n2")
 }
 
+func TestReplicatedBecomesGlobalWhileItsNodeIsAway(t *testing.T) {
+	w := newWorld(t, "n1")
+	w.deploy("1", replicas(2))
+	w.step()
+	w.observe("t002", running)
+	w.condition("n1", cluster.Away)
+	w.deploy("1", global)
+	w.decides("stop t001: another task holds its slot")
+}
+
 func TestReplicatedBecomesGlobalWhenAReplacementIsReady(t *testing.T) {
 	w := newWorld(t, "n1", "n2")
 	w.deploy("1", replicas(1))

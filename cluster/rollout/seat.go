@@ -43,10 +43,14 @@ func (w *work) arrange(s *seat) {
 	}
 }
 
-// rank orders tasks that contend for a seat: better ones are higher.
+// rank orders tasks that contend for a seat: better ones are higher. One that was
+// ready on a node that is away runs on there.
 func (w *work) rank(t *cluster.Task) int {
 	r := 0
-	if w.ready(t) {
+	switch {
+	case w.ready(t):
+		r += 4
+	case t.Ready() && !w.lost(t):
 		r += 2
 	}
 	if t.Generation == w.svc.Generation {
