@@ -258,7 +258,8 @@ var hostMutants = []mutant{
 	},
 	{
 		"the epoch of tables", "lb/table.go",
-		"cmp.Or(cmp.Compare(t.Epoch, o.Epoch), cmp.Compare(t.Index, o.Index)) > 0", "t.Index > o.Index", test("./lb", "TestNewer"), false,
+		"cmp.Or(cmp.Compare(t.Epoch, o.Epoch), cmp.Compare(t.Index, o.Index), cmp.Compare(t.Weighed, o.Weighed)) > 0",
+		"cmp.Or(cmp.Compare(t.Index, o.Index), cmp.Compare(t.Weighed, o.Weighed)) > 0", test("./lb", "TestNewer"), false,
 	},
 	{
 		"whether a task is ready, when it is balanced to", "lb/input.go",
