@@ -20,9 +20,10 @@
 //	agent_kill_write_s      seconds from SIGKILL of the leader's agent alone until the
 //	                        next write is accepted through another host; a list
 //	hung_disk_write_s       the same from when the disk hangs under the leader
-//	agent_rss_mb            memory of the agents at rest, the largest
-//	agent_cpu_pct           processor time of the agents at rest over a minute,
-//	                        the largest, in per cent of one core
+//	agent_rss_mb            memory of a host's agent and data plane at rest, the
+//	                        largest
+//	agent_cpu_pct           processor time of the two at rest over a minute, the
+//	                        largest, in per cent of one core
 //	false_down              nodes taken for down in two minutes with every core
 //	                        busy, inside and outside the hosts
 //	moved_while_alive       containers replaced in the same two minutes

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/musterhq/muster/integration/fleet"
+	"github.com/musterhq/muster/integration/lab"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 	ticks = 100
 )
 
-// rest reads what the agents use while twelve tasks run and nothing happens.
+// rest reads what the agents and their data planes use while twelve tasks run and nothing happens.
 func rest(ctx context.Context, b *bench) error {
 	if err := b.deploySpread(ctx, tasks); err != nil {
 		return err
@@ -30,11 +31,11 @@ func rest(ctx context.Context, b *bench) error {
 	}
 	before := make(map[string]int)
 	for _, h := range b.fleet.Hosts {
-		n, err := cpuTicks(h.AgentPID())
+		used, err := usedBy(h)
 		if err != nil {
 			return err
 		}
-		before[h.Name] = n
+		before[h.Name] = used.ticks
 	}
 	begun := time.Now()
 	if err := wait(ctx, restFor); err != nil {
@@ -46,24 +47,41 @@ func rest(ctx context.Context, b *bench) error {
 	}
 	var memory, cpu float64
 	for _, h := range b.fleet.Hosts {
-		n, err := cpuTicks(h.AgentPID())
+		used, err := usedBy(h)
 		if err != nil {
 			return err
 		}
-		rss, err := rssMB(h.AgentPID())
-		if err != nil {
-			return err
-		}
-		pct := 100 * float64(n-before[h.Name]) / ticks / time.Since(begun).Seconds()
+		pct := 100 * float64(used.ticks-before[h.Name]) / ticks / time.Since(begun).Seconds()
 		role := ""
 		if h == leader {
 			role = ", leads"
 		}
-		tell("agent of %s at rest: %.1f MB, %.2f %% of a core%s", h.Name, rss, pct, role)
-		memory, cpu = max(memory, rss), max(cpu, pct)
+		tell("Muster on %s at rest: %.1f MB, of them %.1f of the agent, %.2f %% of a core%s", h.Name, used.rss, used.agentRSS, pct, role)
+		memory, cpu = max(memory, used.rss), max(cpu, pct)
 	}
 	b.figures.AgentRSS, b.figures.AgentCPU = &memory, &cpu
 	return nil
+}
+
+// use is what the processes of Muster on a host use.
+type use struct {
+	ticks         int     // of processor time
+	rss, agentRSS float64 // MB
+}
+
+func usedBy(h *lab.Host) (u use, err error) {
+	for _, pid := range append(h.DataPlanePIDs(), h.AgentPID()) {
+		n, err := cpuTicks(pid)
+		if err != nil {
+			return u, err
+		}
+		rss, err := rssMB(pid)
+		if err != nil {
+			return u, err
+		}
+		u.ticks, u.rss, u.agentRSS = u.ticks+n, u.rss+rss, rss // the agent is the last
+	}
+	return u, nil
 }
 
 // cpuTicks is the processor time of a process and its threads.
