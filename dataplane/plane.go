@@ -1,10 +1,10 @@
 package dataplane
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"sync"
-	"time"
 
 	"github.com/musterhq/muster/lb"
 	"github.com/musterhq/muster/lb/proxy"
@@ -70,9 +70,9 @@ func (p *Plane) Clear() { p.close((*proxy.Proxy).Close) }
 func (p *Plane) Close() { p.Clear() }
 
 // retire takes no new connections, and returns when those that are open have
-// ended, or after so long.
-func (p *Plane) retire(atMost time.Duration) {
-	p.close(func(x *proxy.Proxy) { x.Retire(atMost) })
+// ended, or ctx has.
+func (p *Plane) retire(ctx context.Context) {
+	p.close(func(x *proxy.Proxy) { x.Retire(ctx) })
 }
 
 func (p *Plane) close(how func(*proxy.Proxy)) {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"github.com/musterhq/muster/lb/proxy"
 )
 
 const (
@@ -179,10 +181,19 @@ func (s *server) serve(ctx context.Context) error {
 				continue
 			}
 			s.hangUp()
-			s.plane.retire(retireLimit)
+			s.retire(ctx)
 			return nil
 		}
 	}
+}
+
+// retire carries open connections to their end; when ctx ends they have as long as
+// with any other data plane that is stopped.
+func (s *server) retire(ctx context.Context) {
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), retireLimit)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(proxy.DefaultDrain, cancel) })()
+	s.plane.retire(limit)
 }
 
 func (s *server) obey(o order) {

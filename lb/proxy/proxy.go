@@ -126,23 +126,25 @@ func (p *Proxy) Set(t *lb.Table) {
 	}
 }
 
-// Close is Retire with Config.Drain.
-func (p *Proxy) Close() { p.Retire(p.cfg.Drain) }
+// Close is Retire for as long as Config.Drain.
+func (p *Proxy) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.Drain)
+	defer cancel()
+	p.Retire(ctx)
+}
 
-// Retire stops listening, gives open connections so long to end, resets the
+// Retire stops listening, lets open connections end until ctx does, resets the
 // others and returns when nothing of the proxy is left.
-func (p *Proxy) Retire(drainFor time.Duration) {
+func (p *Proxy) Retire(ctx context.Context) {
 	p.cancel()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		p.wg.Wait()
 	}()
-	drain := time.NewTimer(drainFor)
-	defer drain.Stop()
 	select {
 	case <-ended:
-	case <-drain.C:
+	case <-ctx.Done():
 		p.cutOff()
 		p.open.reset(func(*session) bool { return true })
 		<-ended
