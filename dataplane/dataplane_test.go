@@ -277,6 +277,21 @@ func TestServesTheKeptTableWithoutAnAgent(t *testing.T) {
 	ask(t, port, "one")
 }
 
+// A table that comes while a host stops finds nobody who serves it; goleak would
+// find who did.
+func TestNothingIsServedAfterClose(t *testing.T) {
+	p, port := NewPlane(PlaneConfig{Logger: slog.New(slog.DiscardHandler)}), freePort(t)
+	p.Set(table(1, port, echo(t, "one")))
+	p.Clear()
+	p.Set(table(1, port, echo(t, "two")))
+	ask(t, port, "two")
+	p.Close()
+	p.Set(table(2, port, echo(t, "three")))
+	if got := p.served(); got.Node != "" {
+		t.Errorf("serves %+v", got)
+	}
+}
+
 func TestSpoiltTableIsNoEnd(t *testing.T) {
 	cfg, port := config(t.TempDir(), "1"), freePort(t)
 	if err := os.WriteFile(filepath.Join(cfg.Dir, keptFile), []byte("\xbf\x01"), 0o600); err != nil {

@@ -24,9 +24,10 @@ type PlaneConfig struct {
 type Plane struct {
 	cfg PlaneConfig
 
-	mu    sync.Mutex
-	table Table        // zero before the first
-	proxy *proxy.Proxy // nil before the first table
+	mu     sync.Mutex
+	table  Table        // zero before the first
+	proxy  *proxy.Proxy // nil before the first table
+	closed bool         // no table is served any more
 }
 
 // NewPlane serves nothing until it has a table. Close ends it.
@@ -46,6 +47,8 @@ func (p *Plane) set(t Table) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case p.closed: // it came while the host was stopping
+		return false
 	case p.proxy == nil:
 	case !t.sameHost(&p.table):
 		p.proxy.Close()
@@ -63,22 +66,22 @@ func (p *Plane) set(t Table) bool {
 	return true
 }
 
-// Clear serves nothing any more.
-func (p *Plane) Clear() { p.close((*proxy.Proxy).Close) }
+// Clear serves nothing until there is another table.
+func (p *Plane) Clear() { p.end(false, (*proxy.Proxy).Close) }
 
-// Close is Clear; the Plane is not used again.
-func (p *Plane) Close() { p.Clear() }
+// Close serves nothing any more, whatever is set.
+func (p *Plane) Close() { p.end(true, (*proxy.Proxy).Close) }
 
 // retire takes no new connections, and returns when those that are open have
 // ended, or ctx has.
 func (p *Plane) retire(ctx context.Context) {
-	p.close(func(x *proxy.Proxy) { x.Retire(ctx) })
+	p.end(true, func(x *proxy.Proxy) { x.Retire(ctx) })
 }
 
-func (p *Plane) close(how func(*proxy.Proxy)) {
+func (p *Plane) end(forGood bool, how func(*proxy.Proxy)) {
 	p.mu.Lock()
 	old := p.proxy
-	p.proxy, p.table = nil, Table{}
+	p.proxy, p.table, p.closed = nil, Table{}, p.closed || forGood
 	p.mu.Unlock()
 	if old != nil {
 		how(old)
