@@ -233,7 +233,7 @@ func (s *Store) Empty() bool { return s.raft.LastIndex() == 0 }
 // files. It does not hand leadership over: call TransferLeadership before.
 func (s *Store) Close() error {
 	s.mu.Lock()
-	again, failed := s.closing, s.err != nil
+	again := s.closing
 	s.closing = true
 	s.mu.Unlock()
 	if again {
@@ -241,9 +241,6 @@ func (s *Store) Close() error {
 		<-s.heralded
 		<-s.tried
 		return nil
-	}
-	if !failed {
-		s.drain()
 	}
 	s.stopRaft()
 	select {
@@ -259,7 +256,8 @@ func (s *Store) Close() error {
 
 // drain waits until raft has answered every request. Raft leaves some without
 // an answer when it is shut down; a leader without a quorum answers them when
-// its lease is over.
+// its lease is over, and one whose store has failed at once, as no operation of
+// that takes time any more.
 func (s *Store) drain() {
 	done := make(chan struct{})
 	go func() {
@@ -270,8 +268,13 @@ func (s *Store) drain() {
 	defer limit.Stop()
 	select {
 	case <-done:
-	case <-s.failed:
 	case <-limit.C:
+	case <-s.failed:
+		limit.Reset(s.cfg.Tuning.Lease)
+		select {
+		case <-done:
+		case <-limit.C:
+		}
 	}
 }
 
@@ -295,10 +298,12 @@ func (s *Store) afterFailure(d time.Duration) <-chan struct{} {
 	return late
 }
 
+// stopRaft has raft answer what is in flight and then end; it does not wait.
 func (s *Store) stopRaft() {
 	s.stop.Do(func() {
 		go func() {
 			defer close(s.stopped)
+			s.drain()
 			_ = s.raft.Shutdown().Error() // always nil; waits for raft's goroutines and closes the transport
 		}()
 	})
