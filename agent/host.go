@@ -88,7 +88,7 @@ func ThisHost(ctx context.Context, cfg configs.Config) (Host, error) {
 	hardware := hoststats.Hardware{}
 	devices, files := findDevices(cfg, hardware)
 	engine, err := docker.New(docker.Config{
-		Host: cfg.DockerHost, Protected: []string{cfg.DataDir, cfg.Socket}, Counted: files,
+		Host: cfg.DockerHost, Protected: []string{cfg.DataDir, cfg.Socket, cfg.DataPlaneSocket()}, Counted: files,
 	})
 	if err != nil {
 		return Host{}, err

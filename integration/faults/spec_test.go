@@ -37,6 +37,11 @@ func TestCannotWork(t *testing.T) {
 			"no-such-path", `volumes: [{type: bind, source: /no/such/dir, target: /x, bind: {create_host_path: false}}]`, "3s", 3,
 			[]string{"/no/such/dir", "does not exist"},
 		},
+		{
+			"the-data-plane", fmt.Sprintf("volumes: [{type: bind, source: %s, target: /x}]\n    deploy: {placement: {constraints: [node.name==%s]}}",
+				strings.Replace(c.Hosts[0].Socket, ".sock", "-dataplane.sock", 1), c.Hosts[0].Name), "3s", 3,
+			[]string{"-dataplane.sock", "next: muster"},
+		},
 		{"no-such-device", `devices: ["/dev/nope:/dev/nope"]`, "3s", 3, []string{"/dev/nope", "next: muster"}},
 		{
 			"never-healthy", `healthcheck: {test: [CMD, /hello, nothing], interval: 300ms, timeout: 1s, retries: 2}`, "4s", 3,
