@@ -40,7 +40,7 @@ func TestCannotWork(t *testing.T) {
 		{
 			"the-data-plane", fmt.Sprintf("volumes: [{type: bind, source: %s, target: /x}]\n    deploy: {placement: {constraints: [node.name==%s]}}",
 				strings.Replace(c.Hosts[0].Socket, ".sock", "-dataplane.sock", 1), c.Hosts[0].Name), "3s", 3,
-			[]string{"-dataplane.sock", "next: muster"},
+			[]string{"-dataplane.sock", "Muster's own", "next: muster"},
 		},
 		{"no-such-device", `devices: ["/dev/nope:/dev/nope"]`, "3s", 3, []string{"/dev/nope", "next: muster"}},
 		{
