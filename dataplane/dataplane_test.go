@@ -109,6 +109,9 @@ func TestClear(t *testing.T) {
 		_ = c.Close()
 		t.Error("the port is still served")
 	}
+	if _, err := os.Stat(filepath.Join(cfg.Dir, keptFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the table is still on disk: %v", err)
+	}
 	if err := Clear(t.Context(), cfg.Socket); err != nil {
 		t.Errorf("where there is no data plane: %v", err)
 	}

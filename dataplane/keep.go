@@ -54,16 +54,25 @@ func (k *keeper) keep(t *Table) {
 	}
 }
 
+// run writes until ctx ends, what was to be kept before that included.
 func (k *keeper) run(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			return
 		case <-k.wake:
+			k.writeNewest()
 		}
-		if err := k.write(k.newest.Load()); err != nil {
-			k.log.Warn("the table is not on disk: after a restart of the data plane the agent has to bring it", "error", err)
-		}
+	}
+	select {
+	case <-k.wake:
+		k.writeNewest()
+	default:
+	}
+}
+
+func (k *keeper) writeNewest() {
+	if err := k.write(k.newest.Load()); err != nil {
+		k.log.Warn("the table is not on disk: after a restart of the data plane the agent has to bring it", "error", err)
 	}
 }
 
