@@ -3,6 +3,7 @@ package dataplane
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,14 +104,24 @@ func echo(t *testing.T, word string) netip.AddrPort {
 	return ln.Addr().(*net.TCPAddr).AddrPort()
 }
 
+// lastPort is below those that the kernel gives to connections, as one of these
+// could come in between (ip(7), ip_local_port_range).
+var lastPort atomic.Uint32
+
+// freePort is a port that nobody listened on a moment ago, another one each time.
 func freePort(t *testing.T) lb.Port {
 	t.Helper()
-	ln, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := lb.Port{Protocol: lb.TCP, Number: uint16(12_000 + lastPort.Add(1))}
+		ln, err := net.Listen("tcp", fmt.Sprintf(":%d", port.Number))
+		if err == nil {
+			_ = ln.Close()
+			return port
+		}
+		if port.Number >= 32_000 {
+			t.Fatal(err)
+		}
 	}
-	defer func() { _ = ln.Close() }()
-	return lb.Port{Protocol: lb.TCP, Number: ln.Addr().(*net.TCPAddr).AddrPort().Port()}
 }
 
 func table(index uint64, port lb.Port, at netip.AddrPort) Table {

@@ -81,7 +81,10 @@ func Run(ctx context.Context, cfg Config) error {
 	defer jobs.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	jobs.Go(func() { s.keeper.run(ctx) })
+	// An order that is carried out while ctx ends is written all the same.
+	keeping, kept := context.WithCancel(context.WithoutCancel(ctx))
+	defer kept()
+	jobs.Go(func() { s.keeper.run(keeping) })
 	jobs.Go(func() { s.accept(ctx) })
 	defer s.hangUp()
 	s.log.Info("data plane is up", "version", cfg.Version, "socket", cfg.Socket, "pid", os.Getpid())
@@ -102,7 +105,7 @@ func (s *server) open(legacy *heritage) error {
 			s.plane.Set(*t)
 		}
 	} else {
-		s.control = legacy.control.(*net.UnixListener) //nolint:forcetypeassert // inherit looked
+		s.control = legacy.control
 		plane.Listen, plane.ListenUDP = legacy.listen, legacy.listenUDP
 		s.plane = NewPlane(plane)
 		if legacy.table.Node != "" {
@@ -199,8 +202,8 @@ func (s *server) retire(ctx context.Context) {
 func (s *server) obey(o order) {
 	switch {
 	case o.Clear:
-		s.plane.Clear()
 		s.keeper.keep(nil)
+		s.plane.Clear()
 	case o.Table != nil:
 		if s.plane.set(*o.Table) {
 			s.keeper.keep(o.Table)

@@ -146,7 +146,7 @@ func send(to *net.UnixConn, part bequest, sockets []syscall.Conn) error {
 // heritage is what the process before this one left.
 type heritage struct {
 	from    *net.UnixConn
-	control net.Listener
+	control *net.UnixListener
 	table   Table
 
 	mu    sync.Mutex
@@ -189,8 +189,13 @@ func (h *heritage) receive() error {
 		}
 		sockets := filesOf(fds)
 		if part.Control && len(sockets) > 0 {
-			if h.control, err = listenerOf(sockets[0]); err != nil {
+			l, err := listenerOf(sockets[0])
+			if err != nil {
 				return err
+			}
+			var ok bool
+			if h.control, ok = l.(*net.UnixListener); !ok {
+				return errors.Join(fmt.Errorf("%T is no socket for agents", l), l.Close())
 			}
 			sockets = sockets[1:]
 		}
