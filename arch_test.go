@@ -33,7 +33,8 @@ var house = []room{
 	{"placement/queue", pure, "cluster"},
 	{"placement", pure, "cluster cluster/state placement/packing placement/preempt"},
 	{"consensus/voters", pure, "cluster"},
-	{"lb", pure, "cluster"},
+	{"network", pure, "cluster"},
+	{"lb", pure, "cluster network"},
 
 	// What a user and another node say to an agent.
 	{"compose", !pure, "cluster"},
@@ -56,7 +57,10 @@ var house = []room{
 	{"consensus", !pure, "cluster cluster/state consensus/boltcheck"},
 	{"controller", !pure, "api cluster cluster/health cluster/rollout cluster/state cluster/usage consensus/voters placement placement/queue"},
 	{"lb/proxy", !pure, "cluster lb"},
-	{"dataplane", !pure, "cluster lb lb/proxy"},
+	{"network/overlay", !pure, "cluster network"},
+	{"network/dns", !pure, "cluster network"},
+	{"network/filter", !pure, "cluster network"},
+	{"dataplane", !pure, "cluster lb lb/proxy network network/dns network/filter network/overlay"},
 	{"api/server", !pure, "api cluster cluster/state crowd doctor lb runtime security"},
 	{"agent/checkup", !pure, "api"},
 	{"agent/gossip", !pure, "crowd"},
@@ -70,7 +74,7 @@ var house = []room{
 	// The daemon introduces the shells to each other; the command line talks to
 	// an agent and knows nothing of its insides.
 	{"agent", !pure, "agent/checkup agent/gossip agent/hoststats agent/images agent/metrics agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
-		"configs consensus consensus/voters controller crowd dataplane lb lb/proxy placement runtime runtime/docker security"},
+		"configs consensus consensus/voters controller crowd dataplane lb lb/proxy network placement runtime runtime/docker security"},
 	{"cli/buildctx", !pure, ""},
 	{"cli/paint", pure, ""},
 	{"cli/top", !pure, "api cli/paint cluster"},

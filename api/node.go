@@ -2,6 +2,7 @@ package api
 
 import (
 	"net"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -224,6 +225,9 @@ type NodeUpdate struct {
 	Capacity      cluster.Resources    `json:"capacity"`
 	EngineError   string               `json:"engine_error,omitempty"`
 	Devices       []cluster.HostDevice `json:"devices,omitempty"`
+	NetworkKey    string               `json:"network_key,omitempty"`
+	NetworkPort   uint16               `json:"network_port,omitempty"`
+	Routes        []netip.Prefix       `json:"routes,omitempty"`
 }
 
 // NodeUpdated says how much of an update was taken in.

@@ -1,6 +1,9 @@
 package cluster
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // NodeID is a ULID that the node made in its data directory, never an address.
 type NodeID string
@@ -64,6 +67,17 @@ type Node struct {
 	Joined    time.Time `cbor:"21,keyasint" json:"joined"`
 	// Devices are those that the node hands out to tasks.
 	Devices []HostDevice `cbor:"22,keyasint,omitempty" json:"devices,omitempty" since:"3"`
+	// Number is unique among the nodes that there are, and from 1: the node's
+	// address among hosts is made of it. 0: it has told no NetworkKey yet.
+	Number uint16 `cbor:"23,keyasint,omitempty" json:"number,omitempty" since:"3"`
+	// NetworkKey is the WireGuard public key of its host, in base64; traffic to a
+	// node without one is not encrypted.
+	NetworkKey string `cbor:"24,keyasint,omitempty" json:"network_key,omitempty" since:"3"`
+	// NetworkPort is the UDP port of its WireGuard.
+	NetworkPort uint16 `cbor:"25,keyasint,omitempty" json:"network_port,omitempty" since:"3"`
+	// Routes are where its host's traffic goes by other ways than ours: no network
+	// may have their addresses.
+	Routes []netip.Prefix `cbor:"26,keyasint,omitempty" json:"routes,omitempty" since:"3"`
 }
 
 // Unschedulable says why the node takes no new task, or "" when it does.

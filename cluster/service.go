@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -38,6 +39,9 @@ type Service struct {
 	// Redirect is the service whose tasks get the new connections to the published
 	// ports of this one; "": its own do.
 	Redirect ServiceID `cbor:"11,keyasint,omitempty" json:"redirect,omitempty" since:"3"`
+	// Address is the service's own in all of its networks, for its life; zero for a
+	// service in none.
+	Address netip.Addr `cbor:"12,keyasint,omitzero" json:"address,omitzero" since:"3"`
 }
 
 // Generation is another version of a service's template.
@@ -109,6 +113,9 @@ type Template struct {
 	// Devices are asked of the task's node, each kind once; Reservations.MilliGPU
 	// is what there is of GPUs in them.
 	Devices []DeviceRequest `cbor:"10,keyasint,omitempty" json:"devices,omitempty" since:"3"`
+	// Networks are those that the tasks are in, the first one with the way to the
+	// world; none with a NetworkMode, or of a stack from before there were any.
+	Networks []NetworkLink `cbor:"11,keyasint,omitempty" json:"networks,omitempty" since:"3"`
 }
 
 // Stateful reports whether the task has files on its host that another one

@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 )
 
@@ -29,6 +30,10 @@ type Settings struct {
 	Queue  QueueOrder `cbor:"2,keyasint,omitempty" json:"queue,omitempty"`  // "": QueuePriority
 	// Weights are the shares of stacks in QueueFair, 1 where there is none.
 	Weights map[string]float64 `cbor:"3,keyasint,omitempty" json:"weights,omitempty"`
+	// NetworkPool is what addresses of networks, services and hosts are taken from;
+	// zero: DefaultNetworkPool.
+	NetworkPool netip.Prefix `cbor:"4,keyasint,omitzero" json:"network_pool,omitzero"`
+	Encrypt     Encryption   `cbor:"5,keyasint,omitempty" json:"encrypt,omitempty"` // "": EncryptOn
 }
 
 // SettingsChange is what an operator changes of the settings. A weight of 0 takes the
@@ -37,6 +42,17 @@ type SettingsChange struct {
 	Policy  *Policy            `cbor:"1,keyasint,omitempty" json:"policy,omitempty"`
 	Queue   *QueueOrder        `cbor:"2,keyasint,omitempty" json:"queue,omitempty"`
 	Weights map[string]float64 `cbor:"3,keyasint,omitempty" json:"weights,omitempty"`
+	// NetworkPool is refused while there are networks.
+	NetworkPool *netip.Prefix `cbor:"4,keyasint,omitempty" json:"network_pool,omitempty"`
+	Encrypt     *Encryption   `cbor:"5,keyasint,omitempty" json:"encrypt,omitempty"`
+}
+
+// Pool is the cluster's range of addresses.
+func (s Settings) Pool() NetworkPool {
+	if !s.NetworkPool.IsValid() {
+		return NetworkPool{DefaultNetworkPool}
+	}
+	return NetworkPool{s.NetworkPool}
 }
 
 // With returns the settings with the change.
@@ -46,6 +62,12 @@ func (s Settings) With(c SettingsChange) Settings {
 	}
 	if c.Queue != nil {
 		s.Queue = *c.Queue
+	}
+	if c.NetworkPool != nil {
+		s.NetworkPool = *c.NetworkPool
+	}
+	if c.Encrypt != nil {
+		s.Encrypt = *c.Encrypt
 	}
 	if len(c.Weights) > 0 {
 		weights := maps.Clone(s.Weights)
@@ -71,6 +93,14 @@ func (s Settings) Validate() error {
 	case "", QueuePriority, QueueShortestJob, QueueFair:
 	default:
 		return Invalid("queue", fmt.Sprintf("%q is not an order", clip(string(s.Queue))), "use priority, sjf or fair")
+	}
+	if err := s.Pool().Validate("network_pool"); err != nil {
+		return err
+	}
+	switch s.Encrypt {
+	case "", EncryptOn, EncryptOff:
+	default:
+		return Invalid("encrypt", fmt.Sprintf("%q is neither on nor off", clip(string(s.Encrypt))), "use on or off")
 	}
 	if len(s.Weights) > MaxShareWeights {
 		return Invalid("weights", fmt.Sprintf("has %d entries, at most %d are allowed", len(s.Weights), MaxShareWeights), "set those to 0 that are not needed")

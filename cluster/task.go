@@ -52,6 +52,8 @@ type Task struct {
 	Leave Leave  `cbor:"18,keyasint,omitzero" json:"leave,omitzero" since:"3"`
 	// Devices are those of Node that the task has.
 	Devices []DeviceShare `cbor:"19,keyasint,omitempty" json:"devices,omitempty" since:"3"`
+	// Addresses are the task's own, one for each of its networks, in their order.
+	Addresses []TaskAddress `cbor:"20,keyasint,omitempty" json:"addresses,omitempty" since:"3"`
 }
 
 // Phase is how far the node's agent got with a task.

@@ -15,6 +15,8 @@ import (
 )
 
 var compare = cmp.Options{
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmpopts.EquateEmpty(),
 	cmpopts.IgnoreUnexported(Frontend{}),
 	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),

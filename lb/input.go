@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/network"
 )
 
 // Protocols that tables carry.
@@ -30,6 +31,8 @@ type Input struct {
 	// another way than the rest: Weighed grows whenever there are others.
 	Weights []cluster.NodeWeight `cbor:"6,keyasint,omitempty" json:"weights,omitempty"`
 	Weighed uint64               `cbor:"7,keyasint,omitempty" json:"weighed,omitempty"`
+	// Network is all that the networks across hosts are made from.
+	Network network.Input `cbor:"8,keyasint,omitzero" json:"network,omitzero"`
 }
 
 // ServicePorts are the ports that a service publishes on every node, and how

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -95,6 +96,11 @@ type UpdateNode struct {
 	Capacity      cluster.Resources    `cbor:"12,keyasint"`
 	EngineError   string               `cbor:"13,keyasint,omitempty"`
 	Devices       []cluster.HostDevice `cbor:"14,keyasint,omitempty" since:"3"`
+	// NetworkKey and the rest are as the node's. A node gets its number with the
+	// first key that it tells.
+	NetworkKey  string         `cbor:"15,keyasint,omitempty" since:"3"`
+	NetworkPort uint16         `cbor:"16,keyasint,omitempty" since:"3"`
+	Routes      []netip.Prefix `cbor:"17,keyasint,omitempty" since:"3"`
 }
 
 // SetAvailability cordons, drains or activates a node.
@@ -133,6 +139,9 @@ type PutStack struct {
 	// Basis is the stack that the deploy was planned for; it is refused where the
 	// stack is another by now. nil: whatever it is.
 	Basis *cluster.Basis `cbor:"4,keyasint,omitempty" since:"3"`
+	// Networks are those that the stack declares and its services use, in name
+	// order; networks of the stack that are absent go with their last task.
+	Networks []cluster.NetworkSpec `cbor:"5,keyasint,omitempty" since:"3"`
 }
 
 // NamedSpec is a service of a stack.

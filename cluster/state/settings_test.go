@@ -2,9 +2,11 @@ package state
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/musterhq/muster/cluster"
 )
@@ -19,7 +21,7 @@ func TestConfigure(t *testing.T) {
 	}
 	w.must(change)
 	want := cluster.Settings{Queue: queue, Weights: map[string]float64{"shop": 2}}
-	if d := cmp.Diff(want, w.View().Settings()); d != "" {
+	if d := cmp.Diff(want, w.View().Settings(), cmpopts.EquateComparable(netip.Prefix{})); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	if w.View().Hash() == before.Hash() || before.Settings().Queue != "" {
@@ -39,7 +41,7 @@ func TestConfigure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(want, st.View().Settings()); d != "" || st.View().Hash() != w.View().Hash() {
+	if d := cmp.Diff(want, st.View().Settings(), cmpopts.EquateComparable(netip.Prefix{})); d != "" || st.View().Hash() != w.View().Hash() {
 		t.Errorf("after a snapshot (-want +got):\n%s", d)
 	}
 }
