@@ -177,6 +177,13 @@ func (l leaderOf) Weights(known uint64) *api.Weights {
 	return nil
 }
 
+func (l leaderOf) Served(v state.View) api.Position {
+	if c := l.ctrl(); c != nil {
+		return c.Served(v)
+	}
+	return api.Position{}
+}
+
 func (l leaderOf) Forecast(ctx context.Context, before, after state.View, stack string) (api.Forecast, error) {
 	return controller.Forecast(ctx, before, after, stack, l.ctrl().Facts())
 }

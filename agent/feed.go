@@ -11,7 +11,6 @@ import (
 	"github.com/musterhq/muster/agent/worker"
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
-	"github.com/musterhq/muster/dataplane"
 	"github.com/musterhq/muster/lb"
 )
 
@@ -189,7 +188,6 @@ func (m *member) takeFrame(f api.Feed, at *position) {
 		m.revoke(before)
 		m.gossip.PeersChanged()
 	}
-	m.setPosition(here)
 	if f.Assignments != nil {
 		set := worker.Set{Epoch: f.Epoch, Index: f.Index, Services: f.Services}
 		for _, a := range *f.Assignments {
@@ -200,14 +198,7 @@ func (m *member) takeFrame(f api.Feed, at *position) {
 	if f.Table != nil {
 		m.serveTable(func() lb.Input { return m.setTable(*f.Table) })
 	}
-}
-
-// serveTable has this node's balancers go by a table. Those of feeds and those of
-// heartbeats come one after the other.
-func (m *member) serveTable(next func() lb.Input) {
-	m.tables.Lock()
-	defer m.tables.Unlock()
-	m.traffic.Set(dataplane.Table{Cluster: m.identity.Load().ClusterID, Node: m.self, Input: next()})
+	m.setPosition(here) // last: whoever reads it may take all of the frame for known
 }
 
 // conflicts are the published ports that two services want.

@@ -103,6 +103,19 @@ func (k *known) Members() []api.Member {
 	return slices.Clone(k.members)
 }
 
+func (k *known) memberCount() int {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return len(k.members)
+}
+
+// position is that of the newest frame, all of which is known.
+func (k *known) position() position {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.at
+}
+
 func (k *known) leaderID() cluster.NodeID {
 	k.mu.RLock()
 	defer k.mu.RUnlock()

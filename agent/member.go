@@ -43,7 +43,8 @@ type member struct {
 	collector *images.Collector
 	worker    *worker.Worker
 	traffic   traffic
-	tables    sync.Mutex // held while traffic gets one
+	tables    sync.Mutex   // held while traffic gets one
+	given     api.Position // of the newest table; under tables
 	uplink    *uplink
 
 	engine  engineWatch
@@ -189,7 +190,7 @@ func (m *member) startHost() (err error) {
 	m.worker, err = worker.New(worker.Config{
 		Engine: m.a.host.Engine, Images: m.images, Address: m.address, DataDir: m.a.data.path,
 		Host:   worker.Host{ClusterID: m.identity.Load().ClusterID, NodeID: m.self, NodeName: m.a.name, Devices: m.a.host.Devices},
-		Report: m.report, Logger: m.log.With("part", "worker"),
+		Report: m.report, Hurry: m.uplink.hurry, Logger: m.log.With("part", "worker"),
 	})
 	if err != nil {
 		return err

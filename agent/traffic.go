@@ -20,6 +20,7 @@ import (
 // traffic is what carries this host's traffic: a process of its own, or the agent.
 type traffic interface {
 	Set(t dataplane.Table) // the newest one counts
+	Served() (epoch, index uint64, ok bool)
 	Problems() []string
 	Stats() []proxy.ServiceStats
 	Close()
@@ -67,7 +68,7 @@ func (m *member) newTraffic() traffic {
 	if d == nil {
 		return dataplane.NewPlane(dataplane.PlaneConfig{Listen: m.a.host.Publish, MaxTotal: clientsAllowed(openFiles()), Logger: log})
 	}
-	return dataplane.Connect(dataplane.ClientConfig{Socket: d.Socket, Version: m.a.version, Program: d.Program, Start: d.Start, Logger: log})
+	return dataplane.Connect(dataplane.ClientConfig{Socket: d.Socket, Version: m.a.version, Program: d.Program, Start: d.Start, Logger: log, Served: m.uplink.hurry})
 }
 
 // clearTrafficLimit bounds the wait for a data plane that does not answer.

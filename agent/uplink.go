@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/musterhq/muster/agent/worker"
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/cluster/health"
@@ -19,7 +20,10 @@ const (
 	// nobody finds its host dead by it, and a new leader hears of it at once.
 	ownBeatEvery     = time.Second
 	heartbeatTimeout = time.Second
-	heartbeatRetry   = 100 * time.Millisecond
+	// Heartbeats that others wait for are minHurry apart, and hurryPerMember more.
+	minHurry       = 50 * time.Millisecond
+	hurryPerMember = 500 * time.Microsecond
+	heartbeatRetry = 100 * time.Millisecond
 	// unanswered is when a heartbeat that got no answer makes this node dial
 	// the leader's host, so that it knows the result should it be elected.
 	unanswered = 500 * time.Millisecond
@@ -29,6 +33,7 @@ const (
 type uplink struct {
 	m      *member
 	wake   chan struct{} // the leader changed
+	soon   chan struct{} // the leader waits for what the next heartbeat says
 	cutOff bool          // the last heartbeat failed; beat's own
 
 	mu      sync.Mutex
@@ -44,7 +49,7 @@ type uplink struct {
 }
 
 func newUplink(m *member) *uplink {
-	return &uplink{m: m, heard: time.Now(), wake: make(chan struct{}, 1), dials: map[cluster.NodeID]health.ProbeResult{}, dialed: map[cluster.NodeID]bool{}}
+	return &uplink{m: m, heard: time.Now(), wake: make(chan struct{}, 1), soon: make(chan struct{}, 1), dials: map[cluster.NodeID]health.ProbeResult{}, dialed: map[cluster.NodeID]bool{}}
 }
 
 // leaderChanged ends a heartbeat that may be waiting for a dead leader.
@@ -94,14 +99,46 @@ func (u *uplink) run(ctx context.Context) {
 		if u.m.voter.Load() != nil && !u.m.ownStateServes() {
 			u.m.wakeFeed()
 		}
-		t := time.NewTimer(next)
+		if u.m.worker.Leaving() {
+			next = min(next, u.hurryEvery())
+		}
+		u.pause(ctx, next)
+	}
+}
+
+// pause waits until the next heartbeat is due.
+func (u *uplink) pause(ctx context.Context, next time.Duration) {
+	due := time.Now().Add(next)
+	soonest := time.Now().Add(u.hurryEvery())
+	for ctx.Err() == nil {
+		t := time.NewTimer(time.Until(due))
 		select {
 		case <-ctx.Done():
 		case <-u.wake:
+			due = time.Time{}
+		case <-u.soon:
+			due = soonest
 		case <-t.C:
 		}
 		t.Stop()
+		if !time.Now().Before(due) {
+			return
+		}
 	}
+}
+
+// hurry has the next heartbeat go soon: others wait for what this node serves.
+func (u *uplink) hurry() {
+	select {
+	case u.soon <- struct{}{}:
+	default:
+	}
+}
+
+// hurryEvery is how far apart such heartbeats are: the leader of a large cluster
+// is not to be flooded by them.
+func (u *uplink) hurryEvery() time.Duration {
+	return min(minHurry+time.Duration(u.m.memberCount())*hurryPerMember, heartbeatEvery)
 }
 
 // beat sends one heartbeat; a new leader's first one, and the first after one
@@ -122,6 +159,7 @@ func (u *uplink) beat(ctx context.Context) bool {
 	beat.Tasks, beat.Images = u.m.gauge.untold(), u.m.held.untold()
 	beat.Trust, beat.Authority = u.m.trust.version(), u.m.identity.Load().CAHash
 	beat.Weights = u.m.weightsID()
+	beat.Serves, beat.Leaving = u.m.serves(), u.m.worker.Leaving()
 	if err := u.call(ctx, "/v1/node/heartbeat", beat, &reply); err != nil {
 		u.m.log.Debug("heartbeat", "error", err)
 		u.m.peers.Drop(leader)
@@ -140,6 +178,9 @@ func (u *uplink) beat(ctx context.Context) bool {
 	u.mu.Unlock()
 	if u.cutOff {
 		u.m.meet(reply.Leader)
+	}
+	if beat.Leaving {
+		u.m.worker.Served(worker.Position(reply.Served))
 	}
 	u.m.images.early.Want(reply.Standby)
 	u.m.trust.want(reply.Trust, reply.Authority)

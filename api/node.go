@@ -123,6 +123,21 @@ type Heartbeat struct {
 	Authority string `json:"authority,omitempty"`
 	// Weights tells which weights of nodes this one has; 0: none.
 	Weights uint64 `json:"weights,omitempty"`
+	// Serves is the state that the node's balancers go by; nil: not known.
+	Serves *Position `json:"serves,omitempty"`
+	// Leaving: tasks of the node wait until no balancer sends them anything.
+	Leaving bool `json:"leaving,omitempty"`
+}
+
+// Position is a point of the cluster's history.
+type Position struct {
+	Epoch uint64 `json:"epoch"`
+	Index uint64 `json:"index"`
+}
+
+// Before reports whether p comes before o.
+func (p Position) Before(o Position) bool {
+	return p.Epoch < o.Epoch || p.Epoch == o.Epoch && p.Index < o.Index
 }
 
 // HeldImages are the sizes of images in bytes, by cluster.Image.Hash; one has
@@ -175,6 +190,10 @@ type HeartbeatReply struct {
 	Authority string `json:"authority,omitempty"`
 	// Weights come where the node has others, or none.
 	Weights *Weights `json:"weights,omitempty"`
+	// Served is the state that the balancers of all nodes go by which are not dead,
+	// or a later one; for a node with tasks that are leaving. Zero: some node's is
+	// not known.
+	Served Position `json:"served,omitzero"`
 }
 
 // Weights are those of all nodes that were measured, for the balancers.

@@ -38,6 +38,8 @@ type ClientConfig struct {
 	// Start starts a data plane where none answers; nil: somebody else does.
 	Start  func() error
 	Logger *slog.Logger
+	// Served is called when another table is in effect; nil: nobody waits for it.
+	Served func()
 }
 
 // Client is the agent's end: it finds the data plane, brings it the newest table
@@ -86,6 +88,14 @@ func (c *Client) Problems() []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("published ports may not be served: the data plane does not answer: %v; `systemctl restart muster-dataplane` starts it again", c.trouble)}
+}
+
+// Served is the state of which the table is that is in effect; ok is false while
+// the data plane is not reached.
+func (c *Client) Served() (epoch, index uint64, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.heard.Epoch, c.heard.Index, c.lost.IsZero()
 }
 
 // Stats counts the traffic, by service, as told last.
@@ -192,9 +202,12 @@ func (c *Client) hear(conn net.Conn) error {
 			return err
 		}
 		c.mu.Lock()
-		first := !c.lost.IsZero()
+		first, news := !c.lost.IsZero(), r.Epoch != c.heard.Epoch || r.Index != c.heard.Index
 		c.heard, c.lost, c.trouble = r, time.Time{}, nil
 		c.mu.Unlock()
+		if news && c.cfg.Served != nil {
+			c.cfg.Served()
+		}
 		if first {
 			c.cfg.Logger.Info("the data plane answers", "version", r.Version)
 			select {

@@ -107,6 +107,12 @@ func (p *Plane) Stats() []proxy.ServiceStats {
 	return nil
 }
 
+// Served is the state of which the table is that is served; ok is always true.
+func (p *Plane) Served() (epoch, index uint64, ok bool) {
+	t := p.served()
+	return t.Input.Epoch, t.Input.Index, true
+}
+
 func (p *Plane) current() *proxy.Proxy {
 	p.mu.Lock()
 	defer p.mu.Unlock()

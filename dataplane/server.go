@@ -61,12 +61,14 @@ type server struct {
 	orders chan order
 	mu     sync.Mutex
 	agents map[net.Conn]bool
+	// news is closed when another table is served, and made anew.
+	news chan struct{}
 }
 
 // Run serves traffic until ctx ends, or another process goes on with it.
 // SIGHUP has the program that is installed now go on.
 func Run(ctx context.Context, cfg Config) error {
-	s := &server{cfg: cfg, log: cfg.Logger, keeper: newKeeper(cfg.Dir, cfg.Logger), orders: make(chan order), agents: map[net.Conn]bool{}}
+	s := &server{cfg: cfg, log: cfg.Logger, keeper: newKeeper(cfg.Dir, cfg.Logger), orders: make(chan order), agents: map[net.Conn]bool{}, news: make(chan struct{})}
 	var legacy *heritage
 	if cfg.Inherit {
 		var err error
@@ -207,8 +209,23 @@ func (s *server) obey(o order) {
 	case o.Table != nil:
 		if s.plane.set(*o.Table) {
 			s.keeper.keep(o.Table)
+			s.announce()
 		}
 	}
+}
+
+// announce has agents hear at once what is served now: tasks wait for it.
+func (s *server) announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.news)
+	s.news = make(chan struct{})
+}
+
+func (s *server) nextNews() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.news
 }
 
 // reachable reports whether the socket is still where agents look for it.
@@ -297,6 +314,7 @@ func (s *server) tell(ctx context.Context, conn net.Conn) {
 	var last report
 	var said time.Time
 	for {
+		news := s.nextNews()
 		now := s.report()
 		if time.Since(said) >= reportEvery || !reflect.DeepEqual(now, last) {
 			_ = conn.SetWriteDeadline(time.Now().Add(writeLimit))
@@ -309,6 +327,7 @@ func (s *server) tell(ctx context.Context, conn net.Conn) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-news:
 		case <-t.C:
 		}
 	}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -28,6 +29,15 @@ func stopped(a *Assignment) { a.Task.Desired = cluster.Stopped }
 
 func published(a *Assignment) {
 	a.Template.Ports = []cluster.Port{{Target: 80, Published: 8080, Protocol: "tcp"}}
+}
+
+func networked(a *Assignment) {
+	a.Task.Addresses = []cluster.TaskAddress{{Network: "shop/default", Address: netip.MustParseAddr("10.194.0.2")}}
+}
+
+// both changes an input twice.
+func both(a, b func(*Input)) func(*Input) {
+	return func(in *Input) { a(in); b(in) }
 }
 
 func restart(p cluster.RestartPolicy) func(*Assignment) {

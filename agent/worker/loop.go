@@ -108,7 +108,7 @@ func (l *loop) step(ctx context.Context) time.Time {
 	d := Plan(Input{
 		Now: time.Now(), Address: l.w.config.Address,
 		Assigned: set, Known: known, Actual: l.w.view.containers(), EngineUp: l.engineUp,
-		Memory: l.memory, InFlight: inFlight, Limits: l.w.config.Limits,
+		Memory: l.memory, Served: l.w.servedBy(), InFlight: inFlight, Limits: l.w.config.Limits,
 	})
 	l.memory = d.Memory
 	for _, a := range d.Actions {
@@ -185,9 +185,9 @@ func (l *loop) publish(set Set, known bool, d Decision) {
 	for _, key := range slices.Sorted(maps.Keys(l.inFlight)) {
 		s.Actions = append(s.Actions, l.inFlight[key].action)
 	}
-	l.w.mu.Lock()
-	defer l.w.mu.Unlock()
-	l.w.snapshot = s
+	if l.w.keepSnapshot(s, d.Leaving) && l.w.config.Hurry != nil {
+		l.w.config.Hurry()
+	}
 }
 
 // resync lists all containers; a list that is under way is followed by another.

@@ -25,7 +25,8 @@ type Local struct {
 	Attempts  int    // of those, the ones that MaxAttempts counts
 	NextTry   time.Time
 	NextStop  time.Time
-	LeftAt    time.Time // when no balancer picks the task any more; zero: it is not told to stop
+	Leaving   time.Time // since when balancers let go of the task; zero: it is not told to stop
+	Left      Position  // of the state in which they have
 	Anew      bool      // the container cannot be started again and is to be replaced
 	Final     bool      // it ended or was given up
 	Error     string    // of the last failure; "" once it runs

@@ -22,6 +22,8 @@ type Input struct {
 	// every task keeps its last observation.
 	EngineUp bool
 	Memory   Memory
+	// Served is what the balancers of all nodes go by; zero: not known.
+	Served   Position
 	InFlight map[string]Flight // the actions under way, by key
 	Limits   Limits
 }
@@ -45,9 +47,11 @@ type Limits struct {
 	// StrayGrace is how long a container must be without a task before it is
 	// stopped, so that a set that was overtaken kills nothing.
 	StrayGrace time.Duration
-	// Leave is how long a task with published ports runs on after it is told
-	// to stop, so that no balancer picks it any more when it is.
+	// Leave is how long a task that balancers know runs on after it is told to
+	// stop where nobody says what they go by.
 	Leave time.Duration
+	// LeaveBy is how long it waits at most for balancers to let go of it.
+	LeaveBy time.Duration
 }
 
 // DefaultLimits are those of one engine: more than two starts at a time make
@@ -55,7 +59,7 @@ type Limits struct {
 var DefaultLimits = Limits{
 	Starts: 2, Stops: 8, Fetches: 3,
 	KeepEnded: 2, KeepFor: 10 * time.Minute, Slow: 15 * time.Second, StrayGrace: 10 * time.Second,
-	Leave: 500 * time.Millisecond,
+	Leave: 500 * time.Millisecond, LeaveBy: 3 * time.Second,
 }
 
 // Decision is what to do now.
@@ -64,6 +68,8 @@ type Decision struct {
 	Observed []Observation // of every assigned task, in the order of their IDs
 	Memory   Memory        // for the next plan
 	Wake     time.Time     // when to plan again at the latest; zero: on news only
+	// Leaving: tasks wait for Input.Served to go on.
+	Leaving bool
 }
 
 // Plan decides. It is pure: the same input gives the same decision, whatever
@@ -94,6 +100,7 @@ type planner struct {
 	fetches  []Action
 	starts   []Action
 	wake     time.Time
+	leaving  bool
 }
 
 func newPlanner(in Input) *planner {
@@ -208,7 +215,7 @@ func (p *planner) cut(actions []Action, limit int, kinds ...ActionKind) []Action
 }
 
 func (p *planner) decision() Decision {
-	d := Decision{Memory: p.memory, Wake: p.wake, Actions: slices.Concat(p.stops, p.fetches, p.starts)}
+	d := Decision{Memory: p.memory, Wake: p.wake, Leaving: p.leaving, Actions: slices.Concat(p.stops, p.fetches, p.starts)}
 	for _, a := range p.assigned {
 		if l, ok := p.memory.Tasks[a.Task.ID]; ok {
 			d.Observed = append(d.Observed, Observation{Task: a.Task.ID, Observed: l.Last})

@@ -191,10 +191,29 @@ func TestPlan(t *testing.T) {
 			actual:   []runtime.Container{box("t1", runtime.StatusRunning)},
 			phase:    cluster.PhaseRunning, wake: DefaultLimits.Leave,
 		},
-		"a task that balancers have left is stopped": {
+		"a task that balancers may know still waits for them": {
+			assigned: []Assignment{assign("t1", stopped, published, observed(cluster.Observed{Phase: cluster.PhaseRunning}))},
+			actual:   []runtime.Container{box("t1", runtime.StatusRunning)},
+			change:   func(in *Input) { in.Assigned.Index, in.Served = 8, Position{0, 7} },
+			phase:    cluster.PhaseRunning, wake: DefaultLimits.LeaveBy,
+		},
+		"a task in a network waits as well": {
+			assigned: []Assignment{assign("t1", stopped, networked, observed(cluster.Observed{Phase: cluster.PhaseRunning}))},
+			actual:   []runtime.Container{box("t1", runtime.StatusRunning)},
+			change:   func(in *Input) { in.Assigned.Index, in.Served = 8, Position{0, 7} },
+			phase:    cluster.PhaseRunning, wake: DefaultLimits.LeaveBy,
+		},
+		"a task that all balancers have let go of is stopped": {
 			assigned: []Assignment{assign("t1", stopped, published)}, actual: []runtime.Container{box("t1", runtime.StatusRunning)},
-			change: local(Local{LeftAt: now, Last: cluster.Observed{Phase: cluster.PhaseRunning}}),
-			want:   []string{"stop c-t1"}, phase: cluster.PhaseRunning,
+			change: both(local(Local{Leaving: now, Left: Position{0, 7}, Last: cluster.Observed{Phase: cluster.PhaseRunning}}),
+				func(in *Input) { in.Assigned.Index, in.Served = 9, Position{0, 7} }),
+			want: []string{"stop c-t1"}, phase: cluster.PhaseRunning,
+		},
+		"a task that waited long enough is stopped": {
+			assigned: []Assignment{assign("t1", stopped, published)}, actual: []runtime.Container{box("t1", runtime.StatusRunning)},
+			change: both(local(Local{Leaving: now.Add(-DefaultLimits.LeaveBy), Left: Position{0, 7}, Last: cluster.Observed{Phase: cluster.PhaseRunning}}),
+				func(in *Input) { in.Served = Position{0, 6} }),
+			want: []string{"stop c-t1"}, phase: cluster.PhaseRunning,
 		},
 		"a task that stopped is over": {
 			assigned: []Assignment{assign("t1", stopped)}, actual: []runtime.Container{exitedBox("t1", 143, time.Minute, time.Second)},

@@ -29,6 +29,14 @@ type Set struct {
 	Services []cluster.ServiceID `cbor:"-"`
 }
 
+// Position is a point of the cluster's history.
+type Position struct{ Epoch, Index uint64 }
+
+// Before reports whether p comes before o.
+func (p Position) Before(o Position) bool {
+	return p.Epoch < o.Epoch || p.Epoch == o.Epoch && p.Index < o.Index
+}
+
 // Next is the set to go on with when got comes after s, and whether that is
 // news. One that was read from disk keeps its observations.
 func (s Set) Next(got Set) (next Set, news bool) {

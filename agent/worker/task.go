@@ -177,15 +177,26 @@ func (p *planner) end(a *Assignment, l Local, c *runtime.Container) Local {
 }
 
 // leaves reports whether balancers may still pick the task, which was told to
-// stop a moment ago.
+// stop a moment ago: until every node whose host is not dead has said that it goes
+// by a later state.
 func (p *planner) leaves(a *Assignment, l *Local) bool {
-	if l.Last.Phase != cluster.PhaseRunning || len(a.Template.Ports) == 0 || a.Task.Desired != cluster.Stopped {
+	known := len(a.Template.Ports) > 0 || len(a.Task.Addresses) > 0
+	if l.Last.Phase != cluster.PhaseRunning || !known || a.Task.Desired != cluster.Stopped {
 		return false
 	}
-	if l.LeftAt.IsZero() {
-		l.LeftAt = p.in.Now.Add(p.in.Limits.Leave)
+	if l.Leaving.IsZero() {
+		l.Leaving, l.Left = p.in.Now, Position{p.in.Assigned.Epoch, p.in.Assigned.Index}
 	}
-	return p.waits(l.LeftAt)
+	limit := p.in.Limits.LeaveBy
+	switch {
+	case p.in.Served == Position{}:
+		limit = p.in.Limits.Leave
+	case !p.in.Served.Before(l.Left):
+		return false
+	}
+	waits := p.waits(l.Leaving.Add(limit))
+	p.leaving = p.leaving || waits
+	return waits
 }
 
 // action is an action about an assigned task.

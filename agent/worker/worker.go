@@ -40,6 +40,8 @@ type Config struct {
 	// Report hands observations on; an error means that they were not
 	// accepted and are to be sent again.
 	Report func(context.Context, []Observation) error
+	// Hurry is called when tasks begin to wait for Served; nil: nobody tells.
+	Hurry  func()
 	Logger *slog.Logger
 	Limits Limits // the zero value: DefaultLimits
 }
@@ -57,6 +59,8 @@ type Worker struct {
 	mu       sync.Mutex
 	set      Set
 	known    bool
+	served   Position
+	leaving  bool
 	snapshot Snapshot
 }
 
@@ -104,6 +108,40 @@ func (w *Worker) Assign(s Set) {
 	}
 	w.set, w.known = s, true
 	signal(w.changed)
+}
+
+// Served notes what the balancers of all nodes go by: tasks that they have let go
+// of can be stopped. What was true stays true: an older one, or the zero value, is
+// no news.
+func (w *Worker) Served(p Position) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.served.Before(p) {
+		w.served = p
+		signal(w.changed)
+	}
+}
+
+// Leaving reports whether tasks wait for Served.
+func (w *Worker) Leaving() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.leaving
+}
+
+func (w *Worker) servedBy() Position {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.served
+}
+
+// keepSnapshot reports whether tasks begin to leave.
+func (w *Worker) keepSnapshot(s Snapshot, leaving bool) (begins bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	begins = leaving && !w.leaving
+	w.snapshot, w.leaving = s, leaving
+	return begins
 }
 
 // ResendAll reports everything again, to a leader that may not have it.

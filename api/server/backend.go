@@ -94,6 +94,8 @@ type Leader interface {
 	// Weights are those of the nodes for the balancers; nil where the one that asks
 	// has them already, or nobody needs them.
 	Weights(known uint64) *api.Weights
+	// Served is the state that the balancers of all living nodes go by, or zero.
+	Served(v state.View) api.Position
 	// Votes are the nodes that have a vote in raft's own configuration; nil when
 	// it is not known.
 	Votes() map[cluster.NodeID]bool

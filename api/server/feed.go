@@ -10,9 +10,14 @@ import (
 	"github.com/musterhq/muster/cluster/state"
 )
 
-// feedIdle is how often an unchanged feed sends an empty frame, so that the
-// reader can tell a quiet voter from a dead one.
-const feedIdle = 500 * time.Millisecond
+const (
+	// feedIdle is how often an unchanged feed sends an empty frame, so that the
+	// reader can tell a quiet voter from a dead one.
+	feedIdle = 500 * time.Millisecond
+	// feedStep is how soon it sends one when the state has moved on without any
+	// news for the reader: tasks elsewhere may wait until it has got there.
+	feedStep = 100 * time.Millisecond
+)
 
 // nodeFeed streams to a node what concerns it: its assignments, the members and
 // the balancers' table, each part only when it changed. It ends when this node
@@ -34,9 +39,9 @@ func nodeFeed(c *call) (any, error) {
 	out := c.lines()
 	node := cluster.NodeID(c.caller.NodeID)
 	frames := c.s.Frames(node)
-	tick := time.NewTicker(feedIdle)
-	defer tick.Stop()
-	idle := true
+	due := time.NewTimer(feedIdle)
+	defer due.Stop()
+	idle, behind := true, false
 	for {
 		v, ok := c.State.View()
 		if !ok {
@@ -49,13 +54,18 @@ func nodeFeed(c *call) (any, error) {
 			if err := out.send(frame); err != nil {
 				return streamed, nil
 			}
+			behind = false
+			due.Reset(feedIdle)
+		} else if !behind {
+			behind = true
+			due.Reset(feedStep)
 		}
 		select {
 		case <-c.ctx.Done():
 			return streamed, nil
 		case <-wake:
 			idle = false
-		case <-tick.C:
+		case <-due.C:
 			idle = true
 		}
 	}

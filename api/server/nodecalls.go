@@ -42,10 +42,14 @@ func nodeHeartbeat(c *call) (any, error) {
 	}
 	v, _ := c.State.View()
 	ident, _ := v.Cluster()
-	return api.HeartbeatReply{
+	out := api.HeartbeatReply{
 		Leader: c.Self, Epoch: v.Epoch(), Index: c.Leader.Heartbeat(in), Standby: c.Leader.Standby(in.Node),
 		Trust: ident.Trust, Authority: c.s.authorities.hash(ident.CA), Weights: c.Leader.Weights(in.Weights),
-	}, nil
+	}
+	if in.Leaving {
+		out.Served = c.Leader.Served(v)
+	}
+	return out, nil
 }
 
 func nodeObserve(c *call) (any, error) {

@@ -400,6 +400,7 @@ func (quietLeader) Forecast(context.Context, state.View, state.View, string) (f 
 }
 func (quietLeader) Standby(cluster.NodeID) []string  { return nil }
 func (quietLeader) Weights(uint64) *api.Weights      { return nil }
+func (quietLeader) Served(state.View) api.Position   { return api.Position{} }
 func (quietLeader) Problems(cluster.NodeID) []string { return nil }
 func (quietLeader) Lagging() []cluster.NodeID        { return nil }
 func (quietLeader) Simulate(context.Context, state.View, []state.Body, []cluster.NodeID) (api.Simulation, error) {
