@@ -12,6 +12,7 @@ LAB_PACKAGES  := integration/lab integration/failover integration/faults integra
 SEEDS         ?= 500
 FUZZTIME      ?= 10s
 RUNS          ?= 5
+PART          ?= 1
 MUTANTS       ?=
 MINUTES       ?= 5
 JSON          ?=
@@ -125,7 +126,7 @@ fuzz-short: ## every fuzz target with 65000 inputs
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=65000x
 
 .PHONY: bench
-bench: bench-micro bench-failover bench-placement ## all benchmarks
+bench: bench-micro bench-failover bench-rollout bench-placement ## all benchmarks
 
 .PHONY: bench-micro
 bench-micro: ## Go benchmarks of single packages
@@ -134,6 +135,10 @@ bench-micro: ## Go benchmarks of single packages
 .PHONY: bench-failover
 bench-failover: build root tools ## seconds until all runs again after a host's death (RUNS=n, JSON=FILE)
 	go run ./integration/bench/failover -runs $(RUNS) -json '$(JSON)'
+
+.PHONY: bench-rollout
+bench-rollout: build root tools ## requests that fail while a service is updated, drained and killed (PART=0.2, JSON=FILE)
+	go run ./integration/bench/rollout -part $(PART) -json '$(JSON)'
 
 .PHONY: bench-placement
 bench-placement: ## how well placement uses hosts, on recorded workloads, and how fast it is (TRACES=DIR, ONLY=A,B,..., RUNS=n, JSON=FILE, VARIANTS=1)
