@@ -81,6 +81,7 @@ var house = []room{
 	{"cli", !pure, "api api/client cli/buildctx cli/paint cli/top cluster compose configs doctor"},
 	{"cmd/muster", !pure, "agent cli configs"},
 	{"configs/examples/hello", !pure, ""},
+	{"configs/examples/shop", !pure, ""},
 }
 
 type room struct {

@@ -96,6 +96,8 @@ type ServiceSpec struct {
 	Rollback  *Update   `cbor:"6,keyasint,omitempty" json:"rollback,omitempty" since:"3"`
 	Placement Placement `cbor:"20,keyasint,omitzero" json:"placement,omitzero" since:"3"`
 	Balance   Balance   `cbor:"21,keyasint,omitzero" json:"balance,omitzero" since:"3"`
+	// DependsOn are services that this one waits for before its first start.
+	DependsOn []Dependency `cbor:"22,keyasint,omitempty" json:"depends_on,omitempty" since:"3"`
 }
 
 // Template is the part of the spec that a task is bound to.

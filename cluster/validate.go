@@ -35,6 +35,7 @@ func (s *ServiceSpec) validate(field string) (size int, err error) {
 		validatePreferences(at(field, "deploy.placement.preferences"), s.Preferences),
 		s.Placement.Validate(at(field, "x-muster")),
 		s.Balance.Validate(at(field, "x-muster.balance")),
+		validateDependencies(at(field, "depends_on"), s.DependsOn),
 	)
 	if err != nil {
 		return 0, err

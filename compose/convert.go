@@ -74,7 +74,7 @@ func (c *converter) service(name string) (Service, error) {
 	if service.Build != nil && container.Image.Ref == "" {
 		spec.Template.Container.Image.Ref = c.project.Name + "-" + name
 	}
-	for _, part := range []func(*cluster.ServiceSpec) error{c.scale, c.resources, c.more, c.restart, c.placement, c.own, c.ports, c.updates} {
+	for _, part := range []func(*cluster.ServiceSpec) error{c.scale, c.resources, c.more, c.restart, c.placement, c.own, c.ports, c.updates, c.depends} {
 		if err := part(spec); err != nil {
 			return Service{}, err
 		}

@@ -69,7 +69,11 @@ var serviceFields = []field{
 	{path: "services.*.mac_address", verdict: warned, note: noEffect},
 	{path: "services.*.links", verdict: warned, note: "has no effect: a service is found by its own name only"},
 	{path: "services.*.external_links", verdict: refused, note: "containers outside the stack cannot be linked", hint: "publish their ports"},
-	{path: "services.*.depends_on", verdict: warned, note: "has no effect: the services of a stack start together, not in order"},
+	{path: "services.*.depends_on", verdict: honoured, note: "before the first start of a service; what has run once waits for nobody"},
+	{path: "services.*.depends_on.*", verdict: group},
+	{path: "services.*.depends_on.*.condition", verdict: honoured, note: "`service_started`, `service_healthy` or `service_completed_successfully`, of any one task"},
+	{path: "services.*.depends_on.*.required", verdict: honoured},
+	{path: "services.*.depends_on.*.restart", verdict: warned, note: "has no effect: a service is not restarted with another", same: []string{"false"}},
 
 	{path: "services.*.cpus", verdict: honoured, note: "the same as `deploy.resources.limits.cpus`"},
 	{path: "services.*.mem_limit", verdict: honoured, note: "the same as `deploy.resources.limits.memory`"},

@@ -77,11 +77,14 @@ func decide(v state.View, f Facts, now time.Time, newID func() cluster.TaskID, s
 	if !what.Empty() {
 		wanted = apply(what)
 	}
-	reqs := from(inOrder(wanted, directed(wanted, pending(wanted), now)), f.Resume)
+	ready, waiting := inTurn(wanted, pending(wanted))
+	reqs := from(inOrder(wanted, directed(wanted, ready, now)), f.Resume)
 	if len(reqs) == 0 {
+		d.merge(wanted, placement.Plan{Pending: waiting})
 		return d
 	}
 	plan := placement.PlaceWithin(cmp.Or(f.Visits, nodeVisits), f.snapshot(wanted, reqs, now), reqs, seed(reqs))
+	plan.Pending = append(plan.Pending, waiting...)
 	if plan.Left > 0 {
 		d.Resume = reqs[len(reqs)-plan.Left].Task
 	}

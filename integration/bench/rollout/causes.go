@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -86,17 +88,17 @@ func replaceDataPlane(ctx context.Context, b *bench, i int) error {
 	if len(old) == 0 {
 		return fmt.Errorf("%s has no data plane", h.Name)
 	}
-	newest := old[len(old)-1]
-	if err := unix.Kill(newest, unix.SIGHUP); err != nil {
-		return err
+	for _, pid := range old { // one that was replaced before takes no notice
+		if err := unix.Kill(pid, unix.SIGHUP); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
 	}
 	return fleet.Within(ctx, time.Minute, "another data plane", func(context.Context) error {
-		for _, pid := range h.DataPlanePIDs() {
-			if pid > newest {
-				return nil
-			}
+		now := h.DataPlanePIDs()
+		if slices.ContainsFunc(now, func(pid int) bool { return !slices.Contains(old, pid) }) {
+			return nil
 		}
-		return fmt.Errorf("the data planes of %s are %d", h.Name, h.DataPlanePIDs())
+		return fmt.Errorf("the data planes of %s are %d", h.Name, now)
 	})
 }
 
