@@ -52,7 +52,10 @@ type Score struct {
 	Crowded bool          `json:"crowded"` // its CPU is promised or used more than one and a half times
 	Spread  []SpreadCount `json:"spread"`
 	Service int           `json:"service"` // the service's tasks there; 0 where the policy does not look
-	Cost    []CostTerm    `json:"cost"`    // their sum counts, less the affinity and with what is to be fetched
+	// Near is where the services are that the task is to be near to: "node", "zone",
+	// or "none" of them here; "" where it is to be near to none.
+	Near string     `json:"near"`
+	Cost []CostTerm `json:"cost"` // their sum counts, less the affinity and with what is to be fetched
 	// Affinity is the sum of the weights that the node matches, in hundredths.
 	Affinity int `json:"affinity"`
 	// Fetch is what is added to the cost because the node lacks the image.

@@ -186,6 +186,9 @@ func (c *CLI) candidates(list []api.Candidate) *table {
 		}})
 	}
 	columns = append(columns, service)
+	if slices.ContainsFunc(list, func(n api.Candidate) bool { return n.Score.Near != "" }) {
+		columns = append(columns, column[api.Candidate]{title: "NEAR", text: func(n api.Candidate) string { return n.Score.Near }})
+	}
 	share := func(title string, of func(api.Candidate) float64) column[api.Candidate] {
 		return column[api.Candidate]{title: title, text: func(n api.Candidate) string { return fmt.Sprintf("%.2f%%", 100*of(n)) }}
 	}

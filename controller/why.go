@@ -68,7 +68,7 @@ func placing(v state.View, t *cluster.Task, a *placement.Answer) *api.Placing {
 
 func scoreOf(s *placement.Score) api.Score {
 	out := api.Score{
-		Policy: string(s.Policy), Failed: s.Failed, Crowded: s.Crowded > 0, Spread: []api.SpreadCount{}, Service: s.Service,
+		Policy: string(s.Policy), Failed: s.Failed, Crowded: s.Crowded > 0, Spread: []api.SpreadCount{}, Service: s.Service, Near: s.Near.Word(),
 		Cost: []api.CostTerm{}, Affinity: s.Affinity, Fetch: float64(s.Fetch) / 1e6, Tasks: s.Tasks,
 	}
 	for _, d := range s.Spread {

@@ -16,6 +16,9 @@ func (n nearness) String() string {
 	return [...]string{"", "near on the node", "near in the zone", "near to none"}[n]
 }
 
+// Word is the same in one word; "" for 0.
+func (n nearness) Word() string { return [...]string{"", "node", "zone", "none"}[n] }
+
 // surroundings is where the services run that a request is to be near to.
 type surroundings struct {
 	on    map[int]bool
