@@ -102,7 +102,7 @@ func (r *DeviceRequest) pick(have []HostDevice, used []int64, take func(int)) (s
 	if r.shared() {
 		best := -1
 		for i := range have {
-			if r.matches(&have[i]) && used[i]+r.Milli <= WholeDevice && (best < 0 || used[i] > used[best]) {
+			if r.Matches(&have[i]) && used[i]+r.Milli <= WholeDevice && (best < 0 || used[i] > used[best]) {
 				best = i
 			}
 		}
@@ -114,7 +114,7 @@ func (r *DeviceRequest) pick(have []HostDevice, used []int64, take func(int)) (s
 	}
 	short = int(r.Milli / WholeDevice)
 	for i := range have {
-		if short > 0 && r.matches(&have[i]) && used[i] == 0 {
+		if short > 0 && r.Matches(&have[i]) && used[i] == 0 {
 			take(i)
 			short--
 		}
@@ -124,7 +124,9 @@ func (r *DeviceRequest) pick(have []HostDevice, used []int64, take func(int)) (s
 
 func (r *DeviceRequest) shared() bool { return r.Milli < WholeDevice }
 
-func (r *DeviceRequest) matches(d *HostDevice) bool {
+// Matches reports whether the device is of the kind, the driver and the IDs that
+// are asked.
+func (r *DeviceRequest) Matches(d *HostDevice) bool {
 	return d.Kind == r.Kind && (r.Driver == "" || d.Driver == r.Driver) && (len(r.IDs) == 0 || slices.Contains(r.IDs, d.ID))
 }
 
@@ -157,7 +159,7 @@ func CheckDevices(have []HostDevice, used []int64, asked []DeviceRequest, given 
 			return fmt.Sprintf("has no device %s of kind %s", s.ID, s.Kind)
 		case s.Milli <= 0 || s.Milli > WholeDevice || left[i]+s.Milli > WholeDevice:
 			return fmt.Sprintf("device %s of kind %s has no %s of it free", s.ID, s.Kind, FormatCPU(s.Milli))
-		case !slices.ContainsFunc(asked, func(r DeviceRequest) bool { return r.matches(&have[i]) && min(r.Milli, WholeDevice) == s.Milli }):
+		case !slices.ContainsFunc(asked, func(r DeviceRequest) bool { return r.Matches(&have[i]) && min(r.Milli, WholeDevice) == s.Milli }):
 			return fmt.Sprintf("device %s of kind %s was not asked for", s.ID, s.Kind)
 		}
 		left[i] += s.Milli

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/placement/preempt"
@@ -22,6 +23,7 @@ type yard struct {
 	// coming is what tasks that are on their way out will give back, less what is
 	// kept for others already.
 	coming  vector
+	devices []int64          // the same of each of the node's devices
 	claimed []cluster.Port   // ports that are kept for others
 	leaving int              // the lowest priority of those on their way out
 	running []preempt.Victim // with all priorities: a port may be in the way
@@ -32,7 +34,8 @@ func (p *plan) yard(n int) *yard {
 	if y, ok := p.yards[n]; ok {
 		return y
 	}
-	y := &yard{leaving: cluster.MaxPriority + 1}
+	has := p.snap.nodes[n].Devices
+	y := &yard{leaving: cluster.MaxPriority + 1, devices: make([]int64, len(has))}
 	for t := range p.snap.view.TasksOn(p.snap.nodes[n].ID) {
 		if !t.Holds() {
 			continue
@@ -42,11 +45,12 @@ func (p *plan) yard(n int) *yard {
 			rank = s.Spec.Placement.Rank()
 		}
 		if t.Desired == cluster.Running {
-			y.running = append(y.running, preempt.Victim{Task: t.ID, Priority: rank, Resources: t.Resources, Ports: t.HostPorts})
+			y.running = append(y.running, preempt.Victim{Task: t.ID, Priority: rank, Resources: t.Resources, Ports: t.HostPorts, Devices: t.Devices})
 			continue
 		}
 		held := vectorOf(t.Resources)
 		y.coming.add(&held)
+		cluster.UsedDevices(has, y.devices, t.Devices)
 		y.leaving = min(y.leaving, rank)
 	}
 	p.yards[n] = y
@@ -105,6 +109,9 @@ func (p *plan) exit(n int, j *job, most int) (e exit, ok bool) {
 	free := p.free[n]
 	free.add(&y.coming)
 	need := preempt.Need{Priority: most + preempt.Gap, Resources: j.Resources, Ports: j.HostPorts, Free: free.resources()}
+	if len(j.Devices) > 0 {
+		need.Devices, need.Have, need.Used = j.Devices, p.snap.nodes[n].Devices, p.devicesThen(n, y)
+	}
 	set, ok := preempt.Choose(need, y.running)
 	return exit{n, set, preempt.CostOf(set), y.leaving <= most}, ok
 }
@@ -131,6 +138,7 @@ func (p *plan) evict(j *job, e exit) {
 		p.out.Evict = append(p.out.Evict, Eviction{Task: v.Task, For: j.Task})
 		held := vectorOf(v.Resources)
 		y.coming.add(&held)
+		cluster.UsedDevices(p.snap.nodes[e.node].Devices, y.devices, v.Devices)
 		y.leaving = min(y.leaving, v.Priority)
 		out[v.Task] = true
 	}
@@ -149,4 +157,33 @@ func (p *plan) evict(j *job, e exit) {
 		y.coming[d] = left - min(free, left)
 	}
 	p.take(e.node, &kept, +1)
+	p.keepDevices(j, e.node, y)
+}
+
+// devicesThen is how much of each of the node's devices is in use once those that
+// are on their way out have left.
+func (p *plan) devicesThen(n int, y *yard) []int64 {
+	then := slices.Clone(p.usedDevices(n))
+	for d := range then {
+		then[d] -= y.devices[d]
+	}
+	return then
+}
+
+// keepDevices keeps devices for the job as evict does for room: first of what is
+// yet to come.
+func (p *plan) keepDevices(j *job, n int, y *yard) {
+	if len(j.Devices) == 0 {
+		return
+	}
+	has := p.snap.nodes[n].Devices
+	given, _, _ := cluster.PickDevices(has, p.devicesThen(n, y), j.Devices)
+	for _, share := range given {
+		d := slices.IndexFunc(has, func(h cluster.HostDevice) bool { return h.Kind == share.Kind && h.ID == share.ID })
+		free := cluster.WholeDevice - p.usedDevices(n)[d]
+		left := free + y.devices[d] - share.Milli
+		y.devices[d] = left - min(free, left)
+		share.Milli = free - min(free, left)
+		p.hold(n, []cluster.DeviceShare{share}, +1)
+	}
 }

@@ -36,16 +36,19 @@ var filters = []filter{
 	{"max per node", nil, maxPerNode},
 	{portsFilter, nil, hostPorts},
 	{roomFilter, nil, resources},
-	{"devices", nil, devices},
+	{devicesFilter, nil, devices},
 }
 
 // Filters that pass once tasks have left the node.
 const (
-	portsFilter = "host ports"
-	roomFilter  = "resources"
+	portsFilter   = "host ports"
+	roomFilter    = "resources"
+	devicesFilter = "devices"
 )
 
-func (f *filter) yields() bool { return f.name == portsFilter || f.name == roomFilter }
+func (f *filter) yields() bool {
+	return f.name == portsFilter || f.name == roomFilter || f.name == devicesFilter
+}
 
 // job is a request with what its checks need prepared.
 type job struct {
