@@ -99,6 +99,9 @@ type Observed struct {
 	Final    bool      `cbor:"9,keyasint,omitempty" json:"final,omitempty"`
 	Started  time.Time `cbor:"10,keyasint,omitempty" json:"started,omitzero"`
 	Finished time.Time `cbor:"11,keyasint,omitempty" json:"finished,omitzero"`
+	// NoImage: the registry and all nodes that could be asked say that they do not
+	// have the task's image. The agent goes on asking.
+	NoImage bool `cbor:"12,keyasint,omitempty" json:"no_image,omitempty" since:"3"`
 }
 
 // PortBinding is where the engine published a container's port on its host.

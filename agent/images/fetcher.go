@@ -79,7 +79,7 @@ func New(c Config) *Fetcher {
 // References that such a node has for the image are given to it here, too,
 // unless they are in use. While every node that has the image is busy, Fetch
 // tries again until ctx ends. The error is runtime.ErrNotFound when the
-// registry and every ready node said that they do not have the image.
+// registry and every node that is not down said that they do not have the image.
 func (f *Fetcher) Fetch(ctx context.Context, digest string) error {
 	defer f.need(digest)()
 	return f.fetch(ctx, digest, new(atomic.Bool))

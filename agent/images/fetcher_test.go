@@ -331,6 +331,20 @@ func TestWhatCannotBeFetchedIsExplained(t *testing.T) {
 	}
 }
 
+// A node that is away for a moment may have it; one that is down gives it to nobody.
+func TestNobodyHasItWhereAllCouldBeAsked(t *testing.T) {
+	for condition, definite := range map[cluster.Condition]bool{
+		cluster.Ready: true, cluster.Away: false, cluster.Down: true,
+	} {
+		f := newFleet("a", "b")
+		f.nodes["b"].condition = condition
+		own, _ := fetcher(f)
+		if err := own.Fetch(t.Context(), digest("app")); errors.Is(err, runtime.ErrNotFound) != definite {
+			t.Errorf("with a node that is %s: %v", condition, err)
+		}
+	}
+}
+
 func TestABusyNodeIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet("a")

@@ -139,7 +139,10 @@ func (s *search) try(ctx context.Context, nodes []api.Member) (got, busy bool) {
 func (s *search) candidates(only bool) (likely, others []api.Member) {
 	for _, m := range s.cfg.Members() {
 		switch {
-		case m.ID == s.cfg.Self, m.Condition != cluster.Ready, only && m.ID != s.preferred:
+		case m.ID == s.cfg.Self:
+		case m.Condition != cluster.Ready:
+			s.unsure = s.unsure || m.Condition != cluster.Down // it may be back in a moment, and have it
+		case only && m.ID != s.preferred:
 		case s.likely[m.ID]:
 			likely = append(likely, m)
 		default:

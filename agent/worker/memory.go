@@ -43,6 +43,7 @@ type Exit struct {
 // forgotten once a container was made of it.
 type Image struct {
 	Missing bool // the engine said so, and it was not fetched since
+	Nowhere bool // neither the registry nor any node has it
 	Tries   int
 	NextTry time.Time
 	Error   string

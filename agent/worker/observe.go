@@ -51,8 +51,12 @@ func (l Local) starting() Local {
 	return l
 }
 
-// pulling is the observation of a task that waits for its image.
+// pulling is the observation of a task that waits for its image. That nobody has
+// the image stays so until somebody gives it.
 func pulling(l Local, i Image) cluster.Observed {
+	if i.Nowhere {
+		return cluster.Observed{Phase: cluster.PhaseBackoff, Restarts: l.Restarts, Error: i.Error, NoImage: true}
+	}
 	return cluster.Observed{Phase: cluster.PhasePulling, Restarts: l.Restarts, Error: i.Error}
 }
 

@@ -182,6 +182,13 @@ func TestPlan(t *testing.T) {
 			},
 			phase: cluster.PhasePulling, failure: "no route", wake: 4 * time.Second,
 		},
+		"what nobody has is a failure, and asked for again": {
+			assigned: []Assignment{assign("t1")},
+			change: func(in *Input) {
+				in.Memory.Images = map[string]Image{"web@sha256:1": {Missing: true, Nowhere: true, Error: "nobody has it"}}
+			},
+			want: []string{"fetch web@sha256:1"}, phase: cluster.PhaseBackoff, failure: "nobody has it",
+		},
 		"a task that shall stop is stopped": {
 			assigned: []Assignment{assign("t1", stopped)}, actual: []runtime.Container{box("t1", runtime.StatusRunning)},
 			want: []string{"stop c-t1"},

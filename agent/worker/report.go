@@ -180,5 +180,5 @@ func signal(c chan struct{}) {
 func same(a, b cluster.Observed) bool {
 	return a.Phase == b.Phase && a.Health == b.Health && a.Restarts == b.Restarts && a.ExitCode == b.ExitCode &&
 		a.ContainerID == b.ContainerID && a.Address == b.Address && slices.Equal(a.Ports, b.Ports) &&
-		a.Error == b.Error && a.Final == b.Final && a.Started.Equal(b.Started) && a.Finished.Equal(b.Finished)
+		a.Error == b.Error && a.Final == b.Final && a.NoImage == b.NoImage && a.Started.Equal(b.Started) && a.Finished.Equal(b.Finished)
 }

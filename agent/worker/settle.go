@@ -30,7 +30,7 @@ func (m *Memory) fetched(digest string, err error, now time.Time) {
 	i := m.Images[digest]
 	i.Tries++
 	i.NextTry = now.Add(delay(cluster.RestartPolicy{}, i.Tries))
-	i.Missing, i.Error = err != nil, ""
+	i.Missing, i.Nowhere, i.Error = err != nil, errors.Is(err, runtime.ErrNotFound), ""
 	if err != nil {
 		i.Error = err.Error()
 	}

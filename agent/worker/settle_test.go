@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -94,6 +95,31 @@ func TestSettle(t *testing.T) {
 				t.Errorf("next try %v, want it to wait: %v", l.NextTry, tc.streak > 0)
 			}
 		})
+	}
+}
+
+// Only where nobody has the image is it a failure that is told at once.
+func TestAnImageThatNobodyHas(t *testing.T) {
+	a := assign("t1")
+	for name, tc := range map[string]struct {
+		err   error
+		phase cluster.Phase
+		none  bool
+	}{
+		"nobody has it":                {fmt.Errorf("bring it: %w", runtime.ErrNotFound), cluster.PhaseBackoff, true},
+		"the registry does not answer": {errors.New("no route to host"), cluster.PhasePulling, false},
+	} {
+		m := Memory{Images: map[string]Image{"web@sha256:1": {Missing: true}}}
+		m.Settle(Action{Kind: Fetch, Image: "web@sha256:1", Assignment: &a}, tc.err, now)
+		in := input([]Assignment{a})
+		in.Memory = m
+		if o := Plan(in).Memory.Tasks["t1"].Last; o.Phase != tc.phase || o.NoImage != tc.none || o.Error != tc.err.Error() {
+			t.Errorf("%s: observed %+v", name, o)
+		}
+		m.Settle(Action{Kind: Fetch, Image: "web@sha256:1", Assignment: &a}, nil, now)
+		if i := m.Images["web@sha256:1"]; i.Missing || i.Nowhere {
+			t.Errorf("%s: fetched, and remembered as %+v", name, i)
+		}
 	}
 }
 

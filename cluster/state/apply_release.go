@@ -40,6 +40,8 @@ func failing(old, t *cluster.Task, now time.Time) bool {
 		return o.Final && !t.Completed()
 	case o.Phase != cluster.PhaseBackoff:
 		return false
+	case o.NoImage: // which no grace brings
+		return true
 	}
 	ran := !o.Started.IsZero() && !o.Finished.Before(o.Started)
 	return ran || now.Sub(t.Created) >= startGrace

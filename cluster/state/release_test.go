@@ -154,6 +154,7 @@ func TestMarks(t *testing.T) {
 		"later":                        {true, []time.Duration{0, 4 * time.Second}, []cluster.Observed{up, crashed}, true, false},
 		"the engine has a moment":      {true, []time.Duration{28 * time.Second}, []cluster.Observed{{Phase: cluster.PhaseBackoff, Error: "busy"}}, false, false},
 		"the engine never starts it":   {true, []time.Duration{29 * time.Second}, []cluster.Observed{{Phase: cluster.PhaseBackoff, Error: "busy"}}, false, true},
+		"nobody has the image":         {true, []time.Duration{0}, []cluster.Observed{{Phase: cluster.PhaseBackoff, Error: "gone", NoImage: true}}, false, true},
 		"it completed":                 {true, []time.Duration{0}, []cluster.Observed{{Phase: cluster.PhaseExited, Final: true}}, false, false},
 		"a health check that goes on":  {true, []time.Duration{0}, []cluster.Observed{{Phase: cluster.PhaseRunning, Health: cluster.HealthStarting}}, false, false},
 		"a health check that fails":    {true, []time.Duration{0}, []cluster.Observed{{Phase: cluster.PhaseRunning, Health: cluster.HealthUnhealthy}}, false, true},
