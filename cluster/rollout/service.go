@@ -171,12 +171,11 @@ func (w *work) create(s *seat, replaces cluster.TaskID) *cluster.Task {
 // generationFor is the generation and the template of a task that follows another:
 // the current one, or the other's where that is not to be replaced for it. Where
 // nothing was before, or only what had been stopped, such as a canary that the
-// seat does not have any more, it is then the last good one.
+// seat does not have any more, it is then the spare one.
 func (w *work) generationFor(replaces cluster.TaskID) (uint64, *cluster.Template) {
 	if w.held {
-		last, good := w.svc.LastGood()
-		generation := last.Number
-		if prev, ok := w.view.Task(replaces); ok && (!good || prev.Desired == cluster.Running || prev.Generation == w.svc.Generation && !w.svc.OnTrial()) {
+		generation := w.spareGeneration()
+		if prev, ok := w.view.Task(replaces); ok && (generation == 0 || prev.Desired == cluster.Running || prev.Generation == w.svc.Generation && !w.svc.OnTrial()) {
 			generation = prev.Generation
 		}
 		if t, kept := w.svc.Template(generation); kept {
@@ -184,6 +183,24 @@ func (w *work) generationFor(replaces cluster.TaskID) (uint64, *cluster.Template
 		}
 	}
 	return w.svc.Generation, &w.svc.Spec.Template
+}
+
+// spareGeneration is what a seat gets that had nothing and is not to try the current
+// generation: the last good one, or beside a canary the newest that is none; 0:
+// there is none.
+func (w *work) spareGeneration() uint64 {
+	if last, good := w.svc.LastGood(); good {
+		return last.Number
+	}
+	if !w.svc.OnTrial() {
+		return 0
+	}
+	for _, g := range slices.Backward(w.svc.History) {
+		if g.Release.Canary == 0 && g.Release.Outcome != cluster.OutcomeFailed {
+			return g.Number
+		}
+	}
+	return 0
 }
 
 // current reports whether nothing asks for another generation of the task.

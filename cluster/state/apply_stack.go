@@ -100,7 +100,7 @@ func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec, note clust
 		action = "updated"
 		tx.advance(&s, old)
 		s.Release.Note = note
-		if _, ok := s.LastGood(); ok {
+		if _, ok := s.LastGood(); ok || tx.serves(old) {
 			s.Release.Canary = spec.Update.Canary
 		}
 	case old.Spec.Replicas != spec.Replicas || old.Spec.Mode != spec.Mode:
@@ -114,6 +114,17 @@ func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec, note clust
 		tx.event(Event{Type: "service", Action: action, Object: string(id), Service: string(id), Message: fmt.Sprintf("generation %d", s.Generation)})
 	}
 	tx.outcome = append(tx.outcome, ServiceChange{id, action, s.Generation})
+}
+
+// serves reports whether some task of the service is ready: a canary leaves such
+// tasks as they are, also where nothing was judged yet.
+func (tx *tx) serves(s *cluster.Service) bool {
+	for _, t := range tx.tasksOf(s.ID) {
+		if t.Desired == cluster.Running && t.Ready() && tx.condition(t.Node) != cluster.Down {
+			return true
+		}
+	}
+	return false
 }
 
 // advance makes s a new generation after old.
