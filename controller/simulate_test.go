@@ -88,6 +88,28 @@ func TestSimulatedDeploy(t *testing.T) {
 	}
 }
 
+// What finds no place is where there are more nodes.
+func TestSimulatedJoin(t *testing.T) {
+	w := newWorld(t, time.Now(), "a")
+	w.deploy(map[string]cluster.ServiceSpec{"web": spec(3, 2000)})
+	w.settle()
+	w.runAll()
+	join := func(name string) Scenario {
+		token := cluster.Token{ID: "more", SecretHash: "h", Uses: 1, Expires: w.now.Add(time.Hour)}
+		return Scenario{Do: []state.Body{state.PutToken{Token: token}, state.JoinNode{Token: token.ID, Node: cluster.Node{
+			ID: cluster.NodeID(name), Name: name, Address: "10.0.1.1", APIPort: 7070, GossipPort: 7071,
+			Capacity: cluster.Resources{MilliCPU: 2000, Memory: 1 << 30},
+		}}}}
+	}
+	after := simulate(t, w, join("new"))
+	if got := ready(after, web); !slices.Equal(got, []string{"a", "a", "new"}) {
+		t.Errorf("the tasks end on %v", got)
+	}
+	if lost := homeless(after, seats(after)); len(lost) > 0 {
+		t.Errorf("without a place: %+v", lost)
+	}
+}
+
 func TestASimulationRefusesWhatTheClusterWould(t *testing.T) {
 	w := running(t)
 	_, err := Simulate(t.Context(), w.st.View(), Facts{}, Scenario{Do: []state.Body{state.SetAvailability{Node: "nobody", Availability: cluster.Drained}}})
