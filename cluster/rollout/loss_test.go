@@ -140,6 +140,26 @@ func TestLossRate(t *testing.T) {
 	w.decides("create 6 t009 g1 for t006")
 }
 
+// The rate is of any second: room in it comes back as the first replacements grow
+// older, although the decision that finds none is made later.
+func TestLossRateIsFreeAgainWhenTheFirstAreOlder(t *testing.T) {
+	w := newWorld(t, "n1", "n2")
+	w.deploy("1", replicas(6))
+	w.run()
+	w.opts.LossRate = 2
+	w.now = w.now.Add(time.Minute)
+	w.condition("n2", cluster.Down)
+	begun := w.now
+	w.decides("create 2 t007 g1 for t002", "create 4 t008 g1 for t004")
+	w.now = begun.Add(900 * time.Millisecond)
+	w.decides()
+	if want := begun.Add(time.Second); !w.wake.Equal(want) {
+		t.Fatalf("wake at %s, want %s", w.wake, want)
+	}
+	w.now = w.wake
+	w.decides("create 6 t009 g1 for t006")
+}
+
 func TestDrainStartFirst(t *testing.T) {
 	w := newWorld(t, "n1", "n2", "n3")
 	w.deploy("1", replicas(6))

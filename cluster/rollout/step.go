@@ -46,13 +46,14 @@ type pass struct {
 
 	nodes  map[cluster.NodeID]*cluster.Node // of view, which every task asks for
 	losses int                              // replacements made within the last second
+	first  time.Time                        // when the first of them was; now if there is none
 	moves  *moves                           // begun within the last minute; nil: not counted yet
 	out    state.Reconcile
 	wake   time.Time
 }
 
 func newPass(view state.View, now time.Time, newID func() cluster.TaskID, opts Options) *pass {
-	p := &pass{view: view, now: now, newID: newID, opts: opts, nodes: make(map[cluster.NodeID]*cluster.Node, view.NodeCount())}
+	p := &pass{view: view, now: now, newID: newID, opts: opts, first: now, nodes: make(map[cluster.NodeID]*cluster.Node, view.NodeCount())}
 	for n := range view.Nodes() {
 		p.nodes[n.ID] = n
 	}
@@ -103,14 +104,18 @@ func (p *pass) countLosses() {
 		}
 		if t.Replaces != "" && age >= 0 {
 			p.losses++
+			if t.Created.Before(p.first) {
+				p.first = t.Created
+			}
 		}
 	}
 }
 
-// mayReplaceLost takes one from the LossRate.
+// mayReplaceLost takes one from the LossRate. Where that is used up, the next is
+// due once the first of the last second is older.
 func (p *pass) mayReplaceLost() bool {
 	if p.opts.LossRate > 0 && p.losses >= p.opts.LossRate {
-		p.wakeAt(p.now.Add(time.Second))
+		p.wakeAt(p.first.Add(time.Second))
 		return false
 	}
 	p.losses++
