@@ -148,6 +148,17 @@ type RestartPolicy struct {
 	Window time.Duration `cbor:"4,keyasint,omitempty" json:"window,omitempty"`
 }
 
+// DefaultRestartWindow is the window of a policy that names none.
+const DefaultRestartWindow = 60 * time.Second
+
+// Forgives is how long a container must run for its failures to be forgotten.
+func (p RestartPolicy) Forgives() time.Duration {
+	if p.Window > 0 {
+		return p.Window
+	}
+	return DefaultRestartWindow
+}
+
 // PortMode is where a published port answers.
 type PortMode string
 

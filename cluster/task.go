@@ -42,7 +42,8 @@ type Task struct {
 	Updated time.Time `cbor:"14,keyasint" json:"updated"`
 
 	// ReadyAt is when the task was ready for the first time, and FailedAt when it
-	// failed before it had been so for as long as its service monitors new tasks.
+	// failed before it had been so for as long as its service monitors new tasks,
+	// or began to go on failing before its update was judged.
 	ReadyAt  time.Time `cbor:"15,keyasint,omitzero" json:"ready_at,omitzero" since:"3"`
 	FailedAt time.Time `cbor:"16,keyasint,omitzero" json:"failed_at,omitzero" since:"3"`
 

@@ -10,9 +10,8 @@ import (
 
 // Restart policy defaults and bounds.
 const (
-	defaultDelay  = time.Second
-	maxDelay      = 60 * time.Second
-	defaultWindow = 60 * time.Second
+	defaultDelay = time.Second
+	maxDelay     = 60 * time.Second
 	// maxTransientDelay bounds the wait after failures that are not the
 	// container's own, such as a host port that is about to be freed.
 	maxTransientDelay = 10 * time.Second
@@ -31,7 +30,7 @@ type failure struct {
 // fail decides what follows a failure: another try after a growing delay, or
 // the end of the task.
 func (l Local) fail(p cluster.RestartPolicy, f failure) Local {
-	if f.ran >= window(p) {
+	if f.ran >= p.Forgives() {
 		l.Streak, l.Attempts = 0, 0
 	}
 	l.Error = f.why
@@ -71,13 +70,6 @@ func delay(p cluster.RestartPolicy, streak int) time.Duration {
 			return min(d, limit)
 		}
 	}
-}
-
-func window(p cluster.RestartPolicy) time.Duration {
-	if p.Window > 0 {
-		return p.Window
-	}
-	return defaultWindow
 }
 
 // exit is the failure that a container's end is. The engine's clock is not

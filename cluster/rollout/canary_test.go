@@ -125,6 +125,34 @@ func TestCanaryThatFailsGoes(t *testing.T) {
 	w.has("1 t001 g1 n1", "2 t002 g1 n2", "3 t003 g1 n1")
 }
 
+// A canary is on trial until its promotion, however long that takes.
+func TestCanaryThatFailsLateGoes(t *testing.T) {
+	crashed := cluster.Observed{Phase: cluster.PhaseBackoff, Restarts: 1, ExitCode: 1}
+	for name, tt := range map[string]struct {
+		ratio float64
+		ran   time.Duration
+		stays bool
+	}{
+		"it crashes in a loop":  {0, 3 * time.Second, false},
+		"it had run for long":   {0, time.Hour, true},
+		"so many are to be had": {0.5, 3 * time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := proven(t)
+			w.deploy("2", canary(2), func(s *cluster.ServiceSpec) { s.Update.MaxFailureRatio = tt.ratio })
+			w.prove()
+			w.has("1 t004 g2 n2", "2 t005 g2 n1", "3 t003 g1 n1")
+			w.now = w.now.Add(24 * time.Hour)
+			crashed.Started, crashed.Finished = w.now.Add(-tt.ran), w.now
+			w.observe("t005", crashed)
+			w.prove()
+			if got := w.service(); (got.Generation == 2) != tt.stays {
+				t.Errorf("generation %d, returned %+v", got.Generation, got.Returned)
+			}
+		})
+	}
+}
+
 func TestFirstGenerationIsNoCanary(t *testing.T) {
 	w := newWorld(t, "n1")
 	w.deploy("1", canary(1))

@@ -119,14 +119,15 @@ func TestStopFirstUpdateRollsBack(t *testing.T) {
 	w.has("1 t005 g1 n1", "2 t002 g1 n2", "3 t003 g1 n1")
 }
 
-func TestFailureAfterTheMonitorTimeIsNotTheUpdates(t *testing.T) {
+func TestFailureAfterALongRunIsNotTheUpdates(t *testing.T) {
 	w := proven(t)
 	w.deploy("2")
 	w.step()
 	w.observe("t004", running)
 	w.step()
-	w.now = w.now.Add(cluster.DefaultMonitor)
-	w.observe("t004", backoff)
+	begun := w.now
+	w.now = w.now.Add(cluster.DefaultRestartWindow)
+	w.observe("t004", cluster.Observed{Phase: cluster.PhaseBackoff, Restarts: 1, Started: begun, Finished: w.now})
 	w.observe("t005", running)
 	w.prove()
 	if s := w.service(); s.Generation != 2 || s.Release.Outcome != cluster.OutcomeGood {

@@ -217,3 +217,18 @@ func TestRestartMakesNewTasks(t *testing.T) {
 	w.run()
 	w.has("1 t003 g2 n1", "2 t004 g2 n1")
 }
+
+// A new task that fails after its monitor time holds up the update, and so it fails
+// it: nothing else would end that.
+func TestUpdateThatIsHeldUpByALateFailureReturns(t *testing.T) {
+	w := proven(t)
+	w.deploy("2")
+	w.step()
+	w.observe("t004", running)
+	w.now = w.now.Add(time.Minute)
+	w.observe("t004", cluster.Observed{Phase: cluster.PhaseBackoff, Restarts: 1, Started: w.now.Add(-time.Second), Finished: w.now})
+	w.prove()
+	if s := w.service(); s.Generation != 1 || s.Returned == nil {
+		t.Errorf("generation %d, returned %+v", s.Generation, s.Returned)
+	}
+}

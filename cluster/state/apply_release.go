@@ -10,8 +10,8 @@ import (
 
 // mark remembers what an update is judged by: when a task was ready for the
 // first time, and that it failed before it had been so for the service's monitor
-// time. It depends on the log alone, so that no leader has to look at the right
-// moment.
+// time, or goes on failing while the update is still open. It depends on the log
+// alone, so that no leader has to look at the right moment.
 func (tx *tx) mark(old, t *cluster.Task) {
 	if t.ReadyAt.IsZero() && t.Ready() {
 		t.ReadyAt = tx.now
@@ -20,9 +20,28 @@ func (tx *tx) mark(old, t *cluster.Task) {
 	if !ok || !t.FailedAt.IsZero() || t.Desired != cluster.Running || !failing(old, t, tx.now) {
 		return
 	}
-	if t.ReadyAt.IsZero() || tx.now.Sub(t.ReadyAt) < s.Policy().Monitored() {
+	soon := t.ReadyAt.IsZero() || tx.now.Sub(t.ReadyAt) < s.Policy().Monitored()
+	if soon || onTrial(s, t) && keepsFailing(s, t) {
 		t.FailedAt = tx.now
 	}
+}
+
+// onTrial reports whether the task is of an update, or a return, that has not been
+// judged: it has seats to go, waits for one that holds it up, or is a canary.
+func onTrial(s *cluster.Service, t *cluster.Task) bool {
+	return s.Outcome() == "" && t.Generation == s.Generation
+}
+
+// keepsFailing reports whether a failing task is more than disturbed: after the
+// monitor time a container that ran for long and ended may have been the victim of
+// an engine that was restarted, or of its host, and is given another start.
+func keepsFailing(s *cluster.Service, t *cluster.Task) bool {
+	o := &t.Observed
+	if o.Phase != cluster.PhaseBackoff {
+		return o.Phase == cluster.PhaseExited || o.Health == cluster.HealthUnhealthy
+	}
+	ran := o.Finished.Sub(o.Started)
+	return !o.Started.IsZero() && ran >= 0 && ran < s.Spec.Template.Restart.Forgives()
 }
 
 // startGrace is how long starts may be refused before that is a failure: an

@@ -151,7 +151,7 @@ func TestMarks(t *testing.T) {
 		"ready":                        {true, []time.Duration{0}, []cluster.Observed{up}, true, false},
 		"at once":                      {true, []time.Duration{0}, []cluster.Observed{crashed}, false, true},
 		"soon":                         {true, []time.Duration{0, 3 * time.Second}, []cluster.Observed{up, crashed}, true, true},
-		"later":                        {true, []time.Duration{0, 4 * time.Second}, []cluster.Observed{up, crashed}, true, false},
+		"later":                        {true, []time.Duration{0, 4 * time.Second}, []cluster.Observed{up, crashed}, true, true},
 		"the engine has a moment":      {true, []time.Duration{28 * time.Second}, []cluster.Observed{{Phase: cluster.PhaseBackoff, Error: "busy"}}, false, false},
 		"the engine never starts it":   {true, []time.Duration{29 * time.Second}, []cluster.Observed{{Phase: cluster.PhaseBackoff, Error: "busy"}}, false, true},
 		"nobody has the image":         {true, []time.Duration{0}, []cluster.Observed{{Phase: cluster.PhaseBackoff, Error: "gone", NoImage: true}}, false, true},
@@ -172,6 +172,41 @@ func TestMarks(t *testing.T) {
 			task, _ := w.View().Task("1")
 			if task.ReadyAt.IsZero() == tc.ready || task.FailedAt.IsZero() == tc.failed {
 				t.Errorf("ready at %v, failed at %v", task.ReadyAt, task.FailedAt)
+			}
+		})
+	}
+}
+
+// What becomes of a task after its monitor time counts as long as its update is open.
+func TestMarksOfOpenUpdates(t *testing.T) {
+	ended := func(after time.Duration) cluster.Observed {
+		return cluster.Observed{Phase: cluster.PhaseBackoff, ExitCode: 137, Restarts: 1, Started: t0, Finished: t0.Add(after)}
+	}
+	nothing := func(*world) {}
+	for name, tc := range map[string]struct {
+		meanwhile func(*world)
+		see       cluster.Observed
+		failed    bool
+	}{
+		"its container ends soon after a start": {nothing, ended(59 * time.Second), true},
+		"it had run for long":                   {nothing, ended(time.Minute), false},
+		"it runs again":                         {nothing, cluster.Observed{Phase: cluster.PhaseRunning, Restarts: 1, Started: t0}, false},
+		"the engine is busy":                    {nothing, cluster.Observed{Phase: cluster.PhaseBackoff, Error: "busy"}, false},
+		"its health check fails":                {nothing, cluster.Observed{Phase: cluster.PhaseRunning, Health: cluster.HealthUnhealthy}, true},
+		"its agent gives up":                    {nothing, cluster.Observed{Phase: cluster.PhaseExited, Final: true, ExitCode: 1}, true},
+		"its generation is good by then":        {func(w *world) { w.judge(1, cluster.OutcomeGood) }, ended(time.Second), false},
+		"its generation is left by then":        {func(w *world) { w.put("b") }, ended(time.Second), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "n1")
+			w.put("a")
+			w.must(Reconcile{Create: []cluster.Task{{ID: "1", Service: shop, Slot: 1, Generation: 1, Node: "n1"}}})
+			w.must(Observe{Node: "n1", Marks: true, Tasks: []TaskObserved{{"1", cluster.Observed{Phase: cluster.PhaseRunning}}}})
+			tc.meanwhile(w)
+			w.now = w.now.Add(time.Hour)
+			w.must(Observe{Node: "n1", Marks: true, Tasks: []TaskObserved{{"1", tc.see}}})
+			if task, _ := w.View().Task("1"); task.FailedAt.IsZero() == tc.failed {
+				t.Errorf("failed at %v", task.FailedAt)
 			}
 		})
 	}
