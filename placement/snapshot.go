@@ -141,7 +141,7 @@ func lasting(v state.View) float64 {
 		slot    int
 		node    cluster.NodeID
 	}
-	seen, ended := map[slot]bool{}, 0
+	seen, ended := make(map[slot]bool, min(newest, v.TaskCount())), 0
 	for t := range v.NewestTasks() {
 		at := slot{t.Service, t.Slot, t.Pinned}
 		if seen[at] {

@@ -16,15 +16,16 @@ func (w *work) globalSeats() ([]*seat, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its constraints cannot be read: %w", err)
 	}
-	byNode := map[cluster.NodeID]*seat{}
+	all, byNode := make([]seat, 0, len(w.nodes)), make(map[cluster.NodeID]*seat, len(w.nodes))
 	for n := range w.view.Nodes() {
-		if why := unwanted(n, constraints); why == "" {
-			byNode[n.ID] = &seat{pin: n.ID}
+		if n.Availability != cluster.Drained && mismatch(n, constraints) == nil {
+			all = append(all, seat{pin: n.ID})
+			byNode[n.ID] = &all[len(all)-1]
 		}
 	}
-	for _, t := range w.tasks {
+	for i, t := range w.tasks {
 		if s, ok := byNode[w.home(t)]; ok {
-			s.tasks = append(s.tasks, t)
+			w.give(s, i)
 		} else if t.Desired == cluster.Running {
 			w.stop(t, w.whySurplus(t, constraints)).Drained = w.drained(t)
 		}
@@ -49,7 +50,7 @@ func (w *work) home(t *cluster.Task) cluster.NodeID {
 // and returns the slots that no other seat may have. The slot of a node that
 // has no task now, because it is drained for example, is kept for it.
 func (w *work) rememberedSlots(byNode map[cluster.NodeID]*seat) map[int]bool {
-	used := map[int]bool{}
+	used := make(map[int]bool, len(w.tasks))
 	claim := func(t *cluster.Task) {
 		if s, ok := byNode[w.home(t)]; ok && s.slot == 0 && !used[t.Slot] {
 			s.slot = t.Slot
@@ -62,7 +63,7 @@ func (w *work) rememberedSlots(byNode map[cluster.NodeID]*seat) map[int]bool {
 		}
 	}
 	for _, t := range w.tasks {
-		if _, there := w.view.Node(t.Pinned); there {
+		if _, there := w.nodes[t.Pinned]; there {
 			claim(t)
 			used[t.Slot] = true
 		}
@@ -98,12 +99,20 @@ func unwanted(n *cluster.Node, constraints []cluster.Constraint) string {
 	if n.Availability == cluster.Drained {
 		return fmt.Sprintf("node %s is drained", n.Name)
 	}
-	for _, c := range constraints {
-		if !c.Matches(n) {
-			return fmt.Sprintf("node %s does not match %s any more", n.Name, c)
-		}
+	if c := mismatch(n, constraints); c != nil {
+		return fmt.Sprintf("node %s does not match %s any more", n.Name, c)
 	}
 	return ""
+}
+
+// mismatch is the first of the constraints that the node does not match; nil: none.
+func mismatch(n *cluster.Node, constraints []cluster.Constraint) *cluster.Constraint {
+	for i := range constraints {
+		if !constraints[i].Matches(n) {
+			return &constraints[i]
+		}
+	}
+	return nil
 }
 
 func (w *work) whySurplus(t *cluster.Task, constraints []cluster.Constraint) string {

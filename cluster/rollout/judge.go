@@ -12,34 +12,46 @@ import (
 // verdictsSince is the version of commands that brought verdicts.
 var verdictsSince = state.Needs(state.Reconcile{Verdicts: []state.Verdict{{}}})
 
-// judge finds which updates have succeeded or failed, and goes on from the state
-// in which that is recorded. A service that goes back to its last good
-// generation may be there at once.
-func (p *pass) judge() {
-	if version, _ := p.view.Commands(); version < verdictsSince {
-		return
-	}
-	scratch := p.view.Fork()
-	for s := range p.view.Services() {
-		for {
-			v, ok := p.verdict(s)
-			if !ok {
-				break
-			}
-			p.out.Verdicts = append(p.out.Verdicts, v)
-			scratch.Apply(p.view.Index()+1, state.Command{At: p.now, Body: state.Reconcile{Verdicts: []state.Verdict{v}}})
-			s, _ = scratch.View().Service(s.ID)
+// judged are the seats of the service, each arranged and handed over, once the
+// update is judged: what that comes to is recorded, and the decision goes on from the
+// state in which it is. A service that goes back to its last good generation may be
+// there at once.
+func (w *work) judged() ([]*seat, error) {
+	stops := len(w.out.Stop)
+	for {
+		seats, err := w.seats()
+		if err != nil {
+			return nil, err
 		}
-	}
-	if len(p.out.Verdicts) > 0 {
-		p.view = scratch.View()
+		w.hold(seats)
+		for _, s := range seats {
+			w.held = s.held
+			w.arrange(s)
+			w.handOver(s)
+		}
+		v, ok := w.verdict(seats)
+		if !ok {
+			return seats, nil
+		}
+		w.out.Stop = w.out.Stop[:stops]
+		*w = *newWork(w.pass, w.record(v))
 	}
 }
 
-// verdict judges one service. What it decides about the seats on the way is
-// thrown away; a panic is left to decide, which will meet it as well.
-func (p *pass) verdict(s *cluster.Service) (v state.Verdict, ok bool) {
-	if s.Removing || s.SetAside != "" || s.Outcome() != "" {
+// record notes a verdict, and returns the service as it is then.
+func (p *pass) record(v state.Verdict) *cluster.Service {
+	p.out.Verdicts = append(p.out.Verdicts, v)
+	scratch := p.view.Fork()
+	scratch.Apply(p.view.Index()+1, state.Command{At: p.now, Body: state.Reconcile{Verdicts: []state.Verdict{v}}})
+	p.view = scratch.View()
+	s, _ := p.view.Service(v.Service)
+	return s
+}
+
+// verdict judges the service, unless it was judged before. One that cannot be judged
+// for a panic goes on without.
+func (w *work) verdict(seats []*seat) (v state.Verdict, ok bool) {
+	if !w.judges || w.svc.Outcome() != "" {
 		return v, false
 	}
 	defer func() {
@@ -47,22 +59,8 @@ func (p *pass) verdict(s *cluster.Service) (v state.Verdict, ok bool) {
 			ok = false
 		}
 	}()
-	aside := *p
-	aside.out, aside.wake = state.Reconcile{}, time.Time{}
-	w := newWork(&aside, s)
-	seats, err := w.seats()
-	if err != nil {
-		return v, false
-	}
-	w.hold(seats)
-	for _, s := range seats {
-		w.held = s.held
-		w.arrange(s)
-		w.handOver(s)
-	}
 	v = w.judge(seats)
-	v.Service = s.ID
-	p.wakeAt(aside.wake)
+	v.Service = w.svc.ID
 	return v, v.Outcome != ""
 }
 

@@ -19,28 +19,32 @@ type seat struct {
 // arrange finds the seat's holder and successor among its live tasks and stops
 // any other.
 func (w *work) arrange(s *seat) {
-	alive := map[cluster.TaskID]bool{}
 	for _, t := range s.tasks {
-		if live(t) {
-			alive[t.ID] = true
-		}
-	}
-	for _, t := range s.tasks {
-		if alive[t.ID] && !alive[t.Replaces] && (s.holder == nil || w.rank(t) > w.rank(s.holder)) {
+		if live(t) && !s.alive(t.Replaces) && (s.holder == nil || w.rank(t) > w.rank(s.holder)) {
 			s.holder = t
 		}
 	}
 	for _, t := range s.tasks {
-		if alive[t.ID] && s.holder != nil && t.Replaces == s.holder.ID &&
+		if live(t) && s.holder != nil && t.Replaces == s.holder.ID &&
 			(s.successor == nil || w.rank(t) >= w.rank(s.successor)) {
 			s.successor = t
 		}
 	}
 	for _, t := range s.tasks {
-		if alive[t.ID] && t != s.holder && t != s.successor {
+		if live(t) && t != s.holder && t != s.successor {
 			w.stop(t, "another task holds its slot")
 		}
 	}
+}
+
+// alive reports whether the seat has a live task of that ID.
+func (s *seat) alive(id cluster.TaskID) bool {
+	for _, t := range s.tasks {
+		if t.ID == id {
+			return live(t)
+		}
+	}
+	return false
 }
 
 // rank orders tasks that contend for a seat: better ones are higher. One that was
@@ -59,11 +63,9 @@ func (w *work) rank(t *cluster.Task) int {
 	return r
 }
 
-// settle decides about one seat what needs no budget, counts it when it is in
-// transition, and queues it when its running holder has to move.
+// settle decides about one seat, which is arranged, what needs no budget, counts it
+// when it is in transition, and queues it when its running holder has to move.
 func (w *work) settle(s *seat) {
-	w.arrange(s)
-	w.handOver(s)
 	for s.holder != nil && w.gone(s.holder) {
 		w.stop(s.holder, w.whyMove(s.holder))
 		s.holder, s.successor = s.successor, nil

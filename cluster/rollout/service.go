@@ -24,11 +24,10 @@ type work struct {
 	lastMove time.Time // when the newest handover was complete
 }
 
+// newWork begins with a service. What the pass knew of another one's tasks is gone then.
 func newWork(p *pass, s *cluster.Service) *work {
-	return &work{
-		pass: p, svc: s, policy: s.Policy(),
-		tasks: slices.Collect(p.view.TasksOf(s.ID)),
-	}
+	p.tasks = slices.AppendSeq(p.tasks[:0], p.view.TasksOf(s.ID))
+	return &work{pass: p, svc: s, policy: s.Policy(), tasks: p.tasks}
 }
 
 // remove stops all tasks and forgets the service once they are over.
@@ -45,14 +44,13 @@ func (w *work) remove() {
 	}
 }
 
-// decide settles every seat, and then starts as many moves as the update
-// policy allows.
+// decide judges the update, settles every seat, and then starts as many moves as
+// the update policy allows.
 func (w *work) decide() error {
-	seats, err := w.seats()
+	seats, err := w.judged()
 	if err != nil {
 		return err
 	}
-	w.hold(seats)
 	tolerant := w.tolerant(seats)
 	for _, s := range seats {
 		w.held = s.held
@@ -95,14 +93,25 @@ func (w *work) replicatedSeats() []*seat {
 	for i := range seats {
 		all[i].slot, seats[i] = i+1, &all[i]
 	}
-	for _, t := range w.tasks {
+	for i, t := range w.tasks {
 		if t.Slot >= 1 && t.Slot <= len(seats) {
-			seats[t.Slot-1].tasks = append(seats[t.Slot-1].tasks, t)
+			w.give(seats[t.Slot-1], i)
 		} else if t.Desired == cluster.Running {
 			w.stop(t, fmt.Sprintf("scaled to %d", len(seats)))
 		}
 	}
 	return seats
+}
+
+// give adds the i-th task of the service to those of a seat. Most seats have tasks
+// that follow each other: those are not copied.
+func (w *work) give(s *seat, i int) {
+	n := len(s.tasks)
+	if n == 0 || i > 0 && &s.tasks[n-1] == &w.tasks[i-1] {
+		s.tasks = w.tasks[i-n : i+1 : i+1]
+		return
+	}
+	s.tasks = append(s.tasks, w.tasks[i])
 }
 
 // startMoves hands over the seats of running holders, those that are not ready

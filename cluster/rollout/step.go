@@ -29,7 +29,6 @@ type Options struct {
 // changes before; zero means never. newID must give IDs that grow.
 func Step(view state.View, now time.Time, newID func() cluster.TaskID, opts Options) (out state.Reconcile, wake time.Time) {
 	p := newPass(view, now, newID, opts)
-	p.judge()
 	p.countLosses()
 	for s := range p.view.Services() {
 		p.decide(s, (*work).decide)
@@ -45,9 +44,11 @@ type pass struct {
 	opts  Options
 
 	nodes  map[cluster.NodeID]*cluster.Node // of view, which every task asks for
+	judges bool                             // every voter knows verdicts
 	losses int                              // replacements made within the last second
 	first  time.Time                        // when the first of them was; now if there is none
 	moves  *moves                           // begun within the last minute; nil: not counted yet
+	tasks  []*cluster.Task                  // room for those of the service at hand
 	out    state.Reconcile
 	wake   time.Time
 }
@@ -57,6 +58,8 @@ func newPass(view state.View, now time.Time, newID func() cluster.TaskID, opts O
 	for n := range view.Nodes() {
 		p.nodes[n.ID] = n
 	}
+	version, _ := view.Commands()
+	p.judges = version >= verdictsSince
 	return p
 }
 

@@ -184,10 +184,17 @@ func (a *agent) advanced() {
 	}
 }
 
+// keptTables is how many tables are remembered: nodes lag by few states, and those
+// of a long run of a large cluster would fill the memory.
+const keptTables = 64
+
 // table is the balancers' table of a state, built once for all nodes.
 func (w *World) table(v state.View) *lb.Table {
 	if t := w.tables[v.Index()]; t != nil {
 		return t
+	}
+	if len(w.tables) >= keptTables {
+		clear(w.tables)
 	}
 	t := lb.Build(lb.FromView(v))
 	w.tables[v.Index()] = t
