@@ -37,6 +37,8 @@ type ContainerSpec struct {
 	GroupAdd    []string          `cbor:"27,keyasint,omitempty" json:"group_add,omitempty"`
 	// NetworkMode is "" (the stack's network), "host" or "none".
 	NetworkMode string `cbor:"28,keyasint,omitempty" json:"network_mode,omitempty"`
+	// Probe is the check that the node makes, beside the engine's Healthcheck.
+	Probe *Probe `cbor:"29,keyasint,omitempty" json:"probe,omitempty" since:"3"`
 }
 
 // DefaultStopGrace is the time between the stop signal and SIGKILL, as in Docker.

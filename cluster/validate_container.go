@@ -44,6 +44,7 @@ func (c *ContainerSpec) Validate(field string) error {
 		validateEnv(at(field, "environment"), c.Env),
 		ValidateLabels(at(field, "labels"), c.Labels),
 		c.Healthcheck.Validate(at(field, "healthcheck")),
+		c.Probe.Validate(at(field, "x-muster.health"), c.NetworkMode),
 		validateMounts(at(field, "volumes"), c.Mounts),
 		c.validateProcess(field),
 		c.validateIsolation(field),

@@ -230,7 +230,7 @@ func (w *work) count(t *cluster.Task) {
 // a while, because nothing else vouches for it.
 func (w *work) probation(t *cluster.Task) bool {
 	wait := w.policy.Monitor
-	if wait == 0 && w.svc.Spec.Template.Container.Healthcheck == nil {
+	if wait == 0 && !w.svc.Spec.Template.Container.Checked() {
 		wait = cluster.DefaultMonitor
 	}
 	if t.Replaces == "" || wait == 0 || w.svc.Outcome() != "" {
