@@ -69,11 +69,12 @@ var house = []room{
 	{"agent/images", !pure, "api cluster runtime"},
 	{"agent/metrics", !pure, ""},
 	{"agent/peer", !pure, "api cluster security"},
+	{"agent/probe", !pure, "cluster runtime"},
 	{"agent/worker", !pure, "api cluster runtime"},
 
 	// The daemon introduces the shells to each other; the command line talks to
 	// an agent and knows nothing of its insides.
-	{"agent", !pure, "agent/checkup agent/gossip agent/hoststats agent/images agent/metrics agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
+	{"agent", !pure, "agent/checkup agent/gossip agent/hoststats agent/images agent/metrics agent/peer agent/probe agent/worker api api/server cluster cluster/health cluster/state " +
 		"configs consensus consensus/voters controller crowd dataplane lb lb/proxy network placement runtime runtime/docker security"},
 	{"cli/buildctx", !pure, ""},
 	{"cli/paint", pure, ""},

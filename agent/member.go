@@ -15,6 +15,7 @@ import (
 	"github.com/musterhq/muster/agent/images"
 	"github.com/musterhq/muster/agent/metrics"
 	"github.com/musterhq/muster/agent/peer"
+	"github.com/musterhq/muster/agent/probe"
 	"github.com/musterhq/muster/agent/worker"
 	"github.com/musterhq/muster/api"
 	"github.com/musterhq/muster/api/server"
@@ -187,10 +188,12 @@ func (m *member) startHost() (err error) {
 	if err := m.startImages(); err != nil {
 		return err
 	}
+	prober := probe.New(m.a.host.Engine)
+	m.onStop(prober.Close)
 	m.worker, err = worker.New(worker.Config{
 		Engine: m.a.host.Engine, Images: m.images, Address: m.address, DataDir: m.a.data.path,
 		Host:   worker.Host{ClusterID: m.identity.Load().ClusterID, NodeID: m.self, NodeName: m.a.name, Devices: m.a.host.Devices},
-		Report: m.report, Hurry: m.uplink.hurry, Logger: m.log.With("part", "worker"),
+		Report: m.report, Hurry: m.uplink.hurry, Prober: proberOf{prober}, Logger: m.log.With("part", "worker"),
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -225,6 +226,9 @@ type Container struct {
 	Started   time.Time
 	Finished  time.Time
 	Ports     []cluster.PortBinding
+	// Address is the container's own in the first of its networks, by name; the
+	// zero value while it does not run, or has the host's network or none.
+	Address netip.Addr
 }
 
 // Status is an engine's word for a container's life.

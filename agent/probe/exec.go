@@ -21,7 +21,7 @@ type execCheck struct {
 	result chan error // of the command that runs; nil: none does
 }
 
-func (c *execCheck) name() string { return "command " + strings.Join(c.command, " ") }
+func (c *execCheck) name() string { return "command " + short(strings.Join(c.command, " ")) }
 
 func (c *execCheck) do(ctx context.Context) error {
 	if c.result == nil {

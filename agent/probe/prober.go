@@ -32,7 +32,7 @@ type Target struct {
 // Verdict is what the checks of a run have come to.
 type Verdict struct {
 	Health cluster.Health
-	Why    string // the last check's failure; "" where it passed
+	Why    string // of an unhealthy one: the failure that made it so, for people
 }
 
 // Prober checks what it is told to. Its methods are safe for concurrent use.
@@ -119,9 +119,11 @@ func (p *Prober) News() <-chan struct{} { return p.news }
 
 // Close ends all checks and waits for them.
 func (p *Prober) Close() {
-	p.Watch(nil)
 	p.mu.Lock()
 	p.closed = true
+	for _, r := range p.runs {
+		r.cancel()
+	}
 	p.mu.Unlock()
 	p.running.Wait()
 }

@@ -20,7 +20,7 @@ const soon = time.Second
 type state struct {
 	health   cluster.Health
 	failures int    // in a row, those that count
-	why      string // the last failure's text; "" after a check that passed
+	why      string // while it is unhealthy: the failure that made it so
 }
 
 // take enters the result of a check that was begun at a time since the start of
@@ -30,13 +30,15 @@ func (s state) take(p *cluster.Probe, since time.Duration, failure string) state
 	if failure == "" {
 		return state{health: cluster.HealthHealthy}
 	}
-	s.why = failure
 	if s.health == cluster.HealthStarting && since < p.Grace() {
 		return s
 	}
 	s.failures++
 	if s.failures >= p.Failures() {
 		s.health = cluster.HealthUnhealthy
+	}
+	if s.health == cluster.HealthUnhealthy && s.why == "" {
+		s.why = failure
 	}
 	return s
 }

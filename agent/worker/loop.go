@@ -58,6 +58,10 @@ func newLoop(w *Worker) *loop {
 func (l *loop) run(ctx context.Context) {
 	l.resync(ctx)
 	l.tidyAt = time.Now().Add(tidyEvery)
+	var news <-chan struct{}
+	if l.w.config.Prober != nil {
+		news = l.w.config.Prober.News()
+	}
 	for ctx.Err() == nil {
 		wake := l.step(ctx)
 		timer := time.NewTimer(time.Until(wake))
@@ -66,6 +70,7 @@ func (l *loop) run(ctx context.Context) {
 			f()
 			l.drain()
 		case <-l.w.changed:
+		case <-news:
 		case <-timer.C:
 			l.onTime(ctx)
 		case <-ctx.Done():
@@ -105,14 +110,18 @@ func (l *loop) step(ctx context.Context) time.Time {
 	for key, u := range l.inFlight {
 		inFlight[key] = Flight{Kind: u.action.Kind, Since: u.since}
 	}
+	actual := l.w.view.containers()
 	d := Plan(Input{
 		Now: time.Now(), Address: l.w.config.Address,
-		Assigned: set, Known: known, Actual: l.w.view.containers(), EngineUp: l.engineUp,
+		Assigned: set, Known: known, Actual: actual, EngineUp: l.engineUp, Verdicts: l.verdicts(actual),
 		Memory: l.memory, Served: l.w.servedBy(), InFlight: inFlight, Limits: l.w.config.Limits,
 	})
 	l.memory = d.Memory
 	for _, a := range d.Actions {
 		l.begin(ctx, a)
+	}
+	if l.w.config.Prober != nil {
+		l.w.config.Prober.Watch(d.Checks)
 	}
 	l.publish(set, known, d)
 	wake := l.resyncAt
@@ -122,6 +131,21 @@ func (l *loop) step(ctx context.Context) time.Time {
 		}
 	}
 	return wake
+}
+
+// verdicts are those of the node's own checks on what runs.
+func (l *loop) verdicts(actual []runtime.Container) map[string]Verdict {
+	out := map[string]Verdict{}
+	for i := range actual {
+		c := &actual[i]
+		if l.w.config.Prober == nil || !runs(c) {
+			continue
+		}
+		if v, ok := l.w.config.Prober.Verdict(c.ID, c.Started); ok {
+			out[c.ID] = v
+		}
+	}
+	return out
 }
 
 // begin applies an action in a goroutine of its own; Plan keeps to the limits.
@@ -148,12 +172,13 @@ func (l *loop) begin(ctx context.Context, a Action) {
 }
 
 // countLasting counts what must be on disk for the next agent: the tasks that
-// are over for good, and the restarts, which are counted over all of a task's life.
+// are over for good or unhealthy, and the restarts, which are counted over all of
+// a task's life.
 func countLasting(all []Observation) int {
 	n := 0
 	for _, o := range all {
 		n += o.Observed.Restarts
-		if o.Observed.Final {
+		if o.Observed.Final || o.Observed.Health == cluster.HealthUnhealthy {
 			n++
 		}
 	}

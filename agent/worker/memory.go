@@ -28,6 +28,9 @@ type Local struct {
 	Leaving   time.Time // since when balancers let go of the task; zero: it is not told to stop
 	Left      Position  // of the state in which they have
 	Anew      bool      // the container cannot be started again and is to be replaced
+	Sick      time.Time // since when the container is unhealthy; zero: it is not
+	Felled    time.Time // the start of the run that was counted as failed for that
+	Unjudged  bool      // a run of an earlier agent that awaits its first check, see planner.unjudged
 	Final     bool      // it ended or was given up
 	Error     string    // of the last failure; "" once it runs
 	Last      cluster.Observed
@@ -73,6 +76,7 @@ func remember(t *cluster.Task) Local {
 		Ran:       !o.Started.IsZero() || o.Restarts > 0,
 		Restarts:  o.Restarts,
 		Final:     o.Final,
+		Unjudged:  true,
 		Last:      o,
 	}
 	switch o.Phase {

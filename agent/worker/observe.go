@@ -10,9 +10,11 @@ import (
 
 // running is the observation of a container that runs.
 func (p *planner) running(a *Assignment, l Local, c *runtime.Container) cluster.Observed {
+	health, failure := p.health(a, l, c)
 	o := cluster.Observed{
 		Phase:       cluster.PhaseRunning,
-		Health:      c.Health,
+		Health:      health,
+		Error:       failure,
 		Restarts:    l.Restarts,
 		ContainerID: c.ID,
 		Address:     p.in.Address,
@@ -24,13 +26,26 @@ func (p *planner) running(a *Assignment, l Local, c *runtime.Container) cluster.
 			o.Ports = append(o.Ports, cluster.PortBinding{Target: port.Target, Host: port.Target, Protocol: port.Protocol})
 		}
 	}
-	switch {
-	case c.Status == runtime.StatusPaused:
+	if c.Status == runtime.StatusPaused {
 		o.Error = "the container is paused"
-	case c.Health == cluster.HealthUnhealthy && c.Unhealthy != "":
-		o.Error = "health check: " + c.Unhealthy
 	}
 	return o
+}
+
+// silent is the memory of a task while the engine does not answer: nothing is
+// known but what the node's own checks say of a container that ran.
+func (p *planner) silent(a *Assignment, l Local, c *runtime.Container) Local {
+	if _, judged := p.in.Verdicts[idOf(c)]; judged && l.lastOf(c).Phase != cluster.PhaseNone && a.Task.Desired == cluster.Running {
+		l.Last = p.running(a, l, c)
+	}
+	return l
+}
+
+func idOf(c *runtime.Container) string {
+	if c == nil {
+		return ""
+	}
+	return c.ID
 }
 
 // starting is the memory of a task whose start was just decided. A container

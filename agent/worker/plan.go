@@ -22,6 +22,8 @@ type Input struct {
 	// every task keeps its last observation.
 	EngineUp bool
 	Memory   Memory
+	// Verdicts are those of the node's own checks on the runs of Actual, by container.
+	Verdicts map[string]Verdict
 	// Served is what the balancers of all nodes go by; zero: not known.
 	Served   Position
 	InFlight map[string]Flight // the actions under way, by key
@@ -65,7 +67,8 @@ var DefaultLimits = Limits{
 // Decision is what to do now.
 type Decision struct {
 	Actions  []Action      // in order of urgency
-	Observed []Observation // of every assigned task, in the order of their IDs
+	Observed []Observation // of every assigned task that something is known of, in the order of their IDs
+	Checks   []Check       // to be made by the node
 	Memory   Memory        // for the next plan
 	Wake     time.Time     // when to plan again at the latest; zero: on news only
 	// Leaving: tasks wait for Input.Served to go on.
@@ -215,9 +218,9 @@ func (p *planner) cut(actions []Action, limit int, kinds ...ActionKind) []Action
 }
 
 func (p *planner) decision() Decision {
-	d := Decision{Memory: p.memory, Wake: p.wake, Leaving: p.leaving, Actions: slices.Concat(p.stops, p.fetches, p.starts)}
+	d := Decision{Memory: p.memory, Wake: p.wake, Leaving: p.leaving, Checks: p.checks(), Actions: slices.Concat(p.stops, p.fetches, p.starts)}
 	for _, a := range p.assigned {
-		if l, ok := p.memory.Tasks[a.Task.ID]; ok {
+		if l, ok := p.memory.Tasks[a.Task.ID]; ok && !l.Unjudged {
 			d.Observed = append(d.Observed, Observation{Task: a.Task.ID, Observed: l.Last})
 		}
 	}

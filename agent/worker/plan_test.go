@@ -61,14 +61,14 @@ func TestPlan(t *testing.T) {
 			actual: []runtime.Container{box("t1", runtime.StatusRunning, func(c *runtime.Container) {
 				c.Health, c.Unhealthy = cluster.HealthUnhealthy, "no such table"
 			})},
-			phase: cluster.PhaseRunning, failure: "health check: no such table",
+			phase: cluster.PhaseRunning, failure: "health check: no such table", wake: time.Second,
 		},
 		"a paused container is reported": {
 			assigned: []Assignment{assign("t1")}, actual: []runtime.Container{box("t1", runtime.StatusPaused)},
 			phase: cluster.PhaseRunning, failure: "the container is paused",
 		},
-		"an unhealthy container is left alone": {
-			assigned: []Assignment{assign("t1")}, phase: cluster.PhaseRunning,
+		"an unhealthy container runs on for a moment": {
+			assigned: []Assignment{assign("t1")}, phase: cluster.PhaseRunning, wake: time.Second,
 			actual: []runtime.Container{box("t1", runtime.StatusRunning, func(c *runtime.Container) { c.Health = cluster.HealthUnhealthy })},
 		},
 		"a container that was made and not started is started": {

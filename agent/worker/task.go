@@ -14,7 +14,7 @@ const recheck = time.Second
 // task plans one assigned task.
 //
 //	            +--------- back-off <---------+
-//	            v                             | exit, vanished, failed start
+//	            v                             | exit, vanished, failed start, unhealthy (health.go)
 //	absent -> create -> running --------------+--> final (complete, given up)
 //	  |  ^                 |
 //	  v  | image came      | desired stopped
@@ -25,16 +25,19 @@ func (p *planner) task(a *Assignment) {
 		l = remember(&a.Task)
 	}
 	l = l.learn(&a.Task.Observed)
-	if p.in.EngineUp && !p.busy(taskKey(a.Task.ID)) {
-		var c *runtime.Container
-		if own := p.byTask[a.Task.ID]; len(own) > 0 {
-			c = own[0]
-		}
-		if a.Task.Desired == cluster.Stopped || l.Final {
-			l = p.end(a, l, c)
-		} else {
-			l = p.keep(a, l, c)
-		}
+	var c *runtime.Container
+	if own := p.byTask[a.Task.ID]; len(own) > 0 {
+		c = own[0]
+	}
+	l.Unjudged = p.unjudged(a, l, c)
+	switch {
+	case p.busy(taskKey(a.Task.ID)), l.Unjudged:
+	case !p.in.EngineUp:
+		l = p.silent(a, l, c)
+	case a.Task.Desired == cluster.Stopped || l.Final:
+		l = p.end(a, l, c)
+	default:
+		l = p.keep(a, l, c)
 	}
 	p.memory.Tasks[a.Task.ID] = l
 }
@@ -49,7 +52,7 @@ func (p *planner) keep(a *Assignment, l Local, c *runtime.Container) Local {
 	case runtime.StatusRunning, runtime.StatusPaused:
 		l.Ran, l.Anew, l.Error = true, false, ""
 		l.Last = p.running(a, l, c)
-		return l
+		return p.sick(a, l, c)
 	case runtime.StatusCreated:
 		return p.created(a, l, c)
 	case runtime.StatusExited, runtime.StatusDead:
@@ -137,7 +140,9 @@ func (p *planner) created(a *Assignment, l Local, c *runtime.Container) Local {
 func (p *planner) exited(a *Assignment, l Local, c *runtime.Container) Local {
 	if e := exitOf(c.ID, c.Finished); l.Counted != e {
 		l.Counted, l.Ran = e, true
-		l = l.fail(a.Template.Restart, exit(c, p.in.Now))
+		if l.Felled.IsZero() || !l.Felled.Equal(c.Started) { // else it was counted as unhealthy
+			l = l.fail(a.Template.Restart, l.ending(a.Template.Restart, c, p.in.Now))
+		}
 		if l.Final {
 			l.Last = ended(l, c, p.in.Now)
 			return l

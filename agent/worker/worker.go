@@ -30,6 +30,17 @@ type ImageFetcher interface {
 	Fetch(ctx context.Context, digest string) error
 }
 
+// Prober makes the node's own health checks.
+type Prober interface {
+	// Watch replaces what is checked. What goes on being checked is told again,
+	// and its Before means nothing then.
+	Watch([]Check)
+	// Verdict is false until the first check of that run has ended.
+	Verdict(container string, started time.Time) (Verdict, bool)
+	// News holds a token when a verdict has changed.
+	News() <-chan struct{}
+}
+
 // Config is what a worker is made of.
 type Config struct {
 	Engine  Engine
@@ -42,6 +53,7 @@ type Config struct {
 	Report func(context.Context, []Observation) error
 	// Hurry is called when tasks begin to wait for Served; nil: nobody tells.
 	Hurry  func()
+	Prober Prober // nil: no such check is made, and what needs one is never ready
 	Logger *slog.Logger
 	Limits Limits // the zero value: DefaultLimits
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 	"github.com/docker/go-connections/nat"
 
@@ -104,8 +107,21 @@ func newContainer(c container.InspectResponse) runtime.Container {
 	}
 	if c.NetworkSettings != nil {
 		out.Ports = portsOf(c.NetworkSettings.Ports)
+		out.Address = addressOf(c.NetworkSettings.Networks)
 	}
 	return out
+}
+
+// addressOf is the address in the first network, by name, that gives one.
+func addressOf(networks map[string]*network.EndpointSettings) netip.Addr {
+	for _, name := range slices.Sorted(maps.Keys(networks)) {
+		if e := networks[name]; e != nil {
+			if a, err := netip.ParseAddr(e.IPAddress); err == nil {
+				return a
+			}
+		}
+	}
+	return netip.Addr{}
 }
 
 // newStatus maps the engine's word. Only somebody else's restart policy makes

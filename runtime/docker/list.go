@@ -145,6 +145,9 @@ func fromSummary(s container.Summary) runtime.Container {
 		Created: time.Unix(s.Created, 0).UTC(),
 		Ports:   portsOfSummary(s.Ports),
 	}
+	if s.NetworkSettings != nil {
+		out.Address = addressOf(s.NetworkSettings.Networks)
+	}
 	if len(s.Names) > 0 {
 		out.Name = strings.TrimPrefix(s.Names[0], "/")
 	}

@@ -65,6 +65,7 @@ type Driver struct {
 	down        bool
 	serial      int
 	nextPort    uint16
+	addresses   uint16 // given so far
 }
 
 var (

@@ -3,6 +3,7 @@ package fake
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/musterhq/muster/cluster"
@@ -67,6 +68,9 @@ func (d *Driver) start(c *container) error {
 	for _, l := range c.script.Output {
 		c.output = append(c.output, logged{now, l})
 	}
+	if c.request.Network != "" && c.request.Spec.NetworkMode == "" {
+		c.state.Address = d.address()
+	}
 	d.tell(c, "start")
 	if c.script.ExitAfter > 0 {
 		d.later(c, c.script.ExitAfter, func() { d.exit(c, c.script.ExitCode) })
@@ -105,7 +109,7 @@ func (d *Driver) later(c *container, after time.Duration, f func()) {
 func (d *Driver) exit(c *container, code int) {
 	c.stopTimers()
 	c.state.Status, c.state.ExitCode, c.state.Finished = runtime.StatusExited, code, d.now()
-	c.state.Health, c.state.Ports = cluster.HealthNone, nil
+	c.state.Health, c.state.Ports, c.state.Address = cluster.HealthNone, nil, netip.Addr{}
 	close(c.exited)
 	d.tell(c, "die")
 }
@@ -113,6 +117,12 @@ func (d *Driver) exit(c *container, code int) {
 func (d *Driver) setHealth(c *container, h cluster.Health) {
 	c.state.Health = h
 	d.tell(c, "health_status: "+string(h))
+}
+
+// address is one that no other container had. The lock is held.
+func (d *Driver) address() netip.Addr {
+	d.addresses++
+	return netip.AddrFrom4([4]byte{172, 17, byte(d.addresses >> 8), byte(d.addresses)})
 }
 
 // bind finds the host ports of a container. The lock is held.

@@ -2,10 +2,12 @@ package runtimetest
 
 import (
 	"context"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/musterhq/muster/cluster"
 	"github.com/musterhq/muster/runtime"
@@ -132,7 +134,7 @@ func testListByLabel(t *testing.T, b *bench) {
 			got[c.ID] = c
 		}
 		for _, id := range []string{running, ended, created} {
-			if diff := cmp.Diff(b.inspect(t, id), got[id]); diff != "" {
+			if diff := cmp.Diff(b.inspect(t, id), got[id], cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 				t.Errorf("round %d: inspected, listed: %s", round, diff)
 			}
 		}
@@ -154,6 +156,36 @@ func testListByLabel(t *testing.T, b *bench) {
 	}
 	if all, err := b.List(t.Context(), b.fixture.Cluster+"-other"); err != nil || len(all) != 0 {
 		t.Errorf("another cluster: %v, %v, want none", all, err)
+	}
+}
+
+// testAddress: a container that runs says where it answers, and no two the same.
+func testAddress(t *testing.T, b *bench) {
+	request := b.request("serve")
+	request.Network, request.NetworkLabels = b.network(), request.Labels
+	id := b.create(t, request)
+	if c := b.inspect(t, id); c.Address.IsValid() {
+		t.Errorf("before its start it answers at %s", c.Address)
+	}
+	if err := b.Start(t.Context(), id); err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	other := b.request("serve")
+	other.Network, other.NetworkLabels = request.Network, request.Labels
+	first, second := b.inspect(t, id), b.inspect(t, b.start(t, other))
+	if !first.Address.Is4() || !second.Address.Is4() || first.Address == second.Address {
+		t.Errorf("two containers answer at %s and %s", first.Address, second.Address)
+	}
+	if err := b.Stop(t.Context(), id, 10*time.Second); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	if c := b.inspect(t, id); c.Address.IsValid() {
+		t.Errorf("after its end it answers at %s", c.Address)
+	}
+	host := b.request("serve")
+	host.Spec.NetworkMode = "none"
+	if c := b.inspect(t, b.start(t, host)); c.Address.IsValid() {
+		t.Errorf("without a network it answers at %s", c.Address)
 	}
 }
 
