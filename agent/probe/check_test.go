@@ -103,7 +103,9 @@ func TestHTTP(t *testing.T) {
 func TestHTTPGoesNowhereElse(t *testing.T) {
 	other := web(t, func(http.ResponseWriter, *http.Request) { t.Error("somebody else was asked") })
 	t.Setenv("HTTP_PROXY", "http://"+other.String())
-	at := web(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://"+other.String(), http.StatusFound) })
+	at := web(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://"+other.String(), http.StatusFound)
+	})
 	want(t, "a redirect", result(t, at, long, cluster.Probe{HTTP: &cluster.HTTPProbe{}}), "")
 	want(t, "a redirect for a 200", result(t, at, long, cluster.Probe{HTTP: &cluster.HTTPProbe{Status: 200}}), "302 Found")
 }

@@ -36,7 +36,12 @@ func (c *grpcCheck) do(ctx context.Context) error {
 		return err
 	}
 	req.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": {userAgent}}
-	t := transport(c.at)
+	conn, err := dial(ctx, c.at)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	t := transport(conn)
 	t.DisableKeepAlives = false // HTTP/2 closes with CloseIdleConnections
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetUnencryptedHTTP2(true)

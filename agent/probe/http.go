@@ -34,7 +34,12 @@ func (c *httpCheck) do(ctx context.Context) error {
 		return err
 	}
 	req.Header.Set("User-Agent", userAgent)
-	t := transport(c.at)
+	conn, err := dial(ctx, c.at)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	t := transport(conn)
 	defer t.CloseIdleConnections()
 	resp, err := t.RoundTrip(req)
 	if err != nil {
@@ -57,11 +62,23 @@ func (c *httpCheck) well(status int) bool {
 	return status >= 200 && status < 400
 }
 
-// transport reaches the one address, whatever a request says, with no proxy and
-// for one request.
-func transport(at netip.AddrPort) *http.Transport {
+// errSecond is for a transport that tries again.
+var errSecond = errors.New("the connection was closed")
+
+// transport sends one request over the connection, whatever the request says, with
+// no proxy. It does not close the connection where it gives up: its owner does.
+func transport(conn net.Conn) *http.Transport {
+	once := make(chan net.Conn, 1)
+	once <- conn
 	return &http.Transport{
-		DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, at) },
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			select {
+			case conn := <-once:
+				return conn, nil
+			default:
+				return nil, errSecond
+			}
+		},
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: mostRead,

@@ -44,12 +44,12 @@ func (p *planner) health(a *Assignment, l Local, c *runtime.Container) (h cluste
 	switch {
 	case h != cluster.HealthUnhealthy:
 		return h, ""
-	case own == cluster.HealthUnhealthy && why != "":
-		return h, "health check: " + why
+	case own == cluster.HealthUnhealthy:
+		return h, why
 	case c.Unhealthy != "":
 		return h, "health check: " + c.Unhealthy
 	}
-	return h, l.lastOf(c).Error
+	return h, ""
 }
 
 func (p *planner) ownHealth(a *Assignment, l Local, c *runtime.Container) (h cluster.Health, why string) {
@@ -57,9 +57,9 @@ func (p *planner) ownHealth(a *Assignment, l Local, c *runtime.Container) (h clu
 		return cluster.HealthNone, ""
 	}
 	if v, ok := p.in.Verdicts[c.ID]; ok {
-		return v.Health, v.Why
+		return v.Health, "health check: " + v.Why
 	}
-	return cmp.Or(l.lastOf(c).Health, cluster.HealthStarting), ""
+	return cmp.Or(l.lastOf(c).Health, cluster.HealthStarting), l.lastOf(c).Error
 }
 
 // lastOf is the last observation of this run of the container, if it is one.
@@ -134,7 +134,10 @@ func (p *planner) before(a *Assignment, l Local, c *runtime.Container) cluster.H
 func (p *planner) sick(a *Assignment, l Local, c *runtime.Container) Local {
 	policy := a.Template.Restart
 	if l.Last.Health != cluster.HealthUnhealthy || c.Status != runtime.StatusRunning || policy.Condition == cluster.RestartNever {
-		l.Sick, l.Felled = time.Time{}, time.Time{}
+		l.Sick = time.Time{}
+		if l.Last.Health != cluster.HealthStarting {
+			l.Felled = time.Time{}
+		}
 		return l
 	}
 	if l.Sick.IsZero() {

@@ -29,7 +29,7 @@ type Local struct {
 	Left      Position  // of the state in which they have
 	Anew      bool      // the container cannot be started again and is to be replaced
 	Sick      time.Time // since when the container is unhealthy; zero: it is not
-	Felled    time.Time // the start of the run that was counted as failed for that
+	Felled    time.Time // the start of the last run that was counted as failed for that; zero once one is well
 	Unjudged  bool      // a run of an earlier agent that awaits its first check, see planner.unjudged
 	Final     bool      // it ended or was given up
 	Error     string    // of the last failure; "" once it runs

@@ -26,8 +26,11 @@ func (p *planner) running(a *Assignment, l Local, c *runtime.Container) cluster.
 			o.Ports = append(o.Ports, cluster.PortBinding{Target: port.Target, Host: port.Target, Protocol: port.Protocol})
 		}
 	}
-	if c.Status == runtime.StatusPaused {
+	switch {
+	case c.Status == runtime.StatusPaused:
 		o.Error = "the container is paused"
+	case health == cluster.HealthStarting && !l.Felled.IsZero():
+		o.Error = l.Last.Error // why the run before was ended
 	}
 	return o
 }

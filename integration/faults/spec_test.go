@@ -44,7 +44,8 @@ func TestCannotWork(t *testing.T) {
 		},
 		{"no-such-device", `devices: ["/dev/nope:/dev/nope"]`, "3s", 3, []string{"/dev/nope", "next: muster"}},
 		{
-			"never-healthy", `healthcheck: {test: [CMD, /hello, nothing], interval: 300ms, timeout: 1s, retries: 2}`, "4s", 3,
+			"never-healthy", `healthcheck: {test: [CMD, /hello, nothing], interval: 300ms, timeout: 1s, retries: 2}
+    deploy: {restart_policy: {condition: none}}`, "4s", 3,
 			[]string{"is unhealthy", `unknown command "nothing"`},
 		},
 	} {

@@ -161,18 +161,14 @@ func testListByLabel(t *testing.T, b *bench) {
 
 // testAddress: a container that runs says where it answers, and no two the same.
 func testAddress(t *testing.T, b *bench) {
-	request := b.request("serve")
-	request.Network, request.NetworkLabels = b.network(), request.Labels
-	id := b.create(t, request)
+	id := b.create(t, b.network(b.request("serve")))
 	if c := b.inspect(t, id); c.Address.IsValid() {
 		t.Errorf("before its start it answers at %s", c.Address)
 	}
 	if err := b.Start(t.Context(), id); err != nil {
 		t.Fatalf("Start: %v", err)
 	}
-	other := b.request("serve")
-	other.Network, other.NetworkLabels = request.Network, request.Labels
-	first, second := b.inspect(t, id), b.inspect(t, b.start(t, other))
+	first, second := b.inspect(t, id), b.inspect(t, b.start(t, b.network(b.request("serve"))))
 	if !first.Address.Is4() || !second.Address.Is4() || first.Address == second.Address {
 		t.Errorf("two containers answer at %s and %s", first.Address, second.Address)
 	}
@@ -182,9 +178,7 @@ func testAddress(t *testing.T, b *bench) {
 	if c := b.inspect(t, id); c.Address.IsValid() {
 		t.Errorf("after its end it answers at %s", c.Address)
 	}
-	host := b.request("serve")
-	host.Spec.NetworkMode = "none"
-	if c := b.inspect(t, b.start(t, host)); c.Address.IsValid() {
+	if c := b.inspect(t, b.start(t, b.request("serve"))); c.Address.IsValid() {
 		t.Errorf("without a network it answers at %s", c.Address)
 	}
 }

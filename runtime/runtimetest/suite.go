@@ -40,6 +40,7 @@ func Run(t *testing.T, newDriver func(*testing.T) (runtime.Driver, Fixture)) {
 		"chosen ports":   testChosenPorts,
 		"busy port":      testBusyPort,
 		"health":         testHealth,
+		"address":        testAddress,
 		"events":         testEvents,
 		"logs":           testLogs,
 		"exec":           testExec,

@@ -1,5 +1,5 @@
 // Command hello is the example service: a small HTTP server that says who
-// answers, and that can be told to be slow, to crash, and to be stubborn.
+// answers, and that can be told to be slow, sick, to crash, and to be stubborn.
 //
 //	hello [-port N] [-udp] [-proxy-protocol] [-crash-after D] [-ignore-term]
 //	hello healthcheck      exits 0 if the server in this container answers
@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -118,7 +119,18 @@ func serve(l net.Listener, crashAfter time.Duration, ignoreTerm bool) error {
 func routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", hello)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	var sick atomic.Bool // until the container is restarted
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if sick.Load() {
+			http.Error(w, "sick, as asked", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("GET /sick", func(w http.ResponseWriter, r *http.Request) {
+		sick.Store(r.FormValue("on") != "false")
+		hello(w, r)
+	})
 	mux.HandleFunc("GET /env", func(w http.ResponseWriter, _ *http.Request) {
 		for _, variable := range os.Environ() {
 			fmt.Fprintln(w, variable)
