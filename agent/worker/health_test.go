@@ -34,7 +34,11 @@ func says(h cluster.Health, why string) func(*Input) {
 func TestTheWorseVerdictCounts(t *testing.T) {
 	const none, starting, healthy, unhealthy = cluster.HealthNone, cluster.HealthStarting, cluster.HealthHealthy, cluster.HealthUnhealthy
 	for _, tc := range []struct{ a, b, want cluster.Health }{
-		{none, none, none}, {none, healthy, healthy}, {healthy, starting, starting}, {starting, unhealthy, unhealthy}, {healthy, unhealthy, unhealthy},
+		{none, none, none},
+		{none, healthy, healthy},
+		{healthy, starting, starting},
+		{starting, unhealthy, unhealthy},
+		{healthy, unhealthy, unhealthy},
 		{"of a later engine", healthy, healthy},
 	} {
 		if got, back := worse(tc.a, tc.b), worse(tc.b, tc.a); got != tc.want || back != tc.want {
