@@ -43,7 +43,7 @@ func (p *Plane) Set(t Table) { p.set(t) }
 
 // set reports whether the table is served.
 func (p *Plane) set(t Table) bool {
-	built := lb.Build(t.Input)
+	built := lb.Build(t.Input.Through(t.Node))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {

@@ -73,6 +73,9 @@ type View interface {
 // is away keeps its tasks. Services that are being removed publish nothing.
 func FromView(v View) Input {
 	in := Input{Epoch: v.Epoch(), Index: v.Index()}
+	if n, ok := v.(network.View); ok {
+		in.Network = network.FromView(n)
+	}
 	alive := map[cluster.NodeID]bool{}
 	for n := range v.Nodes() {
 		if n.Condition == cluster.Down {

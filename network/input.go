@@ -1,8 +1,9 @@
 package network
 
 import (
-	"iter"
+	"cmp"
 	"net/netip"
+	"slices"
 
 	"github.com/musterhq/muster/cluster"
 )
@@ -67,11 +68,43 @@ type Task struct {
 	Hostname string `cbor:"7,keyasint,omitempty" json:"hostname,omitempty"` // the user's
 }
 
-// View is what FromView reads of the replicated state; state.View has it.
-type View interface {
-	Settings() cluster.Settings
-	Nodes() iter.Seq[*cluster.Node]
-	Networks() iter.Seq[*cluster.Network]
-	Services() iter.Seq[*cluster.Service]
-	TasksOf(cluster.ServiceID) iter.Seq[*cluster.Task]
+// pool is the range that addresses are taken from.
+func (in *Input) pool() cluster.NetworkPool { return cluster.NetworkPool{Prefix: in.Pool} }
+
+// host finds a host; nil: it is not known.
+func (in *Input) host(id cluster.NodeID) *Host {
+	for i := range in.Hosts {
+		if in.Hosts[i].Node == id {
+			return &in.Hosts[i]
+		}
+	}
+	return nil
+}
+
+// encrypted reports whether the host's end of encrypted traffic is known.
+func (h *Host) encrypted() bool { return h.Number != 0 && h.Key != "" && h.Address.IsValid() }
+
+// local are the networks in which a host has a task, with their places in the
+// result, which is by number.
+func (in *Input) local(self cluster.NodeID) ([]*cluster.Network, map[cluster.NetworkID]int) {
+	here := map[cluster.NetworkID]bool{}
+	for i := range in.Tasks {
+		if in.Tasks[i].Node == self {
+			for _, a := range in.Tasks[i].Addresses {
+				here[a.Network] = true
+			}
+		}
+	}
+	var all []*cluster.Network
+	for i := range in.Networks {
+		if n := &in.Networks[i]; here[n.ID] && n.Number != 0 && n.Subnet.IsValid() {
+			all = append(all, n)
+		}
+	}
+	slices.SortFunc(all, func(a, b *cluster.Network) int { return cmp.Compare(a.Number, b.Number) })
+	at := make(map[cluster.NetworkID]int, len(all))
+	for i, n := range all {
+		at[n.ID] = i
+	}
+	return all, at
 }

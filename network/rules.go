@@ -10,7 +10,9 @@ type Rules struct {
 	// VXLANFrom is the only interface that VXLAN packets are let in from; "": any,
 	// but from Peers only.
 	VXLANFrom string
-	Peers     []netip.Addr // by address
+	// Peers are the addresses that VXLAN packets of other hosts come from, in order:
+	// those among hosts if traffic is encrypted, else the hosts' own.
+	Peers []netip.Addr
 	// Services lead from a service's own address to its tasks, seen from one network.
 	Services []VirtualService
 	// Published lead from a published port to tasks on this host.
