@@ -105,6 +105,7 @@ var fences = map[string]string{
 	"github.com/charmbracelet":           "cli/top",
 	"github.com/coder/websocket":         "api/client api/server",
 	"github.com/hashicorp/go-hclog":      "consensus",
+	"github.com/miekg/dns":               "network/dns",
 	"github.com/pires/go-proxyproto":     "configs/examples/hello lb/proxy",
 	"github.com/prometheus":              "agent/metrics",
 	"github.com/anishathalye/porcupine":  "",

@@ -33,6 +33,10 @@ type Zone struct {
 type asker struct {
 	stack    string
 	networks []*names
+	// routed is how many of the networks, from the first one on, the asker's default
+	// route leads into: one or none. A service's own address is of no network's
+	// subnet, so it is reached on that way alone.
+	routed int
 }
 
 // names are those of one network.
@@ -48,7 +52,8 @@ type serviceName struct{ name, stack string }
 
 // record is what a name stands for.
 type record struct {
-	addresses []netip.Addr // without order
+	addresses []netip.Addr // of tasks that are ready
+	virtual   []netip.Addr // the same with services' own addresses, where they have one
 	services  []*served    // whose name or alias it is
 }
 
@@ -85,7 +90,7 @@ const (
 // changed.
 type Answer struct {
 	Kind      Kind
-	Addresses []netip.Addr // without order
+	Addresses []netip.Addr // by address; who asks gets them in an order of chance
 	Targets   []Target     // of a name such as _80._tcp.web, by name
 	Name      string       // of an address: "web.shop"
 }

@@ -15,29 +15,33 @@ const (
 
 // record is what the name stands for to the asker; nil: nothing. What is of the own
 // stack comes first in all networks, so that no other stack takes a name from it.
-func (a *asker) record(name string) *record {
+// routed tells that the asker reaches services' own addresses in that network.
+func (a *asker) record(name string) (r *record, routed bool) {
 	if a == nil {
-		return nil
+		return nil, false
 	}
 	for _, key := range [...]nameKey{{name, a.stack}, {name, ""}} {
-		for _, n := range a.networks {
+		for i, n := range a.networks {
 			if r := n.byName[key]; r != nil {
-				return r
+				return r, i < a.routed
 			}
 		}
 	}
-	return nil
+	return nil, false
 }
 
 func (a *asker) find(name string) Answer {
-	if r := a.record(name); r != nil {
+	if r, routed := a.record(name); r != nil {
+		if routed {
+			return Answer{Kind: Present, Addresses: r.virtual}
+		}
 		return Answer{Kind: Present, Addresses: r.addresses}
 	}
 	task, of, ok := strings.Cut(name, "."+tasksOf)
 	if !ok {
 		return Answer{}
 	}
-	r := a.record(of)
+	r, _ := a.record(of)
 	if r == nil {
 		return Answer{}
 	}
@@ -58,7 +62,7 @@ func (a *asker) find(name string) Answer {
 // targets are the ready tasks of the services with that name that listen on the
 // port. A service that does not is as if it were not there.
 func (a *asker) targets(name, protocol string, port uint16) Answer {
-	r := a.record(name)
+	r, _ := a.record(name)
 	if r == nil {
 		return Answer{}
 	}

@@ -8,9 +8,10 @@ import (
 	"github.com/musterhq/muster/cluster"
 )
 
-// ZoneOf makes the names that the containers of a host see. virtual: a service's own
-// address is in effect on this host, so that its name stands for that, whether or not
-// it has a task that is ready; else the name stands for the tasks that are.
+// ZoneOf makes the names that the containers of a host see. virtual: services' own
+// addresses are in effect on this host, so that a service's name stands for that where
+// the asker has a route to it, whether or not a task is ready. Else the name stands
+// for the tasks that are.
 func ZoneOf(in Input, self cluster.NodeID, virtual bool) *Zone {
 	z := &Zone{
 		pool:  in.Pool,
@@ -24,9 +25,9 @@ func ZoneOf(in Input, self cluster.NodeID, virtual bool) *Zone {
 	all := make([]*names, len(local))
 	for i, n := range local {
 		all[i] = &names{id: n.ID, byName: map[nameKey]*record{}}
-		z.gateways[n.Gateway()] = &asker{stack: n.ID.Stack(), networks: all[i : i+1]}
+		z.gateways[n.Gateway()] = &asker{stack: n.ID.Stack(), networks: all[i : i+1], routed: routed(n)}
 	}
-	b := zoneBuilder{zone: z, virtual: virtual, at: at, names: all, tasks: in.tasksIn(at)}
+	b := zoneBuilder{zone: z, virtual: virtual, local: local, at: at, names: all, tasks: in.tasksIn(at)}
 	for i := range in.Services {
 		s := &in.Services[i]
 		z.known[serviceName{s.ID.Name(), s.ID.Stack()}] = true
@@ -40,10 +41,7 @@ func ZoneOf(in Input, self cluster.NodeID, virtual bool) *Zone {
 	}
 	for _, n := range all {
 		for _, r := range n.byName {
-			slices.SortFunc(r.addresses, netip.Addr.Compare)
-			r.addresses = slices.Compact(r.addresses)
-			slices.SortFunc(r.services, func(a, b *served) int { return strings.Compare(a.name, b.name) })
-			r.services = slices.Compact(r.services)
+			r.settle()
 		}
 	}
 	return z
@@ -61,9 +59,18 @@ func (in *Input) tasksIn(networks map[cluster.NetworkID]int) map[cluster.Service
 	return out
 }
 
+// routed is 1 for a network that may be the way of its containers to the world.
+func routed(n *cluster.Network) int {
+	if n.Internal {
+		return 0
+	}
+	return 1
+}
+
 type zoneBuilder struct {
 	zone    *Zone
 	virtual bool
+	local   []*cluster.Network
 	at      map[cluster.NetworkID]int
 	names   []*names
 	tasks   map[cluster.ServiceID][]*Task
@@ -73,7 +80,12 @@ type zoneBuilder struct {
 func (b *zoneBuilder) ask(t *Task) {
 	who := &asker{stack: t.Service.Stack()}
 	for _, a := range t.Addresses {
-		if i, ok := b.at[a.Network]; ok {
+		i, ok := b.at[a.Network]
+		switch {
+		case !ok:
+		case who.routed == 0 && routed(b.local[i]) == 1:
+			who.networks, who.routed = slices.Insert(who.networks, 0, b.names[i]), 1
+		default:
 			who.networks = append(who.networks, b.names[i])
 		}
 	}
@@ -93,25 +105,25 @@ func (b *zoneBuilder) add(s *Service) {
 		n := b.names[i]
 		in := &served{name: full, ports: s.Ports}
 		ready, hostnames := b.addTasks(in, s, link.Network)
-		addresses := ready
+		virtual := ready
 		if b.virtual && s.Address.IsValid() {
-			addresses = []netip.Addr{s.Address}
+			virtual = []netip.Addr{s.Address}
 			b.own(s.Address, full, link.Network)
 		}
 		taken := map[string]bool{s.ID.Name(): true}
-		n.add(s.ID, s.ID.Name(), in, addresses)
-		n.add(s.ID, tasksOf+s.ID.Name(), in, ready)
-		n.put(nameKey{name: full}, in, addresses)
-		n.put(nameKey{name: tasksOf + full}, in, ready)
+		n.add(s.ID, s.ID.Name(), in, ready, virtual)
+		n.add(s.ID, tasksOf+s.ID.Name(), in, ready, ready)
+		n.put(nameKey{name: full}, in, ready, virtual)
+		n.put(nameKey{name: tasksOf + full}, in, ready, ready)
 		for _, alias := range link.Aliases {
 			if alias = strings.ToLower(alias); !taken[alias] {
 				taken[alias] = true
-				n.add(s.ID, alias, in, addresses)
+				n.add(s.ID, alias, in, ready, virtual)
 			}
 		}
 		for name, at := range hostnames {
 			if !taken[name] {
-				n.add(s.ID, name, nil, at)
+				n.add(s.ID, name, nil, at, at)
 			}
 		}
 	}
@@ -152,19 +164,30 @@ func (b *zoneBuilder) own(address netip.Addr, name string, network cluster.Netwo
 
 // add gives a name to the services of the same stack, and to those of others, for
 // which it stands for all that have it.
-func (n *names) add(s cluster.ServiceID, name string, in *served, addresses []netip.Addr) {
-	n.put(nameKey{name, s.Stack()}, in, addresses)
-	n.put(nameKey{name: name}, in, addresses)
+func (n *names) add(s cluster.ServiceID, name string, in *served, ready, virtual []netip.Addr) {
+	n.put(nameKey{name, s.Stack()}, in, ready, virtual)
+	n.put(nameKey{name: name}, in, ready, virtual)
 }
 
-func (n *names) put(key nameKey, in *served, addresses []netip.Addr) {
+func (n *names) put(key nameKey, in *served, ready, virtual []netip.Addr) {
 	r := n.byName[key]
 	if r == nil {
 		r = &record{}
 		n.byName[key] = r
 	}
-	r.addresses = append(r.addresses, addresses...)
+	r.addresses = append(r.addresses, ready...)
+	r.virtual = append(r.virtual, virtual...)
 	if in != nil {
 		r.services = append(r.services, in)
 	}
+}
+
+// settle puts what the record has in order.
+func (r *record) settle() {
+	for _, all := range []*[]netip.Addr{&r.addresses, &r.virtual} {
+		slices.SortFunc(*all, netip.Addr.Compare)
+		*all = slices.Compact(*all)
+	}
+	slices.SortFunc(r.services, func(a, b *served) int { return strings.Compare(a.name, b.name) })
+	r.services = slices.Compact(r.services)
 }
