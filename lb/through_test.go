@@ -21,7 +21,8 @@ func TestThrough(t *testing.T) {
 		Services: []ServicePorts{{Service: "shop/web", Ports: []Port{tcp(80)}}},
 		Endpoints: []Endpoint{
 			endpoint("shop/web", 80, "T1", "N1", "10.0.0.1:40001"), endpoint("shop/web", 80, "T2", "N2", "10.0.0.2:40001"),
-			endpoint("shop/web", 80, "T3", "N3", "10.0.0.3:40001"), {Service: "shop/web", Port: tcp(80), Task: "T4", Node: "N2"},
+			endpoint("shop/web", 80, "T3", "N3", "10.0.0.3:40001"),
+			{Service: "shop/web", Port: tcp(80), Task: "T4", Node: "N2"},
 		},
 		Network: network.Input{
 			Pool: netip.MustParsePrefix("10.192.0.0/11"), Encrypt: true,
