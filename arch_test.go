@@ -108,6 +108,8 @@ var fences = map[string]string{
 	"github.com/miekg/dns":               "network/dns",
 	"github.com/pires/go-proxyproto":     "configs/examples/hello lb/proxy",
 	"github.com/prometheus":              "agent/metrics",
+	"github.com/vishvananda":            "network/overlay",
+	"golang.zx2c4.com/wireguard":         "network/overlay",
 	"github.com/anishathalye/porcupine":  "",
 	"github.com/google/go-cmp":           "runtime/runtimetest",
 	"pgregory.net/rapid":                 "",

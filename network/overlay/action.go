@@ -68,6 +68,7 @@ type entry struct {
 func (a removeLink) String() string {
 	return fmt.Sprintf("remove the interface %s (%s)", a.Name, a.Why)
 }
+
 func (a startWireGuard) String() string {
 	return fmt.Sprintf("start WireGuard on UDP port %d", a.Port)
 }
@@ -80,6 +81,7 @@ func (a setUp) String() string  { return "bring up " + a.Name }
 func (a addAddress) String() string {
 	return fmt.Sprintf("give %s the address %s", wireGuardLink, a.Prefix)
 }
+
 func (a removeAddress) String() string {
 	return fmt.Sprintf("take the address %s from %s", a.Prefix, wireGuardLink)
 }

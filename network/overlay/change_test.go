@@ -64,7 +64,7 @@ func TestDeletedBehindOurBack(t *testing.T) {
 		w.hosts[0].remove(name)
 		if name == testBridge {
 			w.hosts[0].bridge(testBridge)
-			w.hosts[0].space.must(w.hosts[0].nl.LinkSetMaster(w.hosts[0].link("veth1"), w.hosts[0].link(testBridge)))
+			w.hosts[0].must(w.hosts[0].nl.LinkSetMaster(w.hosts[0].link("veth1"), w.hosts[0].link(testBridge)))
 		}
 		waitFor(t, name+" does not come back", func() bool {
 			l, err := w.hosts[0].nl.LinkByName(name)
@@ -140,7 +140,7 @@ func (m *member) tables() tables {
 		return out
 	}
 	h := host{nl: m.nl}
-	m.space.must(h.readTables(map[int]tables{l.Attrs().Index: out}))
+	m.must(h.readTables(map[int]tables{l.Attrs().Index: out}))
 	return out
 }
 
@@ -186,7 +186,7 @@ func TestCloseRemoves(t *testing.T) {
 	w := run(t, 2, true)
 	w.reach(1, 2)
 	m := w.hosts[0]
-	m.space.must(m.nl.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "mx99"}}))
+	m.must(m.nl.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "mx99"}}))
 	var leaks string
 	m.ask("Stop", true, &leaks)
 	if leaks != "" {
@@ -197,7 +197,7 @@ func TestCloseRemoves(t *testing.T) {
 		t.Error("other interfaces are left than those of others")
 	}
 	links, err := m.nl.LinkList()
-	m.space.must(err)
+	m.must(err)
 	for _, l := range links {
 		if l.Type() == kindVXLAN && l.Attrs().RawFlags&unix.IFF_UP != 0 {
 			t.Errorf("%s is left", l.Attrs().Name)

@@ -84,7 +84,7 @@ func (d *Device) Problems() []string {
 
 // Close returns when nothing of it runs any more. Without remove everything stays
 // in the kernel as it is, and muster0 drops what it is given where WireGuard ran in
-// this process; with remove nothing of ours is left.
+// this process; with remove nothing of ours is left, unless a successor has it.
 func (d *Device) Close(remove bool) {
 	d.cancel()
 	d.ended.Wait()

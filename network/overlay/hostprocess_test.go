@@ -60,7 +60,7 @@ func (p *hostProcess) stop() {
 	if err := p.Call("Host.Stop", false, &leaks); err != nil || leaks != "" {
 		p.space.t.Errorf("a host ended with %v %s", err, leaks)
 	}
-	_ = p.Client.Close()
+	_ = p.Close()
 	if err := p.cmd.Wait(); err != nil {
 		p.space.t.Errorf("a host ended with %v", err)
 	}
@@ -70,7 +70,7 @@ func (p *hostProcess) stop() {
 func (p *hostProcess) kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
-	_ = p.Client.Close()
+	_ = p.Close()
 }
 
 func (p *hostProcess) ask(method string, args, reply any) {

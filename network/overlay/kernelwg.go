@@ -15,7 +15,7 @@ type kernelWireGuard struct {
 	told   map[string]peer // what this process set
 }
 
-func newKernelWireGuard(key Key, port uint16) (*kernelWireGuard, error) {
+func newKernelWireGuard(key Key, port uint16) (wireGuard, error) {
 	client, err := wgctrl.New()
 	if err != nil {
 		return nil, fmt.Errorf("talk to the kernel's WireGuard: %w", err)

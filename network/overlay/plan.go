@@ -16,8 +16,9 @@ const (
 	// (IP) + 8 (UDP) + 32 (WireGuard).
 	wireGuardOverhead = 80
 	// vxlanOverhead is that of a frame over IPv4: 20 (IP) + 8 (UDP) + 8 (VXLAN) +
-	// 14 (Ethernet).
+	// 14 (Ethernet). Over IPv6 it is larger by as much as that header is.
 	vxlanOverhead = 50
+	ipv6Larger    = 20
 )
 
 // plan is what is to be done, in this order, to have what is wanted; nothing if
@@ -28,9 +29,12 @@ func plan(want network.Overlay, have state) (actions []action, problems []string
 	}
 	p := planner{want: want, have: have, mtu: cmp.Or(have.Underlay, defaultUnderlay)}
 	p.unwanted()
-	if want.Encrypt {
+	switch {
+	case want.Encrypt:
 		p.mtu -= wireGuardOverhead
 		p.wireGuard()
+	case want.Address.Is6():
+		p.mtu -= ipv6Larger
 	}
 	p.redirects()
 	for i := range want.Tunnels {

@@ -110,7 +110,9 @@ var hosts = netip.MustParsePrefix("10.192.0.0/16")
 
 func hostAddress(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 192, 0, byte(n)}) }
 
-func containerAddress(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 194, byte(n >> 8), byte(n)}) }
+func containerAddress(n int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 194, byte(n >> 8), byte(n)})
+}
 
 func keyOf(n int) string {
 	raw := make([]byte, keyBytes)

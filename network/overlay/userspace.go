@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,15 +22,17 @@ import (
 // userspaceWireGuard runs in this process, on a TUN device. Only it changes its
 // peers, so it remembers them instead of asking.
 type userspaceWireGuard struct {
-	device *device.Device
-	port   uint16
-	peers  map[string]peer
+	device   *device.Device
+	public   string
+	port     uint16
+	peers    map[string]peer
+	greeting sync.WaitGroup
 }
 
 // newUserspaceWireGuard runs on a descriptor of its own, so that the file stays
 // open when it ends. It is told when to be up: by itself it would follow the
 // interface, with nobody to hear why it failed.
-func newUserspaceWireGuard(file *os.File, key Key, port uint16, log *slog.Logger) (*userspaceWireGuard, error) {
+func newUserspaceWireGuard(file *os.File, key Key, port uint16, log *slog.Logger) (wireGuard, error) {
 	fd, err := duplicate(file)
 	if err != nil {
 		return nil, fmt.Errorf("copy the descriptor of %s: %w", wireGuardLink, err)
@@ -44,7 +47,9 @@ func newUserspaceWireGuard(file *os.File, key Key, port uint16, log *slog.Logger
 		// Of single packets, of which a stranger can send many.
 		Errorf: func(format string, args ...any) { log.Debug("WireGuard: " + fmt.Sprintf(format, args...)) },
 	}
-	u := &userspaceWireGuard{device: device.NewDevice(t, conn.NewStdNetBind(), quiet), peers: make(map[string]peer)}
+	u := &userspaceWireGuard{
+		device: device.NewDevice(t, conn.NewStdNetBind(), quiet), public: key.Public(), peers: make(map[string]peer),
+	}
 	err = u.device.IpcSet("private_key=" + hex.EncodeToString(key.private.Bytes()) + "\n")
 	if err == nil {
 		err = u.setPort(port)
@@ -59,7 +64,10 @@ func newUserspaceWireGuard(file *os.File, key Key, port uint16, log *slog.Logger
 	return u, nil
 }
 
-func (u *userspaceWireGuard) close() { u.device.Close() }
+func (u *userspaceWireGuard) close() {
+	u.device.Close()
+	u.greeting.Wait()
+}
 
 func (u *userspaceWireGuard) read() (uint16, map[string]peer, bool, error) {
 	select {
@@ -80,9 +88,6 @@ func (u *userspaceWireGuard) setPort(port uint16) error {
 	return nil
 }
 
-// setPeers greets those that are new to it. They may still hold a session with a
-// process before this one, and would send into it for 15 s (KeepaliveTimeout +
-// RekeyTimeout) until they gave it up.
 func (u *userspaceWireGuard) setPeers(change setPeers) error {
 	var text strings.Builder
 	for _, key := range change.Remove {
@@ -106,15 +111,7 @@ func (u *userspaceWireGuard) setPeers(change setPeers) error {
 	for _, p := range change.Set {
 		u.peers[p.Key] = p
 	}
-	for _, key := range fresh {
-		var public device.NoisePublicKey
-		if public.FromHex(hexKey(key)) != nil {
-			continue
-		}
-		if p := u.device.LookupPeer(public); p != nil {
-			_ = p.SendHandshakeInitiation(false) // it tries again by itself
-		}
-	}
+	u.greet(fresh)
 	return nil
 }
 

@@ -66,8 +66,7 @@ func (h *host) startWireGuard(a startWireGuard) error {
 	h.made = l.Attrs().Index
 	if l.Type() == kindWireGuard {
 		h.closeTUN()
-		h.wg, err = newKernelWireGuard(h.key, a.Port)
-		return err
+		return h.use(newKernelWireGuard(h.key, a.Port))
 	}
 	if h.tun == nil || !isTUN(h.tun) {
 		h.closeTUN()
@@ -78,7 +77,13 @@ func (h *host) startWireGuard(a startWireGuard) error {
 	if err := h.nl.LinkSetMTU(l, a.MTU); err != nil { // WireGuard reads it once
 		return err
 	}
-	h.wg, err = newUserspaceWireGuard(h.tun, h.key, a.Port, h.log)
+	return h.use(newUserspaceWireGuard(h.tun, h.key, a.Port, h.log))
+}
+
+func (h *host) use(w wireGuard, err error) error {
+	if err == nil {
+		h.wg = w
+	}
 	return err
 }
 
