@@ -2,6 +2,7 @@ package overlay
 
 import (
 	"bytes"
+	"encoding/binary"
 	"testing"
 	"time"
 )
@@ -31,6 +32,9 @@ func TestNothingIsPlain(t *testing.T) {
 			// Full packets: one that were too large for the way would be lost, for
 			// containers do not let theirs be fragmented.
 			say(t, c, bytes.Repeat([]byte("0123456789abcdef"), bulk/16))
+			if n := fragments(captured(t, tap)); n > 0 {
+				t.Errorf("%d fragments: packets are larger than the way", n)
+			}
 			for _, m := range w.hosts {
 				if p := m.problems(); p != "" {
 					t.Errorf("host %d: %s", m.number, p)
@@ -39,6 +43,18 @@ func TestNothingIsPlain(t *testing.T) {
 			w.counted(encrypt)
 		})
 	}
+}
+
+// fragments counts those of IPv4: its header follows Ethernet's 14 bytes, and has
+// the flags and the offset at 6.
+func fragments(packets [][]byte) (n int) {
+	const ipv4, moreAndOffset = 0x0800, 0x3fff
+	for _, p := range packets {
+		if len(p) > 22 && binary.BigEndian.Uint16(p[12:]) == ipv4 && binary.BigEndian.Uint16(p[20:])&moreAndOffset != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *world) counted(encrypt bool) {
