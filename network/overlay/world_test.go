@@ -81,7 +81,7 @@ func run(t testing.TB, size int, encrypt bool) *world {
 // engine makes what an engine does for the first container of a network.
 func (m *member) engine() {
 	m.bridge(testBridge)
-	m.space.address(testBridge, "10.194.0.1/22")
+	m.address(testBridge, "10.194.0.1/22")
 	m.container = m.space.container("veth1", testBridge, fmt.Sprintf("10.194.1.%d/22", m.number), encryptedMTU)
 	m.container.echo(fmt.Sprintf("10.194.1.%d:%d", m.number, echoPort))
 }
