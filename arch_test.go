@@ -111,6 +111,8 @@ var fences = map[string]string{
 	"github.com/vishvananda":            "network/overlay",
 	"golang.zx2c4.com/wireguard":         "network/overlay",
 	"github.com/anishathalye/porcupine":  "",
+	"github.com/google/nftables":         "network/filter",
+	"github.com/mdlayher/netlink":        "network/filter",
 	"github.com/google/go-cmp":           "runtime/runtimetest",
 	"pgregory.net/rapid":                 "",
 	"github.com/rogpeppe/go-internal":    "",
