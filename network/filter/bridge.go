@@ -6,6 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
 
 	"github.com/musterhq/muster/network"
 )
@@ -46,7 +49,48 @@ func holdBridges(bridges []network.Bridge) held {
 			h.problems = append(h.problems, explainRedirects(name, err))
 		}
 	}
+	for _, b := range bridges {
+		if err := reflect(b.Name); err != nil {
+			h.problems = append(h.problems, explainReflect(b.Name, err))
+		}
+	}
 	return h
+}
+
+// reflect has containers reach themselves over their bridge, as a task does that
+// calls its own service. The way to other hosts is not to give back what it got.
+func reflect(bridge string) error {
+	br, err := netlink.LinkByName(bridge)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at the bridge: %w", err)
+	}
+	ports, err := netlink.LinkList()
+	if err != nil {
+		return fmt.Errorf("list the bridge's ports: %w", err)
+	}
+	for _, p := range ports {
+		if p.Attrs().MasterIndex != br.Attrs().Index || p.Type() != "veth" {
+			continue
+		}
+		if err := reflectPort(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func reflectPort(p netlink.Link) error {
+	now, err := netlink.LinkGetProtinfo(p)
+	if err == nil && !now.Hairpin {
+		err = netlink.LinkSetHairpin(p, true)
+	}
+	if err != nil && !errors.Is(err, syscall.ENODEV) { // its container may have ended
+		return fmt.Errorf("change the bridge's port %s: %w", p.Attrs().Name, err)
+	}
+	return nil
 }
 
 func names(bridges []network.Bridge) []string {

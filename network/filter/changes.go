@@ -70,7 +70,3 @@ func (c *changes) compareChains(old, next []chain) {
 		c.goneChains = append(c.goneChains, gone[name])
 	}
 }
-
-func (c changes) empty() bool {
-	return len(c.newChains)+len(c.changedChains)+len(c.goneChains)+len(c.elements) == 0
-}

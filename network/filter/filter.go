@@ -25,7 +25,7 @@ type Filter struct {
 	cfg    Config
 	log    *slog.Logger
 	kernel kernel
-	ways   map[way]bool // that UDP clients may have come by
+	ways   map[way]bool  // that UDP clients may have come by
 	wake   chan struct{} // there are newer rules
 	cancel context.CancelFunc
 	wg     sync.WaitGroup

@@ -197,4 +197,3 @@ func waitFor(t *testing.T, what string, cond func() bool) {
 		}
 	}
 }
-

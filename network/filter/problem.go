@@ -27,3 +27,7 @@ func explainBridgeFilter(err error) string {
 func explainRedirects(bridge string, err error) string {
 	return fmt.Sprintf("the kernel may tell containers on %s to go past the packet filter: set net.ipv4.conf.%s.send_redirects to 0: %v", bridge, bridge, err)
 }
+
+func explainReflect(bridge string, err error) string {
+	return fmt.Sprintf("tasks on %s may not reach themselves at their service's address; others reach them: %v", bridge, err)
+}

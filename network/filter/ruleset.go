@@ -19,6 +19,7 @@ const (
 	loopsSet    = "loops"
 	peersSet    = "peers"
 	rangesSet   = "ranges"
+	selvesSet   = "selves"
 	vacantSet   = "vacant"
 	servicesMap = "services"
 	tasksMap    = "tasks"
@@ -32,6 +33,7 @@ var (
 	atPrerouting = hook{"type nat hook prerouting priority -105; policy accept;", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, -105}
 	atInput      = hook{"type filter hook input priority -10; policy accept;", nftables.ChainTypeFilter, nftables.ChainHookInput, -10}
 	atForward    = hook{"type filter hook forward priority -10; policy accept;", nftables.ChainTypeFilter, nftables.ChainHookForward, -10}
+	atEnd        = hook{"type nat hook postrouting priority 95; policy accept;", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, 95}
 )
 
 // build makes the ruleset. However many services and ports there are, a packet
@@ -41,7 +43,7 @@ func build(r network.Rules) ruleset {
 	four := table{
 		family: nftables.TableFamilyIPv4,
 		sets:   append(placeSets(r), targetMaps(r)...),
-		chains: []chain{prerouting(), input(r), forward(r)},
+		chains: []chain{prerouting(), input(r), forward(r), postrouting()},
 	}
 	four.chains = append(four.chains, choices(r)...)
 	out := ruleset{four}
@@ -76,7 +78,7 @@ func placeSets(r network.Rules) []set {
 
 // targetMaps say where services and published ports lead.
 func targetMaps(r network.Rules) []set {
-	vacant, services, tasks := map[string]string{}, map[string]string{}, map[string]string{}
+	vacant, services, tasks, selves := map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}
 	for _, s := range r.Services {
 		name, address := nameBytes(s.Bridge), s.Address.AsSlice()
 		if len(s.Tasks) == 0 {
@@ -86,6 +88,7 @@ func targetMaps(r network.Rules) []set {
 		services[key(name, address)] = oneOf(len(s.Tasks))
 		for i, t := range s.Tasks {
 			tasks[key(name, address, numberBytes(i))] = key(t.AsSlice())
+			selves[key(t.AsSlice(), t.AsSlice())] = ""
 		}
 	}
 	ports, locals := map[string]string{}, map[string]string{}
@@ -103,6 +106,7 @@ func targetMaps(r network.Rules) []set {
 		{name: vacantSet, key: []field{inputInterface, destination}, elements: vacant},
 		{name: servicesMap, key: []field{inputInterface, destination}, data: []field{verdict}, elements: services},
 		{name: tasksMap, key: []field{inputInterface, destination, number}, data: []field{destination}, elements: tasks},
+		{name: selvesSet, key: []field{source, destination}, elements: selves},
 		{name: portsMap, key: []field{protocol, port}, data: []field{verdict}, elements: ports},
 		{name: localsMap, key: []field{protocol, port, number}, data: []field{destination, port}, elements: locals},
 	}
@@ -139,6 +143,12 @@ func prerouting() chain {
 		{is(inputInterface, nameBytes("lo")), pass},
 		{toThisHost(), jumpBy(portsMap, protocol, port)},
 	}}
+}
+
+// postrouting lets a task that called its own service, and was sent to itself,
+// believe that the bridge's address calls: it would not answer itself.
+func postrouting() chain {
+	return chain{name: "postrouting", hook: &atEnd, rules: []rule{{in(selvesSet, source, destination), masquerade}}}
 }
 
 // input guards this host: VXLAN packets come from other hosts alone, and a

@@ -76,6 +76,11 @@ func TestServiceIsReachedAtItsOwnAddress(t *testing.T) {
 		t.Error("a network that the service is not in reaches it")
 	}
 
+	// A task that calls its own service reaches itself as well as others.
+	if got := one.count(t, "10.193.0.1:80", 40); got["one"] < 5 || got["two"] < 5 {
+		t.Errorf("of 40 connections that a task of the service opened the tasks got %v", got)
+	}
+
 	kept, err := client.dial("tcp4", "10.193.0.1:80", patience)
 	must(t, err)
 	defer kept.Close()

@@ -13,11 +13,12 @@ import (
 
 // Statements that end a rule.
 var (
-	drop   = statement{"drop", []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}}
-	accept = statement{"accept", []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}}
-	pass   = statement{"return", []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}}}
-	reset  = statement{"reject with tcp reset", []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_TCP_RST}}}
-	refuse = statement{"reject with icmp port-unreachable", []expr.Any{
+	drop       = statement{"drop", []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}}
+	accept     = statement{"accept", []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}}
+	pass       = statement{"return", []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}}}
+	masquerade = statement{"masquerade", []expr.Any{&expr.Masq{}}}
+	reset      = statement{"reject with tcp reset", []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_TCP_RST}}}
+	refuse     = statement{"reject with icmp port-unreachable", []expr.Any{
 		&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: icmpPortUnreachable},
 	}}
 )
@@ -107,19 +108,14 @@ func toThisHost() statement {
 }
 
 // known matches packets of connections that were let through before.
-func known() statement { return ofState("", expr.CmpOpNeq) }
-
-// unknown matches all others.
-func unknown() statement { return ofState("!= ", expr.CmpOpEq) }
-
-func ofState(sign string, op expr.CmpOp) statement {
+func known() statement {
 	mask := expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
-	return statement{"ct state " + sign + "established,related", []expr.Any{
+	return statement{"ct state established,related", []expr.Any{
 		&expr.Ct{Key: expr.CtKeySTATE, Register: register0},
 		&expr.Bitwise{
-			SourceRegister: register0, DestRegister: register0, Len: 4,
-			Mask: binaryutil.NativeEndian.PutUint32(mask), Xor: make([]byte, 4),
+			SourceRegister: register0, DestRegister: register0, Len: registerBytes,
+			Mask: binaryutil.NativeEndian.PutUint32(mask), Xor: make([]byte, registerBytes),
 		},
-		&expr.Cmp{Op: op, Register: register0, Data: make([]byte, 4)},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: register0, Data: make([]byte, registerBytes)},
 	}}
 }
