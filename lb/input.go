@@ -56,6 +56,8 @@ type Endpoint struct {
 	Task    cluster.TaskID    `cbor:"3,keyasint" json:"task"`
 	Node    cluster.NodeID    `cbor:"4,keyasint" json:"node"`
 	Address netip.AddrPort    `cbor:"5,keyasint" json:"address"` // where other nodes reach it
+	// Target is the port in the task's container; 0: an older node made the input.
+	Target uint16 `cbor:"6,keyasint,omitempty" json:"target,omitempty"`
 }
 
 // View is what FromView reads of the replicated state; state.View has it.
@@ -161,6 +163,7 @@ func appendEndpoints(out []Endpoint, s, behind *cluster.Service, t *cluster.Task
 			Task:    t.ID,
 			Node:    t.Node,
 			Address: netip.AddrPortFrom(host.Unmap(), t.Observed.Ports[i].Host),
+			Target:  target,
 		})
 	}
 	return out

@@ -21,6 +21,9 @@ type Pick struct {
 	Arrivals Arrivals
 	// Open is how many connections a backend has through this node; nil: none.
 	Open func(Backend) int
+	// Elsewhere: the asked node's own tasks have had their share before, so that
+	// this connection is for the others.
+	Elsewhere bool
 }
 
 func (p Pick) open(b Backend) int {
@@ -32,7 +35,7 @@ func (p Pick) open(b Backend) int {
 
 // Order yields every backend once, in the order in which a connection tries
 // them: the usable ones from the policy's choice onwards, those of the asked
-// node first where that is wanted, then those that failed lately, because trying
+// node first (or last) where that is wanted, then those that failed lately, because trying
 // them beats refusing the client.
 func (f *Frontend) Order(p Pick) iter.Seq[Backend] {
 	return func(yield func(Backend) bool) {
@@ -79,21 +82,30 @@ func (t tier) index(place int) int {
 // tiers sorts the backends: the best come first. Most frontends have one tier
 // most of the time, which costs nothing.
 func (f *Frontend) tiers(p Pick) []tier {
-	if p.Health.Empty() && !f.Balance.Local {
+	if p.Health.Empty() && !f.Balance.Local && !p.Elsewhere {
 		return []tier{{n: len(f.Backends)}}
 	}
-	var near, far, failed []int
+	var first, then, failed []int
 	for i, b := range f.Backends {
 		switch {
 		case !p.Health.Usable(b, p.Now):
 			failed = append(failed, i)
-		case !f.Balance.Local || b.Local(p.Node):
-			near = append(near, i)
+		case f.prefers(b, p):
+			first = append(first, i)
 		default:
-			far = append(far, i)
+			then = append(then, i)
 		}
 	}
-	return []tier{{near, len(near)}, {far, len(far)}, {failed, len(failed)}}
+	return []tier{{first, len(first)}, {then, len(then)}, {failed, len(failed)}}
+}
+
+// prefers reports whether the backend comes before those of other nodes, or where
+// the connection is for those, before the asked node's.
+func (f *Frontend) prefers(b Backend, p Pick) bool {
+	if !f.Balance.Local && !p.Elsewhere {
+		return true
+	}
+	return b.Local(p.Node) != p.Elsewhere
 }
 
 // first is the policy's choice in a tier that is not empty. Every n consecutive

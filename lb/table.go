@@ -39,6 +39,8 @@ type Backend struct {
 	Node cluster.NodeID
 	Addr netip.AddrPort
 	UDP  bool // the address is one of UDP, else of TCP
+	// Target is the port in the task's container; 0: not known.
+	Target uint16
 }
 
 // Local reports whether the backend runs on the given node.
@@ -79,7 +81,7 @@ func Build(in Input) *Table {
 		if !ok || t.Frontends[i].Service != e.Service || !e.Address.IsValid() || t.IsDown(e.Node) {
 			continue
 		}
-		t.Frontends[i].Backends = append(t.Frontends[i].Backends, Backend{Task: e.Task, Node: e.Node, Addr: e.Address, UDP: e.Port.Protocol == UDP})
+		t.Frontends[i].Backends = append(t.Frontends[i].Backends, Backend{Task: e.Task, Node: e.Node, Addr: e.Address, UDP: e.Port.Protocol == UDP, Target: e.Target})
 	}
 	weights := map[cluster.NodeID]int{}
 	for _, w := range in.Weights {

@@ -28,16 +28,18 @@ const (
 )
 
 // pick is what the choice of a client's backend goes by.
-func (p *Proxy) pick(now *serving, source netip.Addr, turn uint64) lb.Pick {
+func (p *Proxy) pick(now *serving, client net.Conn, port lb.Port, turn uint64) lb.Pick {
+	source := addressOf(client.RemoteAddr())
 	return lb.Pick{
 		Turn: turn, Seed: rand.Uint64(), Source: source, Node: p.cfg.NodeID,
-		Now: time.Now(), Health: p.health.load(), Arrivals: now.arrivals, Open: p.open.count,
+		Elsewhere: p.kernel.Load().took(port, source, addressOf(client.LocalAddr())),
+		Now:       time.Now(), Health: p.health.load(), Arrivals: now.arrivals, Open: p.open.count,
 	}
 }
 
-// sourceOf is the client's address, the zero one where it has none.
-func sourceOf(client net.Addr) netip.Addr {
-	a, err := netip.ParseAddrPort(client.String())
+// addressOf is a socket's address, the zero one where it has none.
+func addressOf(socket net.Addr) netip.Addr {
+	a, err := netip.ParseAddrPort(socket.String())
 	if err != nil {
 		return netip.Addr{}
 	}

@@ -57,6 +57,7 @@ type Proxy struct {
 	cfg    Config
 	log    *slog.Logger
 	now    atomic.Pointer[serving]
+	kernel atomic.Pointer[Kernel]
 	health outliers
 	stats  registry
 	open   sessions
@@ -100,6 +101,7 @@ func New(cfg Config) *Proxy {
 		p.slots = make(chan struct{}, cfg.MaxTotal)
 	}
 	p.now.Store(&serving{Table: &lb.Table{}})
+	p.kernel.Store(&Kernel{})
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.cut, p.cutOff = context.WithCancel(context.Background())
 	p.wg.Go(p.run)

@@ -101,7 +101,7 @@ func (p *Proxy) serve(client net.Conn, l *port, turn uint64) {
 		return
 	}
 	a := &attempt{p: p, client: client, frontend: f, count: count}
-	s := a.connect(p.pick(now, sourceOf(client.RemoteAddr()), turn))
+	s := a.connect(p.pick(now, client, l.key, turn))
 	if s == nil {
 		count.unserved.Add(1)
 		resetConn(client)

@@ -97,7 +97,7 @@ func TestSilentHostIsTriedOnce(t *testing.T) {
 	f := table(1, 80, append(silent, alive)...).Frontends[0]
 	first := func(f *lb.Frontend) *session {
 		a := &attempt{p: p, client: client, frontend: f, count: &counters{}}
-		return a.connect(p.pick(p.now.Load(), netip.Addr{}, 0))
+		return a.connect(p.pick(p.now.Load(), client, lb.Port{}, 0))
 	}
 	s := first(&f)
 	if s == nil || s.backend != alive {
