@@ -12,6 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// mostRead is how many elements of a set are read to see whether they are all there.
+// The kernel finds the next ones by counting from the first: of 100,000 that takes
+// it minutes. Of a set that is larger one sees only that it is there.
+const mostRead = 2000
+
 // seal is how one tells that somebody else has changed our tables.
 type seal struct {
 	// generation is the packet filter's, which grows with every transaction of
@@ -139,6 +144,9 @@ func elementsAreThere(t table) (bool, error) {
 	}
 	in := &nftables.Table{Family: t.family, Name: tableName}
 	for _, s := range t.sets {
+		if len(s.elements) > mostRead {
+			continue
+		}
 		there, err := conn.GetSetElements(s.nft(in))
 		if err != nil {
 			return false, fmt.Errorf("read the packet filter's set %s: %w", s.name, err)
