@@ -45,6 +45,12 @@ func publishing(id cluster.ServiceID, age int, ports ...cluster.Port) *cluster.S
 	}
 }
 
+// to is an endpoint whose port in the container is known.
+func to(target uint16, e Endpoint) Endpoint {
+	e.Target = target
+	return e
+}
+
 func ingress(published, target uint16) cluster.Port {
 	return cluster.Port{Published: published, Target: target, Protocol: TCP, Mode: cluster.Ingress}
 }
@@ -103,7 +109,7 @@ func TestFromViewTakesReadyTasksOnLivingHosts(t *testing.T) {
 				Services: []ServicePorts{{Service: "shop/web", Ports: []Port{tcp(8080)}}},
 			}
 			if tt.want {
-				want.Endpoints = []Endpoint{endpoint("shop/web", 8080, "T1", v.tasks[0].Node, "10.0.0.1:40001")}
+				want.Endpoints = []Endpoint{to(80, endpoint("shop/web", 8080, "T1", v.tasks[0].Node, "10.0.0.1:40001"))}
 			}
 			if diff := cmp.Diff(want, in, compare); diff != "" {
 				t.Errorf("input (-want +got):\n%s", diff)
@@ -153,8 +159,8 @@ func TestFromViewDuringAnUpdateUsesEachGenerationsTarget(t *testing.T) {
 		})},
 	}
 	want := []Endpoint{
-		endpoint("shop/web", 80, "T1", "N1", "10.0.0.1:40001"),
-		endpoint("shop/web", 80, "T2", "N1", "10.0.0.1:40002"),
+		to(80, endpoint("shop/web", 80, "T1", "N1", "10.0.0.1:40001")),
+		to(8080, endpoint("shop/web", 80, "T2", "N1", "10.0.0.1:40002")),
 	}
 	if diff := cmp.Diff(want, FromView(v).Endpoints, compare); diff != "" {
 		t.Errorf("endpoints (-want +got):\n%s", diff)
@@ -173,9 +179,9 @@ func TestFromViewOfARedirectedService(t *testing.T) {
 		},
 	}
 	want := []Endpoint{
-		endpoint("s/a", 80, "T2", "N1", "10.0.0.1:40001"),
-		endpoint("s/a", 81, "T2", "N1", "10.0.0.1:40001"), // whose only port it is
-		endpoint("s/b", 9000, "T2", "N1", "10.0.0.1:40001"),
+		to(80, endpoint("s/a", 80, "T2", "N1", "10.0.0.1:40001")),
+		to(80, endpoint("s/a", 81, "T2", "N1", "10.0.0.1:40001")), // whose only port it is
+		to(80, endpoint("s/b", 9000, "T2", "N1", "10.0.0.1:40001")),
 	}
 	if diff := cmp.Diff(want, FromView(v).Endpoints, compare); diff != "" {
 		t.Errorf("endpoints (-want +got):\n%s", diff)
