@@ -19,6 +19,8 @@ const (
 	LabelSlot       = "muster.slot"
 	LabelTask       = "muster.task"
 	LabelGeneration = "muster.generation"
+	// LabelNetworks names the networks of a container that is in several.
+	LabelNetworks = "muster.networks"
 )
 
 // Errors that callers tell apart with errors.Is.
@@ -26,9 +28,11 @@ var (
 	ErrNotFound = errors.New("not found")      // no such container, image, network or volume
 	ErrConflict = errors.New("name is in use") // another container has the name
 	ErrPortBusy = errors.New("port is in use") // a host port is taken
-	ErrRefused  = errors.New("refused by policy")
-	ErrEngine   = errors.New("engine does not answer") // down, hung or past the deadline
-	ErrInvalid  = errors.New("refused by the engine")  // a spec that can never work here
+	// ErrAddressBusy: a container's address, or a network's subnet, is taken.
+	ErrAddressBusy = errors.New("address is in use")
+	ErrRefused     = errors.New("refused by policy")
+	ErrEngine      = errors.New("engine does not answer") // down, hung or past the deadline
+	ErrInvalid     = errors.New("refused by the engine")  // a spec that can never work here
 )
 
 // Driver is a container engine on this host. Every method honours its context
@@ -53,11 +57,14 @@ type Containers interface {
 	Inspect(ctx context.Context, id string) (Container, error)
 	// Create validates the final payload, makes the networks and volumes that
 	// it needs, and makes the container without starting it. ErrConflict when
-	// the name is taken; ErrNotFound when the image is not on this host;
-	// ErrRefused when policy forbids it; ErrInvalid when the engine calls the
-	// spec wrong.
+	// the name is taken, or a network's by another that containers use;
+	// ErrAddressBusy when another network of this host has the addresses of one;
+	// ErrNotFound when the image is not on this host; ErrRefused when policy
+	// forbids it; ErrInvalid when the engine calls the spec wrong.
 	Create(ctx context.Context, c Create) (id string, err error)
-	// Start starts a container; starting a running one is no error.
+	// Start starts a container; starting a running one is no error. ErrNotFound
+	// when it, or a network that it was to be in, is not there: it must be made
+	// anew. ErrAddressBusy when another container has its address.
 	Start(ctx context.Context, id string) error
 	// Stop sends the stop signal, waits up to grace, kills. Stopping a stopped
 	// or absent container is no error.
@@ -77,7 +84,7 @@ type Containers interface {
 	// Exec runs a command in a container until it ends; the result is its exit code.
 	Exec(ctx context.Context, id string, e Exec) (exitCode int, err error)
 	// RemoveNetworks removes this cluster's networks that no container uses
-	// and whose stack is not in keep.
+	// and whose name is not in keep.
 	RemoveNetworks(ctx context.Context, cluster string, keep map[string]bool) error
 }
 
@@ -180,11 +187,11 @@ type Create struct {
 	// Devices are those of this host that placement gave the container, beside the
 	// spec's own. ErrRefused for one that cannot be handed out here.
 	Devices []Device
-	// Network is the bridge the container joins ("" with Spec.NetworkMode
-	// host or none); it is made when absent, with NetworkLabels.
-	Network       string
-	NetworkLabels map[string]string
-	Aliases       []string // names on Network
+	// Networks are those that the container joins, the first one with the way to
+	// the world; none with Spec.NetworkMode host or none.
+	Networks []Network
+	// DNS are the servers that names are asked of; none: the engine's.
+	DNS []netip.Addr
 	// Publish lists the container ports to publish; Host 0 lets the engine choose.
 	Publish []Publish
 	Env     map[string]string // added to the spec's, which win

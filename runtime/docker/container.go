@@ -38,8 +38,8 @@ func (d *Driver) inspect(ctx context.Context, id string) (out container.InspectR
 	return out, err
 }
 
-// Start starts a container. When its network is gone the error is ErrNotFound,
-// as if the container were: it must be made anew to get one.
+// Start starts a container. When a network of it is gone, or was never joined, the
+// error is ErrNotFound, as if the container were: it must be made anew to get one.
 func (d *Driver) Start(ctx context.Context, id string) error {
 	what := "start container " + id
 	c, err := d.inspect(ctx, id)
@@ -48,6 +48,9 @@ func (d *Driver) Start(ctx context.Context, id string) error {
 	}
 	if err := d.policy.checkStart(c); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
+	}
+	if name := unjoined(c); name != "" {
+		return fmt.Errorf("%s: %w: it is not in network %s, its create was not finished", what, runtime.ErrNotFound, name)
 	}
 	err = d.call(ctx, classWrite, what, func(ctx context.Context, cl *client.Client) error {
 		err := cl.ContainerStart(ctx, id, container.StartOptions{})

@@ -11,34 +11,43 @@ import (
 	"github.com/musterhq/muster/runtime"
 )
 
-// Create makes the container's network when it is absent, then the container.
-// The engine makes named volumes along with it.
+// Create makes the container's networks when they are absent, then the container,
+// and brings it into all of them. The engine makes named volumes along with it.
 func (d *Driver) Create(ctx context.Context, c runtime.Create) (string, error) {
 	what := "create container " + c.Name
 	if err := d.checkVolumes(ctx, &c); err != nil {
 		return "", fmt.Errorf("%s: %w", what, err)
 	}
-	s, err := d.surroundings(ctx, &c)
+	id, err := d.create(ctx, what, &c)
+	if errors.Is(err, runtime.ErrNotFound) && !missingImage(err) {
+		d.networks.forget() // one was removed behind our back
+		id, err = d.create(ctx, what, &c)
+	}
+	return id, err
+}
+
+// create tries once.
+func (d *Driver) create(ctx context.Context, what string, c *runtime.Create) (string, error) {
+	s, err := d.surroundings(ctx, c)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", what, err)
 	}
-	p := newPayload(&c, s)
-	id, err := d.send(ctx, what, &c, p)
-	if errors.Is(err, runtime.ErrNotFound) && !missingImage(err) {
-		d.networks.forget()
-		if s, err = d.surroundings(ctx, &c); err != nil {
-			return "", fmt.Errorf("%s: %w", what, err)
-		}
-		p = newPayload(&c, s)
-		id, err = d.send(ctx, what, &c, p)
-	}
+	p := newPayload(c, s)
+	id, err := d.send(ctx, what, c, p)
 	if missingImage(err) && strings.Contains(p.config.Image, "@") {
 		p.config.Image = runtime.PeerTag(p.config.Image)
-		if id, peerErr := d.send(ctx, what, &c, p); !missingImage(peerErr) {
-			return id, peerErr
+		peerID, peerErr := d.send(ctx, what, c, p)
+		if !missingImage(peerErr) {
+			id, err = peerID, peerErr
 		}
 	}
-	return id, err
+	if err != nil {
+		return id, err
+	}
+	if err := d.joinAll(ctx, what, id, c, p.joins); err != nil {
+		return "", err
+	}
+	return id, nil
 }
 
 // send is the only place from which a container's payload leaves.
@@ -66,10 +75,15 @@ func (d *Driver) surroundings(ctx context.Context, c *runtime.Create) (s surroun
 			return s, err
 		}
 	}
-	if c.Network != "" && c.Spec.NetworkMode == "" {
-		if s.network, err = d.ensureNetwork(ctx, c.Network, c.NetworkLabels); err != nil {
+	for i := range c.Networks {
+		if err := d.policy.checkBridge(&c.Networks[i]); err != nil {
 			return s, err
 		}
+		ref, err := d.ensureNetwork(ctx, &c.Networks[i])
+		if err != nil {
+			return s, err
+		}
+		s.networks = append(s.networks, ref)
 	}
 	cl, err := d.client(ctx, classWrite)
 	if err != nil {

@@ -22,7 +22,7 @@ func TestDevicesOfThePayload(t *testing.T) {
 	c := request()
 	c.Spec.Devices = []cluster.Device{{Source: "/dev/rtc"}}
 	c.Devices = []runtime.Device{nvidia("GPU-1"), file("a", "/dev/fuse", "/dev/kfd"), nvidia("GPU-2"), file("b", "/dev/fuse")}
-	p := newPayload(&c, surroundings{network: "muster-shop"})
+	p := newPayload(&c, surroundings{networks: []string{"muster-shop"}})
 	wantFiles := []container.DeviceMapping{
 		{PathOnHost: "/dev/rtc", PathInContainer: "/dev/rtc", CgroupPermissions: "rwm"},
 		{PathOnHost: "/dev/fuse", PathInContainer: "/dev/fuse", CgroupPermissions: "rwm"},
@@ -91,7 +91,7 @@ func TestDevicePolicy(t *testing.T) {
 			if tc.change != nil {
 				tc.change(&c, nil)
 			}
-			pl := newPayload(&c, surroundings{network: c.Network})
+			pl := newPayload(&c, surroundings{networks: refs(&c)})
 			if tc.alter != nil {
 				tc.alter(&c, &pl)
 			}

@@ -17,6 +17,12 @@ import (
 // taken; the engine sends them as internal errors.
 var portBusy = []string{"port is already allocated", "address already in use", "ports are not available"}
 
+// addressBusy are the engine's words for addresses that are taken, of a container
+// and of a network; their kinds say nothing.
+var addressBusy = []string{
+	"Address already in use", "Pool overlaps with other one", "networks have same bridge name", "networks have overlapping IPv4",
+}
+
 // classify wraps err with what was attempted and the port's sentinel for it.
 // The caller's own cancellation stays context.Canceled; a deadline, the
 // caller's or the class's, means that the engine does not answer.
@@ -37,7 +43,7 @@ func classify(ctx context.Context, what string, err error) error {
 // where the port has none.
 func sentinel(err error) error {
 	for _, s := range []error{
-		runtime.ErrNotFound, runtime.ErrConflict, runtime.ErrPortBusy,
+		runtime.ErrNotFound, runtime.ErrConflict, runtime.ErrPortBusy, runtime.ErrAddressBusy,
 		runtime.ErrRefused, runtime.ErrEngine, runtime.ErrInvalid,
 	} {
 		if errors.Is(err, s) {
@@ -53,6 +59,11 @@ func sentinel(err error) error {
 	for _, text := range portBusy {
 		if strings.Contains(err.Error(), text) {
 			return runtime.ErrPortBusy
+		}
+	}
+	for _, text := range addressBusy {
+		if strings.Contains(err.Error(), text) {
+			return runtime.ErrAddressBusy
 		}
 	}
 	switch {

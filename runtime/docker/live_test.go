@@ -24,7 +24,7 @@ func liveRequest(t *testing.T, d *Driver, f runtimetest.Fixture) runtime.Create 
 	t.Cleanup(func() { clean(t, d, f) })
 	own := map[string]string{runtime.LabelCluster: f.Cluster, runtime.LabelStack: "live"}
 	return runtime.Create{
-		Name: "muster-" + f.Cluster, Labels: own, Network: "muster-" + f.Cluster, NetworkLabels: own,
+		Name: "muster-" + f.Cluster, Labels: own, Networks: []runtime.Network{{Name: "muster-" + f.Cluster, Labels: own}},
 		VolumeLabels: own, VolumePrefix: f.Cluster + "_",
 		Spec: cluster.ContainerSpec{Image: cluster.Image{Digest: f.Image}},
 	}
@@ -65,19 +65,19 @@ func TestManyCreatesMakeOneNetwork(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.Go(func() {
-			refs[i], err = other.ensureNetwork(t.Context(), request.Network, request.NetworkLabels)
+			refs[i], err = other.ensureNetwork(t.Context(), &request.Networks[0])
 			if err := errors.Join(err, other.Close()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	g.Wait()
-	found, err := d.networksNamed(t.Context(), request.Network)
+	found, err := d.networksNamed(t.Context(), request.Networks[0].Name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, ref := range refs {
-		if ref != request.Network && ref != found[0].ID {
+		if ref != request.Networks[0].Name && ref != found[0].ID {
 			t.Errorf("a create uses %s, want the name or the oldest, %s", ref, found[0].ID)
 		}
 	}
@@ -87,13 +87,13 @@ func TestManyCreatesMakeOneNetwork(t *testing.T) {
 func TestNetworkOfOthersIsRefused(t *testing.T) {
 	d, f := live(t, Config{})
 	request := liveRequest(t, d, f)
-	id, err := d.makeNetwork(t.Context(), request.Network, nil)
+	err := d.makeNetwork(t.Context(), &runtime.Network{Name: request.Networks[0].Name})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
 		_ = d.call(context.Background(), classWrite, "remove network", func(ctx context.Context, c *client.Client) error {
-			return c.NetworkRemove(ctx, id)
+			return c.NetworkRemove(ctx, request.Networks[0].Name)
 		})
 	}()
 	if _, err := d.Create(t.Context(), request); !errors.Is(err, runtime.ErrInvalid) {

@@ -3,7 +3,6 @@ package docker
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 
@@ -22,24 +21,30 @@ type networks struct {
 	making chan struct{} // holds a token while networks are made or removed
 
 	mu    sync.Mutex
-	known map[string]string // name to the reference that names it without doubt
+	known map[string]knownNetwork // by name
+}
+
+// knownNetwork is a network that was as wanted when it was last looked for.
+type knownNetwork struct {
+	ref    string // names it without doubt
+	wanted runtime.Network
 }
 
 func newNetworks() *networks {
-	return &networks{making: make(chan struct{}, 1), known: map[string]string{}}
+	return &networks{making: make(chan struct{}, 1), known: map[string]knownNetwork{}}
 }
 
-func (n *networks) get(name string) (string, bool) {
+func (n *networks) get(wanted *runtime.Network) (ref string, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	ref, ok := n.known[name]
-	return ref, ok
+	k, ok := n.known[wanted.Name]
+	return k.ref, ok && k.wanted.Is(wanted) && k.wanted.MTU == wanted.MTU
 }
 
-func (n *networks) put(name, ref string) {
+func (n *networks) put(wanted *runtime.Network, ref string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.known[name] = ref
+	n.known[wanted.Name] = knownNetwork{ref, *wanted}
 }
 
 func (n *networks) forget() {
@@ -58,54 +63,53 @@ func (n *networks) lock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
-// ensureNetwork returns a reference to the bridge of that name and makes it
-// when it is absent. Two creates at once make one network: within this process
-// by a lock, against other processes by looking again afterwards. Where
-// duplicates exist all the same, everybody takes the oldest, by its ID.
-func (d *Driver) ensureNetwork(ctx context.Context, name string, labels map[string]string) (string, error) {
-	if ref, ok := d.networks.get(name); ok {
+// ensureNetwork returns a reference to the network and makes it when it is absent.
+// Two creates at once make one network: within this process by a lock, against
+// other processes by looking again afterwards. Where duplicates exist all the
+// same, everybody takes the oldest, by its ID.
+func (d *Driver) ensureNetwork(ctx context.Context, n *runtime.Network) (string, error) {
+	if ref, ok := d.networks.get(n); ok {
 		return ref, nil
 	}
 	unlock, err := d.networks.lock(ctx)
 	if err != nil {
-		return "", classify(ctx, "wait for network "+name, err)
+		return "", classify(ctx, "wait for network "+n.Name, err)
 	}
 	defer unlock()
-	if ref, ok := d.networks.get(name); ok {
+	if ref, ok := d.networks.get(n); ok {
 		return ref, nil
 	}
-	found, err := d.networksNamed(ctx, name)
+	found, err := d.networksNamed(ctx, n.Name)
+	if err == nil {
+		found, err = d.dropOutdated(ctx, n, found)
+	}
 	if err != nil {
 		return "", err
 	}
 	if len(found) == 0 {
-		made, err := d.makeNetwork(ctx, name, labels)
-		if err != nil {
+		if err := d.makeNetwork(ctx, n); err != nil {
 			return "", err
 		}
-		if found, err = d.networksNamed(ctx, name); err != nil {
+		if found, err = d.networksNamed(ctx, n.Name); err != nil {
 			return "", err
 		}
-		found = d.dropDuplicate(ctx, found, made)
+		found = d.dropDuplicates(ctx, found)
 	}
-	ref, err := pickNetwork(name, found)
+	ref, err := pickNetwork(n.Name, found)
 	if err == nil {
-		d.networks.put(name, ref)
+		d.networks.put(n, ref)
 	}
 	return ref, err
 }
 
 // networksNamed lists the networks of exactly that name, oldest first.
 func (d *Driver) networksNamed(ctx context.Context, name string) (out []network.Summary, err error) {
-	err = d.call(ctx, classRead, "look for network "+name, func(ctx context.Context, cl *client.Client) error {
-		all, err := cl.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("name", name))})
-		for _, n := range all { // the filter matches parts of names too
-			if n.Name == name {
-				out = append(out, n)
-			}
+	all, err := d.listNetworks(ctx, filters.Arg("name", name))
+	for _, n := range all { // the filter matches parts of names too
+		if n.Name == name {
+			out = append(out, n)
 		}
-		return err
-	})
+	}
 	slices.SortFunc(out, func(a, b network.Summary) int {
 		if c := a.Created.Compare(b.Created); c != 0 {
 			return c
@@ -118,32 +122,20 @@ func (d *Driver) networksNamed(ctx context.Context, name string) (out []network.
 	return out, err
 }
 
-// makeNetwork makes the bridge; id is empty when another process was faster.
-func (d *Driver) makeNetwork(ctx context.Context, name string, labels map[string]string) (id string, err error) {
-	err = d.call(ctx, classWrite, "create network "+name, func(ctx context.Context, cl *client.Client) error {
-		made, err := cl.NetworkCreate(ctx, name, network.CreateOptions{Driver: "bridge", Labels: maps.Clone(labels)})
-		if cerrdefs.IsConflict(err) {
-			return nil
+// dropDuplicates removes the networks of a name that are younger than the oldest
+// and unused. Of two processes that made one at once, each may have seen its own
+// first.
+func (d *Driver) dropDuplicates(ctx context.Context, found []network.Summary) []network.Summary {
+	var out []network.Summary
+	for i, n := range found {
+		if i > 0 && n.Labels[runtime.LabelCluster] != "" {
+			if gone, err := d.removeUnused(ctx, n); gone && err == nil {
+				continue // else its ID is avoided by the choice of the oldest
+			}
 		}
-		id = made.ID
-		return err
-	})
-	return id, err
-}
-
-// dropDuplicate removes the network that was just made when another of the
-// same name is older.
-func (d *Driver) dropDuplicate(ctx context.Context, found []network.Summary, made string) []network.Summary {
-	if len(found) < 2 || made == "" || found[0].ID == made {
-		return found
+		out = append(out, n)
 	}
-	err := d.call(ctx, classWrite, "remove duplicate network "+made, func(ctx context.Context, cl *client.Client) error {
-		return cl.NetworkRemove(ctx, made)
-	})
-	if err != nil {
-		return found // still there: its ID is avoided by the choice of the oldest
-	}
-	return slices.DeleteFunc(found, func(n network.Summary) bool { return n.ID == made })
+	return out
 }
 
 // pickNetwork chooses among networks of one name: by name where it is the only
@@ -159,39 +151,52 @@ func pickNetwork(name string, found []network.Summary) (string, error) {
 	return found[0].ID, nil
 }
 
-// RemoveNetworks removes the cluster's networks whose stack is not in keep,
-// but for those in use.
+// RemoveNetworks removes the cluster's networks whose name is not in keep, but
+// for those in use.
 func (d *Driver) RemoveNetworks(ctx context.Context, clusterID string, keep map[string]bool) error {
 	unlock, err := d.networks.lock(ctx)
 	if err != nil {
 		return classify(ctx, "wait to remove networks", err)
 	}
 	defer unlock()
-	var all []network.Summary
-	err = d.call(ctx, classRead, "list networks", func(ctx context.Context, cl *client.Client) (err error) {
-		all, err = cl.NetworkList(ctx, network.ListOptions{
-			Filters: filters.NewArgs(filters.Arg("label", runtime.LabelCluster+"="+clusterID)),
-		})
-		return err
-	})
+	all, err := d.listNetworks(ctx, filters.Arg("label", runtime.LabelCluster+"="+clusterID))
 	if err != nil {
 		return err
 	}
 	for _, n := range all {
-		if keep[n.Labels[runtime.LabelStack]] {
+		if keep[n.Name] {
 			continue
 		}
-		d.networks.forget()
-		err := d.call(ctx, classWrite, "remove network "+n.Name, func(ctx context.Context, cl *client.Client) error {
-			err := cl.NetworkRemove(ctx, n.ID)
-			if cerrdefs.IsNotFound(err) || cerrdefs.IsPermissionDenied(err) || cerrdefs.IsConflict(err) {
-				return nil // gone, or a container uses it
-			}
-			return err
-		})
-		if err != nil {
+		if _, err := d.removeUnused(ctx, n); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// removeUnused removes a network unless a container uses it.
+func (d *Driver) removeUnused(ctx context.Context, n network.Summary) (gone bool, err error) {
+	d.networks.forget()
+	gone = true
+	err = d.call(ctx, classWrite, "remove network "+n.Name, func(ctx context.Context, cl *client.Client) error {
+		err := cl.NetworkRemove(ctx, n.ID)
+		switch {
+		case cerrdefs.IsNotFound(err):
+			return nil
+		case cerrdefs.IsPermissionDenied(err), cerrdefs.IsConflict(err):
+			gone = false
+			return nil
+		}
+		return err
+	})
+	return gone && err == nil, err
+}
+
+// listNetworks lists the networks that match.
+func (d *Driver) listNetworks(ctx context.Context, match ...filters.KeyValuePair) (all []network.Summary, err error) {
+	err = d.call(ctx, classRead, "list networks", func(ctx context.Context, cl *client.Client) (err error) {
+		all, err = cl.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(match...)})
+		return err
+	})
+	return all, err
 }

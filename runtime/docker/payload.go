@@ -20,20 +20,30 @@ type payload struct {
 	config *container.Config
 	host   *container.HostConfig
 	net    *network.NetworkingConfig
+	joins  []join // sent one by one, once the container is there
 }
 
 // surroundings is what a payload depends on besides the request.
 type surroundings struct {
-	api     string // version that is spoken
-	cores   int64  // of the host; only asked for when a CPU limit is set
-	network string // name or ID of the network; "" without one
-	quota   bool   // the engine limits what a container writes; only asked for when a disk limit is set
+	api      string   // version that is spoken
+	cores    int64    // of the host; only asked for when a CPU limit is set
+	networks []string // names or IDs of the request's networks
+	quota    bool     // the engine limits what a container writes; only asked for when a disk limit is set
 }
 
-// ownLabels are always set, so that no label of an image passes for ours.
-var ownLabels = []string{
+// setLabels are always set, so that no label of an image passes for ours.
+var setLabels = []string{
 	runtime.LabelCluster, runtime.LabelStack, runtime.LabelService,
-	runtime.LabelSlot, runtime.LabelTask, runtime.LabelGeneration,
+	runtime.LabelSlot, runtime.LabelTask, runtime.LabelGeneration, runtime.LabelNetworks,
+}
+
+// ownLabels are those that are Muster's own on the container.
+func ownLabels(c *runtime.Create) map[string]string {
+	out := maps.Clone(c.Labels)
+	if names := networkNames(c); names != "" {
+		out[runtime.LabelNetworks] = names
+	}
+	return out
 }
 
 // newPayload translates the request; it decides nothing about its safety.
@@ -41,14 +51,7 @@ func newPayload(c *runtime.Create, s surroundings) payload {
 	p := payload{name: c.Name, config: newConfig(c, s), host: newHostConfig(c, s)}
 	exposed, bindings := ports(c.Publish)
 	p.config.ExposedPorts, p.host.PortBindings = exposed, bindings
-	if s.network != "" {
-		p.host.NetworkMode = container.NetworkMode(s.network)
-		p.net = &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
-			s.network: {Aliases: c.Aliases},
-		}}
-	} else {
-		p.host.NetworkMode = container.NetworkMode(c.Spec.NetworkMode)
-	}
+	p.attach(c, s)
 	return p
 }
 
@@ -66,7 +69,7 @@ func newConfig(c *runtime.Create, s surroundings) *container.Config {
 		Image:       imageOf(spec.Image),
 		WorkingDir:  spec.WorkingDir,
 		Entrypoint:  spec.Entrypoint,
-		Labels:      labels(c.Labels, spec.Labels),
+		Labels:      labels(ownLabels(c), spec.Labels),
 		StopSignal:  spec.StopSignal,
 		StopTimeout: &grace,
 	}
@@ -169,8 +172,8 @@ func deviceRequests(devices []runtime.Device) []container.DeviceRequest {
 // labels merges the user's labels over Muster's, so that a user's label that
 // means to pass for Muster's is still there for the policy to refuse.
 func labels(own, user map[string]string) map[string]string {
-	out := make(map[string]string, len(ownLabels)+len(user))
-	for _, k := range ownLabels {
+	out := make(map[string]string, len(setLabels)+len(user))
+	for _, k := range setLabels {
 		out[k] = ""
 	}
 	maps.Copy(out, own)

@@ -37,8 +37,8 @@ type policy struct {
 func (p policy) check(c *runtime.Create, pl payload) error {
 	for _, rule := range []func() error{
 		func() error { return checkName(pl.name) },
-		func() error { return checkLabels(c.Labels, pl.config.Labels) },
-		func() error { return checkNetwork(pl) },
+		func() error { return checkLabels(ownLabels(c), pl.config.Labels) },
+		func() error { return checkNetworks(c, pl) },
 		func() error { return checkNamespaces(pl.host) },
 		func() error { return checkLifecycle(pl.host) },
 		func() error { return p.checkDevices(c, pl.host) },
@@ -75,27 +75,6 @@ func checkReserved(own, final map[string]string) error {
 	for k, v := range final {
 		if strings.HasPrefix(k, reserved) && v != own[k] {
 			return refuse("label %q: names that begin with %q are Muster's own; rename it", k, reserved)
-		}
-	}
-	return nil
-}
-
-// checkNetwork allows host, none, and one network of ours by name or ID.
-func checkNetwork(pl payload) error {
-	mode := string(pl.host.NetworkMode)
-	ours := ourName.MatchString(mode) || networkID.MatchString(mode)
-	if mode != "host" && mode != "none" && !ours {
-		return refuse("network mode %q: only the stack's network, host and none are known", mode)
-	}
-	if pl.host.PublishAllPorts {
-		return refuse("publishing all exposed ports; list them under ports instead")
-	}
-	if pl.net == nil {
-		return nil
-	}
-	for name := range pl.net.EndpointsConfig {
-		if !ours || name != mode {
-			return refuse("endpoint on network %q besides network mode %q", name, mode)
 		}
 	}
 	return nil

@@ -2,6 +2,8 @@ package docker
 
 import (
 	"errors"
+	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,9 +19,9 @@ import (
 // request is a create that every rule allows.
 func request() runtime.Create {
 	return runtime.Create{
-		Name:    "muster-shop-web-1-01arz3ndektsv4rrffq69g5fav",
-		Labels:  map[string]string{runtime.LabelCluster: "c1", runtime.LabelTask: "t1"},
-		Network: "muster-shop",
+		Name:     "muster-shop-web-1-01arz3ndektsv4rrffq69g5fav",
+		Labels:   map[string]string{runtime.LabelCluster: "c1", runtime.LabelTask: "t1"},
+		Networks: []runtime.Network{{Name: "muster-shop", Aliases: []string{"web"}}},
 		Spec: cluster.ContainerSpec{
 			Image:  cluster.Image{Ref: "web:1"},
 			Labels: map[string]string{"com.example": "fine"},
@@ -35,6 +37,28 @@ func request() runtime.Create {
 	}
 }
 
+// refs are the networks by name, as they are referred to where there is one of each.
+func refs(c *runtime.Create) (out []string) {
+	for _, n := range c.Networks {
+		out = append(out, n.Name)
+	}
+	return out
+}
+
+// span puts the request into two networks across hosts.
+func span(c *runtime.Create, _ *payload) {
+	c.Networks = nil
+	for i, name := range []string{"front", "back"} {
+		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 194, byte(i * 4), 0}), 22)
+		address := subnet.Addr().Next().Next()
+		c.Networks = append(c.Networks, runtime.Network{
+			Name: fmt.Sprintf("muster-shop-%s-%d", name, i+1), Bridge: fmt.Sprintf("mu%d", i+1), MTU: 1370,
+			Subnet: subnet, Gateway: subnet.Addr().Next(), Address: address, MAC: cluster.MAC(address),
+		})
+	}
+	c.DNS = []netip.Addr{c.Networks[0].Gateway}
+}
+
 func TestPolicy(t *testing.T) {
 	id := "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	bindOf := func(source string) func(*runtime.Create, *payload) {
@@ -45,36 +69,64 @@ func TestPolicy(t *testing.T) {
 		change, alter func(*runtime.Create, *payload)
 		allowed       bool
 	}{
-		"a plain request":     {allowed: true},
-		"host network":        {change: func(c *runtime.Create, _ *payload) { c.Spec.NetworkMode, c.Network = "host", "" }, allowed: true},
-		"no network":          {change: func(c *runtime.Create, _ *payload) { c.Spec.NetworkMode, c.Network = "none", "" }, allowed: true},
-		"network by ID":       {change: func(c *runtime.Create, _ *payload) { c.Network = id }, allowed: true},
-		"docker's bridge":     {change: func(c *runtime.Create, _ *payload) { c.Network = "bridge" }},
-		"default network":     {change: func(c *runtime.Create, _ *payload) { c.Network = "" }},
-		"container's network": {change: func(c *runtime.Create, _ *payload) { c.Spec.NetworkMode, c.Network = "container:db", "" }},
+		"a plain request": {allowed: true},
+		"host network":    {change: func(c *runtime.Create, _ *payload) { c.Spec.NetworkMode, c.Networks = "host", nil }, allowed: true},
+		"no network":      {change: func(c *runtime.Create, _ *payload) { c.Spec.NetworkMode, c.Networks = "none", nil }, allowed: true},
+		"network by ID": {alter: func(_ *runtime.Create, p *payload) {
+			p.host.NetworkMode = container.NetworkMode(id)
+			p.net.EndpointsConfig = map[string]*network.EndpointSettings{id: p.net.EndpointsConfig["muster-shop"]}
+		}, allowed: true},
+		"docker's bridge":     {change: func(c *runtime.Create, _ *payload) { c.Networks[0].Name = "bridge" }},
+		"default network":     {change: func(c *runtime.Create, _ *payload) { c.Networks = nil }},
+		"container's network": {change: func(c *runtime.Create, _ *payload) { c.Spec.NetworkMode, c.Networks = "container:db", nil }},
 		"second endpoint": {alter: func(_ *runtime.Create, p *payload) {
 			p.net.EndpointsConfig["muster-other"] = &network.EndpointSettings{}
 		}},
-		"foreign name":           {change: func(c *runtime.Create, _ *payload) { c.Name = "web" }},
-		"name with a path":       {change: func(c *runtime.Create, _ *payload) { c.Name = "muster-../web" }},
-		"no cluster":             {change: func(c *runtime.Create, _ *payload) { delete(c.Labels, runtime.LabelCluster) }},
-		"user sets our label":    {change: func(c *runtime.Create, _ *payload) { c.Spec.Labels = map[string]string{runtime.LabelTask: "t2"} }},
-		"user sets unset label":  {change: func(c *runtime.Create, _ *payload) { c.Spec.Labels = map[string]string{runtime.LabelSlot: "9"} }},
-		"user invents our label": {change: func(c *runtime.Create, _ *payload) { c.Spec.Labels = map[string]string{"muster.secret": "x"} }},
-		"relative bind":          {change: bindOf("srv/www")},
-		"empty bind":             {change: bindOf("")},
-		"bind with dots":         {change: bindOf("/srv/../etc")},
-		"bind with slash":        {change: bindOf("/srv/")},
-		"bind of our data":       {change: bindOf("/var/lib/muster")},
-		"bind below our data":    {change: bindOf("/var/lib/muster/raft")},
-		"bind above our data":    {change: bindOf("/var/lib")},
-		"bind of everything":     {change: bindOf("/")},
-		"bind beside our data":   {change: bindOf("/var/lib/muster2"), allowed: true},
-		"made bind of our data":  {change: func(c *runtime.Create, _ *payload) { c.Spec.Mounts[1].Source = "/var/lib/muster" }},
-		"made bind with colon":   {change: func(c *runtime.Create, _ *payload) { c.Spec.Mounts[1].Source = "/srv/a:b" }},
-		"made relative bind":     {change: func(c *runtime.Create, _ *payload) { c.Spec.Mounts[1].Source = "data" }},
-		"volume with a path":     {change: func(c *runtime.Create, _ *payload) { c.Spec.Mounts[2].Source = "../x" }},
-		"external path":          {change: func(c *runtime.Create, _ *payload) { c.Spec.Mounts[2].Source, c.Spec.Mounts[2].External = "/etc", true }},
+		"two networks": {change: span, allowed: true},
+		"foreign bridge": {change: func(c *runtime.Create, _ *payload) {
+			span(c, nil)
+			c.Networks[0].Bridge = "docker0"
+		}},
+		"address of elsewhere": {change: func(c *runtime.Create, _ *payload) {
+			span(c, nil)
+			c.Networks[1].Address = netip.MustParseAddr("192.0.2.1")
+		}},
+		"address of the gateway": {change: func(c *runtime.Create, _ *payload) {
+			span(c, nil)
+			c.Networks[0].Address = c.Networks[0].Gateway
+		}},
+		"other address": {change: span, alter: func(_ *runtime.Create, p *payload) {
+			p.net.EndpointsConfig["muster-shop-front-1"].IPAMConfig.IPv4Address = "10.194.0.9"
+		}},
+		"other hardware address":       {change: span, alter: func(_ *runtime.Create, p *payload) { p.config.MacAddress = "02:42:00:00:00:01" }},
+		"joins another network":        {change: span, alter: func(_ *runtime.Create, p *payload) { p.joins[0].network = "muster-other" }},
+		"joins the engine's network":   {change: span, alter: func(_ *runtime.Create, p *payload) { p.joins[0].network = "bridge" }},
+		"joins its first network":      {change: span, alter: func(_ *runtime.Create, p *payload) { p.joins[0].network = "muster-shop-front-1" }},
+		"joins with another name":      {change: span, alter: func(_ *runtime.Create, p *payload) { p.joins[0].endpoint.Aliases = []string{"db"} }},
+		"joins with another address":   {change: span, alter: func(_ *runtime.Create, p *payload) { p.joins[0].endpoint.IPAMConfig = nil }},
+		"joins with links":             {change: span, alter: func(_ *runtime.Create, p *payload) { p.joins[0].endpoint.Links = []string{"db"} }},
+		"joins with options":           {change: span, alter: func(_ *runtime.Create, p *payload) { p.joins[0].endpoint.DriverOpts = map[string]string{"a": "b"} }},
+		"joins beside host networking": {change: span, alter: func(_ *runtime.Create, p *payload) { p.host.NetworkMode, p.net = "host", nil }},
+		"foreign name":                 {change: func(c *runtime.Create, _ *payload) { c.Name = "web" }},
+		"name with a path":             {change: func(c *runtime.Create, _ *payload) { c.Name = "muster-../web" }},
+		"no cluster":                   {change: func(c *runtime.Create, _ *payload) { delete(c.Labels, runtime.LabelCluster) }},
+		"user sets our label":          {change: func(c *runtime.Create, _ *payload) { c.Spec.Labels = map[string]string{runtime.LabelTask: "t2"} }},
+		"user sets unset label":        {change: func(c *runtime.Create, _ *payload) { c.Spec.Labels = map[string]string{runtime.LabelSlot: "9"} }},
+		"user invents our label":       {change: func(c *runtime.Create, _ *payload) { c.Spec.Labels = map[string]string{"muster.secret": "x"} }},
+		"relative bind":                {change: bindOf("srv/www")},
+		"empty bind":                   {change: bindOf("")},
+		"bind with dots":               {change: bindOf("/srv/../etc")},
+		"bind with slash":              {change: bindOf("/srv/")},
+		"bind of our data":             {change: bindOf("/var/lib/muster")},
+		"bind below our data":          {change: bindOf("/var/lib/muster/raft")},
+		"bind above our data":          {change: bindOf("/var/lib")},
+		"bind of everything":           {change: bindOf("/")},
+		"bind beside our data":         {change: bindOf("/var/lib/muster2"), allowed: true},
+		"made bind of our data":        {change: func(c *runtime.Create, _ *payload) { c.Spec.Mounts[1].Source = "/var/lib/muster" }},
+		"made bind with colon":         {change: func(c *runtime.Create, _ *payload) { c.Spec.Mounts[1].Source = "/srv/a:b" }},
+		"made relative bind":           {change: func(c *runtime.Create, _ *payload) { c.Spec.Mounts[1].Source = "data" }},
+		"volume with a path":           {change: func(c *runtime.Create, _ *payload) { c.Spec.Mounts[2].Source = "../x" }},
+		"external path":                {change: func(c *runtime.Create, _ *payload) { c.Spec.Mounts[2].Source, c.Spec.Mounts[2].External = "/etc", true }},
 		"forged volume label": {change: func(c *runtime.Create, _ *payload) {
 			c.Spec.Mounts[2].Labels = map[string]string{runtime.LabelCluster: "c2"}
 		}},
@@ -105,12 +157,16 @@ func TestPolicy(t *testing.T) {
 			if tc.change != nil {
 				tc.change(&c, nil)
 			}
-			made := newPayload(&c, surroundings{api: "1.41", network: c.Network})
+			made := newPayload(&c, surroundings{api: "1.41", networks: refs(&c)})
 			if tc.alter != nil {
 				tc.alter(&c, &made)
 			}
 			p := policy{protected: []string{"/var/lib/muster"}, resolve: func(s string) (string, error) { return s, nil }}
-			switch err := p.check(&c, made); {
+			err := p.check(&c, made)
+			for i := range c.Networks {
+				err = errors.Join(err, p.checkBridge(&c.Networks[i]))
+			}
+			switch {
 			case tc.allowed && err != nil:
 				t.Errorf("check = %v, want it allowed", err)
 			case !tc.allowed && !errors.Is(err, runtime.ErrRefused):

@@ -122,7 +122,7 @@ func TestVolumesThatExistAreJudged(t *testing.T) {
 		{"taken", true, runtime.ErrRefused},
 	} {
 		c := request()
-		c.Network, c.Spec.NetworkMode = "", "none"
+		c.Networks, c.Spec.NetworkMode = nil, "none"
 		c.Spec.Mounts = []cluster.Mount{{Type: cluster.MountVolume, Source: tc.source, Target: "/data", External: tc.external}}
 		before := made
 		_, err := d.Create(t.Context(), c)
@@ -136,10 +136,10 @@ func TestVolumesThatExistAreJudged(t *testing.T) {
 // in one place, behind the policy.
 func TestOneWayToTheEngine(t *testing.T) {
 	allowed := map[string][]string{
-		"ContainerCreate": {"send"}, "ImageBuild": {"Build"}, "NetworkCreate": {"makeNetwork"}, "ContainerExecCreate": {"createExec"},
+		"ContainerCreate": {"send"}, "ImageBuild": {"Build"}, "NetworkCreate": {"sendNetwork"}, "NetworkConnect": {"sendJoin"}, "ContainerExecCreate": {"createExec"},
 		"ContainerStart": {"Start"},
 	}
-	never := []string{"ContainerUpdate", "VolumeCreate", "VolumeUpdate", "ServiceCreate", "ServiceUpdate", "NetworkConnect", "ContainerCommit", "PluginInstall", "CopyToContainer"}
+	never := []string{"ContainerUpdate", "VolumeCreate", "VolumeUpdate", "ServiceCreate", "ServiceUpdate", "ContainerCommit", "PluginInstall", "CopyToContainer"}
 	files := token.NewFileSet()
 	found := map[string][]string{}
 	err := filepath.WalkDir(".", func(path string, e fs.DirEntry, err error) error {

@@ -32,7 +32,7 @@ func (d *Driver) Inspect(ctx context.Context, id string) (out runtime.Container,
 	return out, err
 }
 
-// Create makes a container and, when it is absent, its network.
+// Create makes a container and, where they are absent, its networks.
 func (d *Driver) Create(ctx context.Context, c runtime.Create) (id string, err error) {
 	err = d.do(ctx, OpCreate, c.Name, func() error {
 		if d.find(c.Name) != nil {
@@ -47,8 +47,10 @@ func (d *Driver) Create(ctx context.Context, c runtime.Create) (id string, err e
 		if !ok {
 			return fmt.Errorf("%w: image %s", runtime.ErrNotFound, imageOf(c))
 		}
-		if c.Network != "" && c.Spec.NetworkMode == "" && d.networks[c.Network] == nil {
-			d.networks[c.Network] = cloneLabels(c.NetworkLabels)
+		for i := range c.Networks {
+			if err := d.ensureNetwork(&c.Networks[i]); err != nil {
+				return err
+			}
 		}
 		d.serial++
 		id = hash("container " + strconv.Itoa(d.serial))
@@ -105,23 +107,6 @@ func (d *Driver) Remove(ctx context.Context, id string) error {
 		if c := d.find(id); c != nil {
 			d.remove(c)
 		}
-		return nil
-	})
-}
-
-// RemoveNetworks removes the cluster's networks that no running container uses
-// and whose stack is not in keep.
-func (d *Driver) RemoveNetworks(ctx context.Context, cluster string, keep map[string]bool) error {
-	return d.do(ctx, OpNetwork, "", func() error {
-		used := map[string]bool{}
-		for _, c := range d.containers {
-			if c.running() {
-				used[c.request.Network] = true
-			}
-		}
-		maps.DeleteFunc(d.networks, func(name string, labels map[string]string) bool {
-			return labels[runtime.LabelCluster] == cluster && !keep[labels[runtime.LabelStack]] && !used[name]
-		})
 		return nil
 	})
 }

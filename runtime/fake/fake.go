@@ -53,11 +53,11 @@ type Driver struct {
 	behave func(runtime.Create) Behaviour
 
 	mu          sync.Mutex
-	containers  map[string]*container // by ID
-	networks    map[string]map[string]string
-	images      map[string]runtime.Image // by ID
-	layers      map[string]layered       // by the ID of an image that has some
-	remote      map[string]string        // reference in the registry to digest
+	containers  map[string]*container      // by ID
+	networks    map[string]runtime.Network // by name
+	images      map[string]runtime.Image   // by ID
+	layers      map[string]layered         // by the ID of an image that has some
+	remote      map[string]string          // reference in the registry to digest
 	faults      map[Op]*Fault
 	calls       map[Op]int
 	subscribers map[*subscriber]struct{}
@@ -90,7 +90,7 @@ func New(c Config) *Driver {
 	return &Driver{
 		now: c.Now, after: c.AfterFunc, behave: c.Behave,
 		containers:  map[string]*container{},
-		networks:    map[string]map[string]string{},
+		networks:    map[string]runtime.Network{},
 		images:      map[string]runtime.Image{},
 		layers:      map[string]layered{},
 		remote:      map[string]string{},
@@ -131,8 +131,8 @@ func (d *Driver) Created(id string) (runtime.Create, bool) {
 	return c.request, true
 }
 
-// Networks returns the networks by name, with their labels.
-func (d *Driver) Networks() map[string]map[string]string {
+// Networks returns the networks by name, each as it was asked for.
+func (d *Driver) Networks() map[string]runtime.Network {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return maps.Clone(d.networks)

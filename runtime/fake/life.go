@@ -52,8 +52,9 @@ func (d *Driver) start(c *container) error {
 	if c.running() {
 		return nil
 	}
-	if c.request.Network != "" && c.request.Spec.NetworkMode == "" && d.networks[c.request.Network] == nil {
-		return fmt.Errorf("%w: network %s", runtime.ErrNotFound, c.request.Network)
+	if err := d.connect(c); err != nil {
+		c.state.Error = err.Error()
+		return err
 	}
 	ports, err := d.bind(c.request)
 	if err != nil {

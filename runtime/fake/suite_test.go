@@ -28,7 +28,12 @@ func TestSuite(t *testing.T) {
 func testProgram(c runtime.Create) fake.Behaviour {
 	b := fake.Behaviour{StopTakes: 10 * time.Millisecond, HealthyAfter: 10 * time.Millisecond}
 	b.Exec = func(ctx context.Context, e fake.Exec) int {
-		if e.Cmd[1] != "stat" {
+		switch e.Cmd[1] {
+		case "interfaces":
+			_, _ = io.WriteString(e.Stdout, runtimetest.Interfaces(c.Networks...))
+			return 0
+		case "stat":
+		default:
 			return command(ctx, e)
 		}
 		if slices.ContainsFunc(c.Devices, func(d runtime.Device) bool { return slices.Contains(d.Paths, e.Cmd[2]) }) {

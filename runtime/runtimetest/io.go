@@ -119,38 +119,6 @@ func testBusyPort(t *testing.T, b *bench) {
 	}
 }
 
-func testNetworks(t *testing.T, b *bench) {
-	var g sync.WaitGroup
-	requests := make([]runtime.Create, 4)
-	for i := range requests {
-		requests[i] = b.network(b.request("serve"))
-		requests[i].Aliases = []string{"web"}
-	}
-	for _, r := range requests {
-		g.Go(func() { b.start(t, r) })
-	}
-	g.Wait()
-	for _, r := range requests { // a second network of the name would make the start ambiguous
-		if c := b.inspect(t, r.Name); c.Status != runtime.StatusRunning {
-			t.Errorf("%s is %s", c.Name, c.Status)
-		}
-	}
-	want(t, "RemoveNetworks in use", b.RemoveNetworks(t.Context(), b.fixture.Cluster, nil), nil)
-	id := b.start(t, b.network(b.request("serve")))
-	all, err := b.List(t.Context(), b.fixture.Cluster)
-	want(t, "List", err, nil)
-	for _, c := range all {
-		want(t, "Stop", b.Stop(t.Context(), c.ID, 10*time.Second), nil)
-	}
-	want(t, "RemoveNetworks, kept", b.RemoveNetworks(t.Context(), b.fixture.Cluster, map[string]bool{"suite": true}), nil)
-	want(t, "Start on the kept network", b.Start(t.Context(), id), nil)
-	want(t, "Stop", b.Stop(t.Context(), id, 10*time.Second), nil)
-	want(t, "RemoveNetworks", b.RemoveNetworks(t.Context(), b.fixture.Cluster, nil), nil)
-	want(t, "Start without its network", b.Start(t.Context(), id), runtime.ErrNotFound)
-	want(t, "Remove", b.Remove(t.Context(), id), nil)
-	b.start(t, b.network(b.request("serve"))) // makes the network anew
-}
-
 func testImages(t *testing.T, b *bench) {
 	if ok, err := b.HasImage(t.Context(), b.fixture.Image); !ok || err != nil {
 		t.Errorf("HasImage = %v, %v, want true", ok, err)

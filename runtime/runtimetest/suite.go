@@ -47,6 +47,11 @@ func Run(t *testing.T, newDriver func(*testing.T) (runtime.Driver, Fixture)) {
 		"stats":          testStats,
 		"devices":        testDevices,
 		"networks":       testNetworks,
+		"addresses":      testAddresses,
+		"two networks":   testTwoNetworks,
+		"internal":       testInternal,
+		"subnet clash":   testSubnetClash,
+		"network anew":   testNetworkAnew,
 		"images":         testImages,
 		"peer image":     testPeerImage,
 		"image layers":   testImageLayers,
@@ -92,8 +97,10 @@ func (b *bench) request(words ...string) runtime.Create {
 // network lets the container join the stack's bridge.
 func (b *bench) network(c runtime.Create) runtime.Create {
 	c.Spec.NetworkMode = ""
-	c.Network = "muster-" + strings.ToLower(b.fixture.Cluster)
-	c.NetworkLabels = map[string]string{runtime.LabelCluster: b.fixture.Cluster, runtime.LabelStack: "suite"}
+	c.Networks = []runtime.Network{{
+		Name:   "muster-" + strings.ToLower(b.fixture.Cluster),
+		Labels: map[string]string{runtime.LabelCluster: b.fixture.Cluster, runtime.LabelStack: "suite"},
+	}}
 	return c
 }
 

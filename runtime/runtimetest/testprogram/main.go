@@ -55,6 +55,8 @@ func run(verb string, args []string) error {
 	case "stat": // FILE
 		_, err := os.Stat(args[0])
 		return err
+	case "interfaces":
+		return interfaces()
 	case "env": // NAME
 		fmt.Println(os.Getenv(args[0]))
 		return nil
