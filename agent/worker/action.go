@@ -28,6 +28,8 @@ type Action struct {
 	Reason    string         // for people
 	// Assignment is the task's; nil when Task is "".
 	Assignment *Assignment
+	// Networks are for Create: those of the task, in the order of its links.
+	Networks []cluster.Network
 }
 
 // Key names what the action works on: no two actions of one key are ever under

@@ -50,7 +50,7 @@ func (w *Worker) apply(ctx context.Context, a Action) (sighting, error) {
 
 // create makes the task's container and returns its ID.
 func (w *Worker) create(ctx context.Context, a Action) (string, error) {
-	request := Request(w.config.Host, a.Assignment)
+	request := Request(w.config.Host, a.Assignment, a.Networks)
 	id, err := w.make(ctx, request)
 	if !errors.Is(err, runtime.ErrConflict) {
 		return id, err

@@ -15,7 +15,7 @@ func TestRequestHandsOverDevices(t *testing.T) {
 	a := assign("01ARZ3NDEKTSV4RRFFQ69G5FAV", func(a *Assignment) {
 		a.Task.Devices = []cluster.DeviceShare{{Kind: "tty-usb", ID: "a", Milli: 1000}, {Kind: "tty-usb", ID: "b", Milli: 1000}, {Kind: "gpu", ID: "GPU-1", Milli: 500}}
 	})
-	got := Request(Host{Devices: []runtime.Device{gpu, tty}}, &a)
+	got := Request(Host{Devices: []runtime.Device{gpu, tty}}, &a, nil)
 	want := []runtime.Device{tty, {HostDevice: cluster.HostDevice{Kind: "tty-usb", ID: "b"}}, gpu} // b was unplugged
 	if d := cmp.Diff(want, got.Devices); d != "" {
 		t.Errorf("devices (-want +got):\n%s", d)

@@ -21,13 +21,16 @@ func TestSetOnDisk(t *testing.T) {
 	if _, _, err := load(dir); err == nil {
 		t.Error("load accepted garbage")
 	}
-	want := Set{Epoch: 1, Index: 2, Assignments: []Assignment{assign("t1")}, Services: []cluster.ServiceID{"shop/web"}}
+	want := Set{
+		Epoch: 1, Index: 2, Assignments: []Assignment{assign("t1", linked)}, Services: []cluster.ServiceID{"shop/web"},
+		Networks: []cluster.Network{front, back},
+	}
 	if err := save(dir, want); err != nil {
 		t.Fatal(err)
 	}
 	want.Services = nil // may be old news when the file is read
 	got, ok, err := load(dir)
-	if diff := cmp.Diff(want, got); !ok || err != nil || diff != "" {
+	if diff := cmp.Diff(want, got, byValue); !ok || err != nil || diff != "" {
 		t.Errorf("load = %v, %v: %s", ok, err, diff)
 	}
 	info, err := os.Stat(filepath.Join(dir, fileName))
@@ -37,7 +40,7 @@ func TestSetOnDisk(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	good, err := encoding.Marshal(file{Version: fileVersion, Set: Set{Epoch: 1, Assignments: []Assignment{assign("t1")}}})
+	good, err := encoding.Marshal(file{Version: fileVersion, Set: Set{Epoch: 1, Assignments: []Assignment{assign("t1", linked)}, Networks: []cluster.Network{front}}})
 	if err != nil {
 		f.Fatal(err)
 	}

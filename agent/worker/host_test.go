@@ -92,8 +92,13 @@ func (h *host) boot() {
 func (h *host) assign(all ...Assignment) { h.assignOf(nil, all...) }
 
 func (h *host) assignOf(services []cluster.ServiceID, all ...Assignment) {
+	h.assignSet(Set{Assignments: all, Services: services})
+}
+
+func (h *host) assignSet(s Set) {
 	h.index++
-	h.worker.Assign(Set{Epoch: 1, Index: h.index, Assignments: all, Services: services})
+	s.Epoch, s.Index = 1, h.index
+	h.worker.Assign(s)
 	synctest.Wait()
 }
 

@@ -308,16 +308,13 @@ func (l *loop) lookAt(ctx context.Context, id string) {
 	})
 }
 
-// tidy removes networks of stacks that have nothing here.
+// tidy removes networks that no task of this host is in.
 func (l *loop) tidy(ctx context.Context) {
 	set, known := l.w.current()
 	if !known || !l.engineUp {
 		return
 	}
-	keep := map[string]bool{}
-	for i := range set.Assignments {
-		keep[set.Assignments[i].Stack] = true
-	}
+	keep := set.networkNames()
 	l.running.Go(func() {
 		inner, cancel := context.WithTimeout(ctx, networkDeadline)
 		defer cancel()

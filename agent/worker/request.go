@@ -15,6 +15,8 @@ type Host struct {
 	NodeName  string
 	// Devices are those that the host hands out.
 	Devices []runtime.Device
+	// MTU is the size of packets in networks across hosts; nil: the engine's.
+	MTU func() int
 }
 
 // ContainerName is the name of a task's container; at most 172 characters.
@@ -25,11 +27,9 @@ func ContainerName(a *Assignment) string {
 	}, "-")
 }
 
-// NetworkName is the name of a stack's bridge.
-func NetworkName(stack string) string { return "muster-" + stack }
-
-// Request is what the task's container is made from.
-func Request(h Host, a *Assignment) runtime.Create {
+// Request is what the task's container is made from. The networks are those of its
+// template's links, as the action has them.
+func Request(h Host, a *Assignment, networks []cluster.Network) runtime.Create {
 	t, template := &a.Task, &a.Template
 	stack := map[string]string{runtime.LabelCluster: h.ClusterID, runtime.LabelStack: a.Stack}
 	out := runtime.Create{
@@ -60,9 +60,7 @@ func Request(h Host, a *Assignment) runtime.Create {
 	}
 	tellDevices(out.Env, t.Devices)
 	if template.Container.NetworkMode == "" {
-		out.Network = NetworkName(a.Stack)
-		out.NetworkLabels = stack
-		out.Aliases = []string{t.Service.Name()}
+		out.Networks, out.DNS = h.networks(a, networks)
 		out.Publish = publish(template.Ports)
 	}
 	return out

@@ -56,18 +56,18 @@ func TestRequest(t *testing.T) {
 			{Target: 80, Published: 80, Protocol: "tcp", Mode: cluster.HostPort, HostIP: "127.0.0.1"},
 		}
 	})
-	got := Request(Host{ClusterID: "c1", NodeID: "n1", NodeName: "alpha"}, &a)
+	got := Request(Host{ClusterID: "c1", NodeID: "n1", NodeName: "alpha"}, &a, nil)
 	want := runtime.Create{
 		Name: "muster-shop-web-1-01arz3ndektsv4rrffq69g5fav",
 		Labels: map[string]string{
 			"muster.cluster": "c1", "muster.stack": "shop", "muster.service": "web", "muster.slot": "1",
 			"muster.task": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "muster.generation": "1",
 		},
-		Spec:          a.Template.Container,
-		Network:       "muster-shop",
-		NetworkLabels: map[string]string{"muster.cluster": "c1", "muster.stack": "shop"},
-		Aliases:       []string{"web"},
-		Publish:       []runtime.Publish{{Target: 80, Protocol: "tcp"}, {Target: 80, Host: 80, HostIP: "127.0.0.1", Protocol: "tcp"}},
+		Spec: a.Template.Container,
+		Networks: []runtime.Network{{
+			Name: "muster-shop", Labels: map[string]string{"muster.cluster": "c1", "muster.stack": "shop"}, Aliases: []string{"web"},
+		}},
+		Publish: []runtime.Publish{{Target: 80, Protocol: "tcp"}, {Target: 80, Host: 80, HostIP: "127.0.0.1", Protocol: "tcp"}},
 		Env: map[string]string{
 			"MUSTER_NODE_NAME": "alpha", "MUSTER_NODE_ID": "n1", "MUSTER_STACK": "shop", "MUSTER_SERVICE": "web",
 			"MUSTER_SLOT": "1", "MUSTER_TASK": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
@@ -75,11 +75,11 @@ func TestRequest(t *testing.T) {
 		VolumeLabels: map[string]string{"muster.cluster": "c1", "muster.stack": "shop"},
 		VolumePrefix: "shop_",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, byValue); diff != "" {
 		t.Error(diff)
 	}
 	a.Template.Container.NetworkMode = "host"
-	if got := Request(Host{}, &a); got.Network != "" || got.Publish != nil || got.Aliases != nil {
+	if got := Request(Host{}, &a, nil); got.Networks != nil || got.Publish != nil || got.DNS != nil {
 		t.Errorf("host networking: %+v, want no network of ours", got)
 	}
 }

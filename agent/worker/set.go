@@ -27,6 +27,8 @@ type Set struct {
 	// in the order of their IDs; nil: not known, all may be there. They are not
 	// kept on disk: what lies there may be older than a service's first container.
 	Services []cluster.ServiceID `cbor:"-"`
+	// Networks are those of the assignments, each once.
+	Networks []cluster.Network `cbor:"4,keyasint,omitempty"`
 }
 
 // Position is a point of the cluster's history.
@@ -44,7 +46,7 @@ func (s Set) Next(got Set) (next Set, news bool) {
 	case got.Newer(s):
 		return got, true
 	case got.Epoch == s.Epoch && got.Index == s.Index && s.Services == nil && got.Services != nil:
-		s.Services = got.Services
+		s.Services, s.Networks = got.Services, got.Networks
 		return s, true
 	}
 	return s, false

@@ -57,7 +57,7 @@ func (m *Memory) started(a Action, err error, now time.Time) {
 	case errors.Is(err, runtime.ErrNotFound):
 		l.Anew, f.elapsed = true, false
 		l = l.fail(policy, f)
-	case errors.Is(err, runtime.ErrEngine), errors.Is(err, runtime.ErrPortBusy), errors.Is(err, runtime.ErrConflict):
+	case errors.Is(err, runtime.ErrEngine), errors.Is(err, runtime.ErrPortBusy), errors.Is(err, runtime.ErrAddressBusy), errors.Is(err, runtime.ErrConflict):
 		f.elapsed = false
 		l = l.fail(policy, f)
 	default:

@@ -82,7 +82,16 @@ func (p *planner) absent(a *Assignment, l Local) Local {
 		l.Last = backoff(l, nil)
 		return l
 	}
-	p.starts = append(p.starts, p.action(Create, a, nil, cmp.Or(l.Error, "the task has no container")))
+	networks, missing := p.in.Assigned.networksOf(a)
+	if missing != "" { // the next set is to bring it: no other network will do
+		waiting := l
+		waiting.Error = missing
+		l.Last = backoff(waiting, nil)
+		return l
+	}
+	create := p.action(Create, a, nil, cmp.Or(l.Error, "the task has no container"))
+	create.Networks = networks
+	p.starts = append(p.starts, create)
 	return l
 }
 

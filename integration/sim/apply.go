@@ -51,7 +51,7 @@ func (k *work) apply(a worker.Action, done func(sighting, error)) {
 // create makes the task's container; who has its name already is adopted or
 // removed.
 func (k *work) create(a worker.Action, done func(string, error)) {
-	request := worker.Request(k.host, a.Assignment)
+	request := worker.Request(k.host, a.Assignment, a.Networks)
 	k.make(request, func(id string, err error) {
 		if !errors.Is(err, runtime.ErrConflict) {
 			done(id, err)
