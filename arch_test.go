@@ -38,7 +38,7 @@ var house = []room{
 
 	// What a user and another node say to an agent.
 	{"compose", !pure, "cluster"},
-	{"configs", !pure, "cluster"},
+	{"configs", !pure, "cluster network"},
 	{"api", !pure, "cluster lb"},
 	{"doctor", pure, "api cluster"},
 	{"api/client", !pure, "api cluster configs"},
@@ -66,6 +66,7 @@ var house = []room{
 	{"agent/gossip", !pure, "crowd"},
 	{"agent/gossip/gossiptest", !pure, ""},
 	{"agent/hoststats", !pure, ""},
+	{"agent/hostroutes", !pure, ""},
 	{"agent/images", !pure, "api cluster runtime"},
 	{"agent/metrics", !pure, ""},
 	{"agent/peer", !pure, "api cluster security"},
@@ -74,8 +75,8 @@ var house = []room{
 
 	// The daemon introduces the shells to each other; the command line talks to
 	// an agent and knows nothing of its insides.
-	{"agent", !pure, "agent/checkup agent/gossip agent/hoststats agent/images agent/metrics agent/peer agent/probe agent/worker api api/server cluster cluster/health cluster/state " +
-		"configs consensus consensus/voters controller crowd dataplane lb lb/proxy network placement runtime runtime/docker security"},
+	{"agent", !pure, "agent/checkup agent/gossip agent/hostroutes agent/hoststats agent/images agent/metrics agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
+		"configs consensus consensus/voters controller crowd dataplane lb lb/proxy network network/overlay placement runtime runtime/docker security"},
 	{"cli/buildctx", !pure, ""},
 	{"cli/paint", pure, ""},
 	{"cli/top", !pure, "api cli/paint cluster"},
@@ -99,6 +100,7 @@ var fences = map[string]string{
 	"github.com/hashicorp/memberlist":    "agent/gossip agent/gossip/gossiptest",
 	"github.com/docker/docker":           "runtime/docker",
 	"github.com/shirou/gopsutil":         "agent/hoststats",
+	"github.com/vishvananda/netlink":     "agent/hostroutes network/overlay",
 	"github.com/compose-spec/compose-go": "compose",
 	"github.com/spf13/cobra":             "cli",
 	"charm.land":                         "cli/top",

@@ -32,8 +32,10 @@ type Agent struct {
 	nodeID  cluster.NodeID
 	name    string
 	host    Host
-	server  *server.Server
-	failed  chan error // the first reason why the process must leave
+	// networkKey is the host's public key; "" where it is in no networks.
+	networkKey string
+	server     *server.Server
+	failed     chan error // the first reason why the process must leave
 	// expelled is a member that the cluster says was removed.
 	expelled chan *member
 
@@ -76,6 +78,11 @@ func RunOn(ctx context.Context, host Host, cfg configs.Config, version string, l
 	a := &Agent{cfg: cfg, version: version, log: log, data: data, host: host, failed: make(chan error, 1), expelled: make(chan *member, 1), moving: newTurn()}
 	if a.nodeID, err = data.nodeID(); err != nil {
 		return err
+	}
+	if host.Networks != nil {
+		if a.networkKey, err = host.Networks.Key(data.path); err != nil {
+			return err
+		}
 	}
 	if a.name, err = nodeName(cfg.Name); err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 //	identity/         certificate and key; on voters the cluster key
 //	gossip.key        the keys of the gossip ring, the one that encrypts first
 //	trust.json        the version of those and of the authorities
+//	network.key       the private key of this host's traffic with others
 //	members.json      the members last known, to find the cluster again
 //	assignments.cbor  what this host should run, to start without a quorum
 //	ballast           takes room on a voter's disk, until there is no other

@@ -48,7 +48,12 @@ func (a *Agent) describeHost(ctx context.Context, address string) (cluster.Node,
 	}
 	n.Devices = a.host.devicesHere()
 	n.Capacity = a.capacity(cluster.Resources{MilliCPU: milli, Memory: mem, Bandwidth: a.host.Bandwidth, MilliGPU: gpus(n.Devices)})
-	return n, nil
+	if a.host.Networks == nil {
+		return n, nil
+	}
+	n.NetworkKey, n.NetworkPort = a.networkKey, uint16(a.cfg.NetworkPort)
+	n.Routes, err = a.host.Networks.Routes()
+	return n, err
 }
 
 // advertise is the IP that others reach this host at: the configured one, or
@@ -98,6 +103,7 @@ func (u *uplink) announce(ctx context.Context) {
 				ID: n.ID, Address: n.Address, APIPort: n.APIPort, GossipPort: n.GossipPort, Labels: n.Labels,
 				EngineLabels: n.EngineLabels, OS: n.OS, Arch: n.Arch, EngineVersion: n.EngineVersion,
 				Version: n.Version, Commands: n.Commands, Capacity: n.Capacity, EngineError: n.EngineError, Devices: n.Devices,
+				NetworkKey: n.NetworkKey, NetworkPort: n.NetworkPort, Routes: n.Routes,
 			}, &out)
 			at = time.Now()
 		}

@@ -189,7 +189,7 @@ func (m *member) takeFrame(f api.Feed, at *position) {
 		m.gossip.PeersChanged()
 	}
 	if f.Assignments != nil {
-		set := worker.Set{Epoch: f.Epoch, Index: f.Index, Services: f.Services}
+		set := worker.Set{Epoch: f.Epoch, Index: f.Index, Services: f.Services, Networks: f.Networks}
 		for _, a := range *f.Assignments {
 			set.Assignments = append(set.Assignments, worker.Assignment{Task: a.Task, Template: a.Template, Stack: a.Task.Service.Stack()})
 		}

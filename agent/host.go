@@ -33,6 +33,8 @@ type Host struct {
 	Listen func(network, address string) (net.Listener, error)
 	// DataPlane carries the traffic; nil: the agent does.
 	DataPlane *DataPlane
+	// Networks joins the host to networks across hosts; nil: it is in none.
+	Networks *Networks
 	// Publish opens the ports that services publish where the agent carries the
 	// traffic; nil: on the network.
 	Publish func(network, address string) (net.Listener, error)
@@ -102,7 +104,7 @@ func ThisHost(ctx context.Context, cfg configs.Config) (Host, error) {
 		return Host{}, err
 	}
 	return Host{
-		DataPlane: traffic, Engine: engine, Stats: stats, Devices: devices, Bandwidth: hardware.Bandwidth(),
+		DataPlane: traffic, Networks: networksOf(traffic), Engine: engine, Stats: stats, Devices: devices, Bandwidth: hardware.Bandwidth(),
 		Listen: listen, Exit: func() { os.Exit(1) },
 	}, nil
 }

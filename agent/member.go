@@ -192,8 +192,10 @@ func (m *member) startHost() (err error) {
 	m.onStop(prober.Close)
 	m.worker, err = worker.New(worker.Config{
 		Engine: m.a.host.Engine, Images: m.images, Address: m.address, DataDir: m.a.data.path,
-		Host:   worker.Host{ClusterID: m.identity.Load().ClusterID, NodeID: m.self, NodeName: m.a.name, Devices: m.a.host.Devices},
-		Report: m.report, Hurry: m.uplink.hurry, Prober: proberOf{prober}, Logger: m.log.With("part", "worker"),
+		Host: worker.Host{
+			ClusterID: m.identity.Load().ClusterID, NodeID: m.self, NodeName: m.a.name, Devices: m.a.host.Devices, MTU: m.networkMTU,
+		},
+		Report: m.report, Hurry: m.uplink.hurry, Logger: m.log.With("part", "worker"),
 	})
 	if err != nil {
 		return err

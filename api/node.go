@@ -225,7 +225,9 @@ type Feed struct {
 	// node and are not gone, in the order of their IDs. A voter of an older
 	// release sends none, which is not the same as an empty list.
 	Services []cluster.ServiceID `json:"services,omitzero"`
-	Table    *lb.Input           `json:"table,omitempty"`
+	// Networks come with the assignments: those that they are in, by ID.
+	Networks []cluster.Network `json:"networks,omitempty"`
+	Table    *lb.Input         `json:"table,omitempty"`
 }
 
 // NodeUpdate is a node agent's account of its own host.

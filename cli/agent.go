@@ -43,6 +43,7 @@ func (c *CLI) newAgent() *cobra.Command {
 	f.StringVar(&flags.Advertise, "advertise", "", "`IP` that other nodes reach this host at (default: found)")
 	f.IntVar(&flags.Port, "port", flags.Port, "TCP port between nodes")
 	f.IntVar(&flags.GossipPort, "gossip-port", flags.GossipPort, "TCP and UDP port of membership")
+	f.IntVar(&flags.NetworkPort, "network-port", flags.NetworkPort, "UDP port of encrypted traffic between containers")
 	f.StringVar(&flags.DockerHost, "docker-host", flags.DockerHost, "socket of the container engine")
 	f.StringVar(&flags.Socket, "socket", flags.Socket, "`path` of the local API's socket")
 	f.StringVar(&flags.DataPlane, "dataplane", flags.DataPlane, "who carries traffic: auto, external or inside")
@@ -73,6 +74,7 @@ func settings(cmd *cobra.Command, file string, flags configs.Config) (configs.Co
 		"advertise":     func() { cfg.Advertise = flags.Advertise },
 		"port":          func() { cfg.Port = flags.Port },
 		"gossip-port":   func() { cfg.GossipPort = flags.GossipPort },
+		"network-port":  func() { cfg.NetworkPort = flags.NetworkPort },
 		"docker-host":   func() { cfg.DockerHost = flags.DockerHost },
 		"socket":        func() { cfg.Socket = flags.Socket },
 		"dataplane":     func() { cfg.DataPlane = flags.DataPlane },

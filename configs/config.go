@@ -3,6 +3,8 @@ package configs
 import (
 	"strings"
 	"time"
+
+	"github.com/musterhq/muster/network"
 )
 
 // Where a packaged agent keeps its things.
@@ -12,6 +14,9 @@ const (
 	DefaultDockerHost = "unix:///var/run/docker.sock"
 	DefaultPort       = 7070
 	DefaultGossipPort = 7071
+
+	// DefaultNetworkPort is that of encrypted traffic between containers.
+	DefaultNetworkPort = network.WireGuardPort
 
 	DefaultKeyRotation = 30 * 24 * time.Hour
 )
@@ -36,9 +41,11 @@ type Config struct {
 	Advertise  string `yaml:"advertise"`   // IP that other nodes reach this host at; "": found at start
 	Port       int    `yaml:"port"`        // TCP, on every address
 	GossipPort int    `yaml:"gossip_port"` // TCP and UDP, on every address
-	DockerHost string `yaml:"docker_host"` // unix://PATH
-	Socket     string `yaml:"socket"`      // absolute path of the local API's socket
-	DataPlane  string `yaml:"dataplane"`   // auto, external or inside
+	// NetworkPort is UDP, on every address: traffic between containers, encrypted.
+	NetworkPort int    `yaml:"network_port"`
+	DockerHost  string `yaml:"docker_host"` // unix://PATH
+	Socket      string `yaml:"socket"`      // absolute path of the local API's socket
+	DataPlane   string `yaml:"dataplane"`   // auto, external or inside
 
 	Name   string            `yaml:"name"` // "": the host's name
 	Labels map[string]string `yaml:"labels"`
@@ -67,6 +74,7 @@ func Default() Config {
 		DataDir:     DefaultDataDir,
 		Port:        DefaultPort,
 		GossipPort:  DefaultGossipPort,
+		NetworkPort: DefaultNetworkPort,
 		DockerHost:  DefaultDockerHost,
 		Socket:      DefaultSocket,
 		DataPlane:   DataPlaneAuto,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/network"
 )
 
 // maxSocketPath is the longest path that a unix socket's address holds on
@@ -72,6 +73,15 @@ func (c *Config) validateNetwork() error {
 	}
 	if c.Port == c.GossipPort {
 		return cluster.Invalid("gossip_port", fmt.Sprintf("is %d, as port is", c.Port), "give the two different ports")
+	}
+	if err := validPort("network_port", c.NetworkPort, DefaultNetworkPort); err != nil {
+		return err
+	}
+	switch c.NetworkPort { // all of them UDP
+	case c.GossipPort:
+		return cluster.Invalid("network_port", fmt.Sprintf("is %d, as gossip_port is", c.NetworkPort), "give the two different ports")
+	case network.VXLANPort:
+		return cluster.Invalid("network_port", fmt.Sprintf("is %d, which carries traffic that is not encrypted", c.NetworkPort), fmt.Sprintf("give another one, such as %d", DefaultNetworkPort))
 	}
 	if c.Advertise == "" {
 		return nil

@@ -42,11 +42,11 @@ func Self(f *api.HostFacts) {
 		synced := state != unix.TIME_ERROR && clock.Status&unix.STA_UNSYNC == 0
 		f.ClockSynced = &synced
 	}
-	f.InterfaceMTU = mtuOf(f.Address)
+	f.InterfaceMTU = LinkMTU(f.Address)
 }
 
-// mtuOf is the MTU of the interface that has the address; 0 where there is none.
-func mtuOf(address string) int {
+// LinkMTU is the MTU of the interface that has the address; 0 where there is none.
+func LinkMTU(address string) int {
 	all, err := net.Interfaces()
 	if err != nil {
 		return 0

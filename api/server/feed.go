@@ -88,6 +88,7 @@ type feeder struct {
 	tasks       []*cluster.Task // what the rest was made from
 	assignments []api.Assignment
 	services    []cluster.ServiceID
+	networks    []cluster.Network
 }
 
 func (f *feeder) frame(v state.View, leader cluster.NodeID) api.Feed {
@@ -98,7 +99,7 @@ func (f *feeder) frame(v state.View, leader cluster.NodeID) api.Feed {
 	}
 	if f.look(v) || !f.sent {
 		a := f.assignments
-		out.Assignments, out.Services = &a, f.services
+		out.Assignments, out.Services, out.Networks = &a, f.services, f.networks
 	}
 	if !f.sent || f.table != c.tableRev {
 		t := c.table
@@ -108,17 +109,19 @@ func (f *feeder) frame(v state.View, leader cluster.NodeID) api.Feed {
 	return out
 }
 
-// look takes the node's assignments and services from a view, and reports
-// whether they changed. Objects of the state are never changed in place: equal
-// pointers are equal tasks.
+// look takes the node's assignments, services and networks from a view, and
+// reports whether they changed. Objects of the state are never changed in place:
+// equal pointers are equal tasks.
 func (f *feeder) look(v state.View) (changed bool) {
 	tasks := slices.Collect(v.TasksOn(f.node))
-	if f.sent && slices.Equal(tasks, f.tasks) {
-		return false
+	if !f.sent || !slices.Equal(tasks, f.tasks) {
+		a, s := assignmentsOf(v, tasks), servicesOf(tasks)
+		changed = !reflect.DeepEqual(a, f.assignments) || !slices.Equal(s, f.services)
+		f.tasks, f.assignments, f.services = tasks, a, s
 	}
-	a, s := assignmentsOf(v, tasks), servicesOf(tasks)
-	changed = !reflect.DeepEqual(a, f.assignments) || !slices.Equal(s, f.services)
-	f.tasks, f.assignments, f.services = tasks, a, s
+	n := networksOf(v, f.assignments)
+	changed = changed || !slices.Equal(n, f.networks)
+	f.networks = n
 	return changed
 }
 

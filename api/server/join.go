@@ -108,6 +108,9 @@ func checkJoiner(n *cluster.Node) error {
 	if _, err := ulid.ParseStrict(string(n.ID)); err != nil {
 		return cluster.Invalid("id", "is not a ULID", "")
 	}
+	if err := checkNetworking(n.NetworkKey, n.Routes); err != nil {
+		return err
+	}
 	return checkHost(n.Address, n.APIPort, n.GossipPort, n.Labels, n.Capacity, n.Devices)
 }
 

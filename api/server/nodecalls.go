@@ -80,6 +80,9 @@ func nodeUpdate(c *call) (any, error) {
 	if err := checkHost(in.Address, in.APIPort, in.GossipPort, in.Labels, in.Capacity, in.Devices); err != nil {
 		return nil, err
 	}
+	if err := checkNetworking(in.NetworkKey, in.Routes); err != nil {
+		return nil, err
+	}
 	told := state.UpdateNode(in)
 	known := trimmed(c, told)
 	out := api.NodeUpdated{Held: state.Needs(told) > state.Needs(known)}

@@ -1,5 +1,3 @@
-// Command testprogram is what the containers of the runtime suite run. It is
-// linked statically and is all that its image holds.
 package main
 
 import (
