@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -45,6 +46,9 @@ type Network struct {
 	// Last is the address that was given last: the next one is looked for from
 	// there, so that an address rests before it is given again.
 	Last netip.Addr `cbor:"7,keyasint,omitzero" json:"-"`
+	// Undeclared: its stack declares it no more, or is gone. It goes with the last
+	// generation of a service that is in it.
+	Undeclared bool `cbor:"8,keyasint,omitempty" json:"undeclared,omitempty"`
 }
 
 // Gateway is the address of the network's bridge on every host; names are asked
@@ -57,6 +61,26 @@ func (n *Network) Bridge() string { return fmt.Sprintf("mu%d", n.Number) }
 
 // Tunnel is the name of the network's VXLAN interface.
 func (n *Network) Tunnel() string { return fmt.Sprintf("mx%d", n.Number) }
+
+// First and End are the addresses that tasks may have: those behind the gateway up
+// to End, which is the broadcast address and nobody's.
+func (n *Network) First() netip.Addr { return n.Gateway().Next() }
+
+// End is the broadcast address of the subnet.
+func (n *Network) End() netip.Addr { return LastOf(n.Subnet) }
+
+// Size is how many tasks the network has addresses for.
+func (n *Network) Size() int { return 1<<(32-n.Subnet.Bits()) - 3 }
+
+// Admits reports whether services of the stack may be in the network.
+func (n *Network) Admits(stack string) bool { return n.Shared || n.ID.Stack() == stack }
+
+// LastOf is the last address of a range of IPv4 addresses.
+func LastOf(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().As4()
+	last := binary.BigEndian.Uint32(b[:]) | (1<<(32-p.Bits()) - 1)
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, last)))
+}
 
 // NetworkSpec is a network that a stack declares.
 type NetworkSpec struct {

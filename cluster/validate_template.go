@@ -30,6 +30,7 @@ func (t *Template) Validate(field string) error {
 		validateConstraints(at(field, "deploy.placement.constraints"), t.Constraints),
 		validateCount(at(field, "deploy.placement.max_replicas_per_node"), t.MaxPerNode, MaxReplicas, "leave it out for no limit"),
 		t.validatePorts(at(field, "ports")),
+		t.validateNetworks(at(field, "networks")),
 	)
 }
 

@@ -73,6 +73,9 @@ func (tx *tx) admit(n cluster.Node, voter bool) {
 	n.Labels, n.EngineLabels = maps.Clone(n.Labels), maps.Clone(n.EngineLabels)
 	n.Availability, n.Condition, n.ConditionSince = cluster.Active, cluster.Ready, tx.now
 	n.Voter, n.Joined, n.Reason = voter, tx.now, ""
+	key, routes := n.NetworkKey, n.Routes
+	n.Number, n.NetworkKey, n.Routes = 0, "", nil
+	tx.tellNetwork(&n, key, n.NetworkPort, routes)
 	tx.putNode(&n)
 	tx.event(Event{Type: "node", Action: "joined", Object: string(n.ID), Node: n.ID, Message: n.Name + " at " + n.Address})
 }

@@ -39,6 +39,7 @@ func (c UpdateNode) apply(tx *tx) error {
 		n.EngineLabels, n.OS, n.Arch = c.EngineLabels, c.OS, c.Arch
 		n.EngineVersion, n.Version, n.Commands = c.EngineVersion, c.Version, c.Commands
 		n.Capacity, n.EngineError, n.Devices = c.Capacity, c.EngineError, c.Devices
+		tx.tellNetwork(n, c.NetworkKey, c.NetworkPort, c.Routes)
 	})
 }
 
@@ -93,6 +94,7 @@ func (c RemoveNode) apply(tx *tx) error {
 		return &Error{CodeNotFound, fmt.Sprintf("there is no node %s; `muster node ls` lists them", c.ID)}
 	}
 	tx.nodes.del(string(c.ID))
+	tx.takeAddresses(c.ID)
 	tx.changed(TopicNode, string(c.ID), c.ID)
 	tx.event(Event{Type: "node", Action: "removed", Object: string(c.ID), Node: c.ID, Message: n.Name})
 	if c.Exposed && !tx.ident.GossipExposed {

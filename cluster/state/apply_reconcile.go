@@ -123,15 +123,16 @@ func (tx *tx) create(t cluster.Task) {
 		}
 	}
 	node, devices := t.Node, t.Devices
-	t.Devices = nil
+	t.Devices, t.Addresses = nil, nil
 	t.Node, t.Created, t.Desired, t.Observed = "", tx.now, cluster.Running, cluster.Observed{}
 	t.ReadyAt, t.FailedAt, t.Leave = time.Time{}, time.Time{}, cluster.Leave{}
 	if node != "" {
-		if why := tx.fits(&t, node, devices); why != "" {
+		if addresses, why := tx.fits(&t, node, devices); why != "" {
 			tx.refuse(t.ID, "%s", why)
 			t.Reason, t.Why = why, ""
 		} else {
 			t.Node, t.Devices = node, devices
+			tx.giveAddresses(&t, addresses)
 		}
 	}
 	tx.putTask(&t)
@@ -153,20 +154,29 @@ func (tx *tx) assign(a Assign) {
 		tx.refuse(a.Task, "the task is of generation %d", old.Generation)
 		return
 	}
-	if why := tx.fits(old, a.Node, a.Devices); why != "" {
+	addresses, why := tx.fits(old, a.Node, a.Devices)
+	if why != "" {
 		tx.refuse(a.Task, "%s", why)
 		return
 	}
 	t := *old
 	t.Node, t.Reason, t.Why, t.Devices = a.Node, "", a.Why, a.Devices
+	tx.giveAddresses(&t, addresses)
 	tx.putTask(&t)
 	tx.event(taskEvent(&t, "assigned", ""))
 }
 
 // fits checks what must hold of a placement whatever the policy was: the node
-// takes tasks, has the room, the devices and the host ports. It returns the
-// reason why not, or "".
-func (tx *tx) fits(t *cluster.Task, id cluster.NodeID, devices []cluster.DeviceShare) string {
+// takes tasks, has the room, the devices and the host ports, and the networks have
+// addresses for the task, which it returns. why is the reason why not, or "".
+func (tx *tx) fits(t *cluster.Task, id cluster.NodeID, devices []cluster.DeviceShare) (addresses []cluster.TaskAddress, why string) {
+	if why := tx.fitsNode(t, id, devices); why != "" {
+		return nil, why
+	}
+	return tx.addresses(t.Service, t.Generation)
+}
+
+func (tx *tx) fitsNode(t *cluster.Task, id cluster.NodeID, devices []cluster.DeviceShare) string {
 	n, ok := tx.nodes.get(string(id))
 	if !ok {
 		return fmt.Sprintf("node %s is gone", id)
@@ -274,6 +284,8 @@ func (tx *tx) forget(id cluster.ServiceID) {
 		tx.deleteTask(t)
 	}
 	tx.services.del(string(id))
+	tx.holdService(s, nil)
+	tx.networksChanged = true // it may have been the last in one
 	tx.changed(TopicService, string(id), "")
 }
 

@@ -16,6 +16,9 @@ func (c Rollback) apply(tx *tx) error {
 	if err != nil {
 		return err
 	}
+	if err := tx.refuseLinks(old.ID, &g.Template); err != nil {
+		return err
+	}
 	s := *old
 	tx.returnTo(&s, g, asked(c.Note), c.Note)
 	tx.outcome = append(tx.outcome, ServiceChange{s.ID, "rolled back", s.Generation})

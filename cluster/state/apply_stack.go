@@ -18,6 +18,9 @@ func (c PutStack) apply(tx *tx) error {
 	if err := tx.refusePortClash(c); err != nil {
 		return err
 	}
+	if err := tx.putNetworks(c); err != nil {
+		return err
+	}
 	named := map[string]bool{}
 	for _, s := range c.Services {
 		if err := cluster.ValidateName("services", s.Name); err != nil {
@@ -27,7 +30,9 @@ func (c PutStack) apply(tx *tx) error {
 			return &Error{CodeInvalid, fmt.Sprintf("service %s is given twice", s.Name)}
 		}
 		named[s.Name] = true
-		tx.putSpec(cluster.NewServiceID(c.Stack, s.Name), s.Spec, c.Note)
+		if err := tx.putSpec(cluster.NewServiceID(c.Stack, s.Name), s.Spec, c.Note); err != nil {
+			return err
+		}
 	}
 	for _, s := range tx.services.all(c.Stack + "/") {
 		if !named[s.ID.Name()] && !s.Removing {
@@ -77,18 +82,21 @@ func (tx *tx) refusePortClash(c PutStack) error {
 
 // putSpec creates or updates one service. Only a template that differs makes a
 // new generation.
-func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec, note cluster.Note) {
+func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec, note cluster.Note) error {
 	old, ok := tx.services.get(string(id))
 	if !ok || old.Removing {
 		// A service that is on its way out keeps its tasks' generations apart.
 		s := &cluster.Service{ID: id, Generation: 1, Spec: spec, Created: tx.now, Release: cluster.Release{Note: note}}
 		if ok {
-			s.Generation, s.History = old.Newest()+1, history(tx, old)
+			s.Generation, s.History, s.Address = old.Newest()+1, history(tx, old), old.Address
+		}
+		if err := tx.giveServiceAddress(s); err != nil {
+			return err
 		}
 		tx.putService(s)
 		tx.outcome = append(tx.outcome, ServiceChange{id, "created", s.Generation})
 		tx.event(Event{Type: "service", Action: "created", Object: string(id), Service: string(id)})
-		return
+		return nil
 	}
 	s := *old
 	action := "unchanged"
@@ -110,10 +118,14 @@ func (tx *tx) putSpec(id cluster.ServiceID, spec cluster.ServiceSpec, note clust
 	}
 	if action != "unchanged" || old.SetAside != "" {
 		s.Spec, s.SetAside = spec, ""
+		if err := tx.giveServiceAddress(&s); err != nil {
+			return err
+		}
 		tx.putService(&s)
 		tx.event(Event{Type: "service", Action: action, Object: string(id), Service: string(id), Message: fmt.Sprintf("generation %d", s.Generation)})
 	}
 	tx.outcome = append(tx.outcome, ServiceChange{id, action, s.Generation})
+	return nil
 }
 
 // serves reports whether some task of the service is ready: a canary leaves such

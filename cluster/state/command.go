@@ -140,7 +140,8 @@ type PutStack struct {
 	// stack is another by now. nil: whatever it is.
 	Basis *cluster.Basis `cbor:"4,keyasint,omitempty" since:"3"`
 	// Networks are those that the stack declares and its services use, in name
-	// order; networks of the stack that are absent go with their last task.
+	// order; networks of the stack that are absent go with the last generation of a
+	// service that is in them.
 	Networks []cluster.NetworkSpec `cbor:"5,keyasint,omitempty" since:"3"`
 }
 

@@ -15,7 +15,7 @@ func Restored(now time.Time, settings cluster.Settings, nodes []cluster.Node, se
 		tx.nodes.put(string(nodes[i].ID), &nodes[i])
 	}
 	for i := range services {
-		tx.services.put(string(services[i].ID), &services[i])
+		tx.storeService(&services[i])
 	}
 	for i := range tasks {
 		tx.storeTask(&tasks[i])

@@ -57,6 +57,7 @@ const (
 	TopicNode
 	TopicService
 	TopicTask
+	TopicNetwork
 )
 
 // Change marks an object as dirty. Readers take a fresh View.
@@ -71,7 +72,7 @@ type Event struct {
 	Index   uint64         `cbor:"1,keyasint" json:"index"`
 	Seq     int            `cbor:"2,keyasint" json:"seq"` // within the index
 	At      time.Time      `cbor:"3,keyasint" json:"at"`
-	Type    string         `cbor:"4,keyasint" json:"type"`   // node, service, task, image, cluster
+	Type    string         `cbor:"4,keyasint" json:"type"`   // node, service, task, image, network, cluster
 	Action  string         `cbor:"5,keyasint" json:"action"` // created, running, lost, ...
 	Object  string         `cbor:"6,keyasint" json:"object"` // ID
 	Service string         `cbor:"7,keyasint,omitempty" json:"service,omitempty"`

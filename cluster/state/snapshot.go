@@ -47,7 +47,11 @@ func (v View) WriteSnapshot(w io.Writer) error {
 	if v.settings != nil {
 		put(sw, 'c', v.settings)
 	}
+	if v.given != nil {
+		put(sw, 'a', v.given)
+	}
 	dump(sw, 'n', v.nodes)
+	dump(sw, 'w', v.networks)
 	dump(sw, 's', v.services)
 	dump(sw, 't', v.tasks)
 	dump(sw, 'k', v.tokens)
@@ -201,8 +205,12 @@ func (tx *tx) load(rec record) error {
 		return restore(rec.Body, func(s *cluster.Settings) { tx.settings = s })
 	case 'n':
 		return restore(rec.Body, func(n *cluster.Node) { tx.nodes.put(string(n.ID), n) })
+	case 'a':
+		return restore(rec.Body, func(g *givenLast) { tx.given = g })
+	case 'w':
+		return restore(rec.Body, func(n *cluster.Network) { tx.networks.put(string(n.ID), n) })
 	case 's':
-		return restore(rec.Body, func(s *cluster.Service) { tx.services.put(string(s.ID), s) })
+		return restore(rec.Body, tx.storeService)
 	case 't':
 		return restore(rec.Body, tx.storeTask)
 	case 'k':

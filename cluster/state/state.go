@@ -27,10 +27,11 @@ type State struct {
 // New returns the state before Init.
 func New() *State {
 	return &State{view: View{
-		nodes: newTable[cluster.Node](), services: newTable[cluster.Service](), tasks: newTable[cluster.Task](),
+		nodes: newTable[cluster.Node](), networks: newTable[cluster.Network](), services: newTable[cluster.Service](), tasks: newTable[cluster.Task](),
 		tokens: newTable[cluster.Token](), sealed: newTable[namedSealed](), images: newTable[imageRecord](), requests: newTable[request](),
 		events: newTable[Event](), byService: newTable[cluster.Task](), byNode: newTable[cluster.Task](),
 		allocated: newTable[Allocation](), repeated: newTable[Event](),
+		held: newTable[run](),
 	}}
 }
 
@@ -67,6 +68,7 @@ func (tx *tx) run(c Command) Result {
 		return Result{Index: tx.index, Err: asError(err)}
 	}
 	tx.endRedirects()
+	tx.endNetworks()
 	return Result{Index: tx.index, Refused: tx.refused, Services: tx.outcome, Changes: tx.changes}
 }
 

@@ -436,6 +436,9 @@ func TestReplayAndRestoreAgree(t *testing.T) {
 				rt.Fatalf("%s: allocated %+v, tasks hold %+v", n, got, held)
 			}
 		}
+		if d := cmp.Diff(addressesOf(rt, w.View()), addressesOf(rt, restored.View())); d != "" {
+			rt.Fatalf("addresses held (-before +restored):\n%s", d)
+		}
 	})
 }
 
@@ -444,7 +447,7 @@ func randomBody(rt *rapid.T, i int) Body {
 	id := func() string { return fmt.Sprintf("t%02d", rapid.IntRange(0, 20).Draw(rt, "task")) }
 	switch rapid.IntRange(0, 6).Draw(rt, "kind") {
 	case 0:
-		return PutStack{Stack: "s", Services: []NamedSpec{{"web", spec(fmt.Sprint(i), 3)}}}
+		return randomStack(rt, i)
 	case 1, 2:
 		return Reconcile{Create: []cluster.Task{task(id(), rapid.IntRange(1, 3).Draw(rt, "slot"), string(node), 1<<30)}}
 	case 3:

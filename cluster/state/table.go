@@ -111,6 +111,22 @@ func (t *tableTx[T]) del(key string) {
 	}
 }
 
+// floor is the value of the greatest key that is at most key.
+func (t *tableTx[T]) floor(key string) (*T, bool) {
+	it := t.txn.Root().ReverseIterator()
+	it.SeekReverseLowerBound([]byte(key))
+	_, e, ok := it.Previous()
+	return e.val, ok
+}
+
+// any reports whether a key begins with prefix.
+func (t *tableTx[T]) any(prefix string) bool {
+	it := t.txn.Root().Iterator()
+	it.SeekPrefix([]byte(prefix))
+	_, _, ok := it.Next()
+	return ok
+}
+
 // all is a snapshot of the values whose keys begin with prefix; the table may
 // be changed while it is walked.
 func (t *tableTx[T]) all(prefix string) []*T {

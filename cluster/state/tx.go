@@ -14,8 +14,10 @@ type tx struct {
 	ident *cluster.Identity
 
 	settings *cluster.Settings
+	given    *givenLast
 
 	nodes     *tableTx[cluster.Node]
+	networks  *tableTx[cluster.Network]
 	services  *tableTx[cluster.Service]
 	tasks     *tableTx[cluster.Task]
 	tokens    *tableTx[cluster.Token]
@@ -27,6 +29,7 @@ type tx struct {
 	byNode    *tableTx[cluster.Task]
 	repeated  *tableTx[Event]
 	allocated *tableTx[Allocation]
+	held      *tableTx[run]
 
 	seq     int
 	changes []Change
@@ -35,6 +38,7 @@ type tx struct {
 	outcome []ServiceChange
 
 	servicesChanged bool
+	networksChanged bool
 }
 
 func begin(v View, index uint64, at time.Time) *tx {
@@ -42,21 +46,22 @@ func begin(v View, index uint64, at time.Time) *tx {
 		at = v.now // command time never runs backwards
 	}
 	return &tx{
-		base: v, index: index, now: at, ident: v.ident, settings: v.settings,
-		nodes: v.nodes.begin('n', true), services: v.services.begin('s', true), tasks: v.tasks.begin('t', true),
+		base: v, index: index, now: at, ident: v.ident, settings: v.settings, given: v.given,
+		nodes: v.nodes.begin('n', true), networks: v.networks.begin('w', true), services: v.services.begin('s', true), tasks: v.tasks.begin('t', true),
 		tokens: v.tokens.begin('k', true), sealed: v.sealed.begin('x', true), images: v.images.begin('m', true), requests: v.requests.begin('r', false),
 		events: v.events.begin('e', false), byService: v.byService.begin(0, false), byNode: v.byNode.begin(0, false),
 		allocated: v.allocated.begin(0, false), repeated: v.repeated.begin(0, false),
+		held: v.held.begin(0, false),
 	}
 }
 
 func (tx *tx) commit() View {
 	return View{
-		index: tx.index, now: tx.now, ident: tx.ident, settings: tx.settings,
-		nodes: tx.nodes.commit(), services: tx.services.commit(), tasks: tx.tasks.commit(),
+		index: tx.index, now: tx.now, ident: tx.ident, settings: tx.settings, given: tx.given,
+		nodes: tx.nodes.commit(), networks: tx.networks.commit(), services: tx.services.commit(), tasks: tx.tasks.commit(),
 		tokens: tx.tokens.commit(), sealed: tx.sealed.commit(), images: tx.images.commit(), requests: tx.requests.commit(),
 		events: tx.events.commit(), byService: tx.byService.commit(), byNode: tx.byNode.commit(),
-		allocated: tx.allocated.commit(), repeated: tx.repeated.commit(),
+		allocated: tx.allocated.commit(), repeated: tx.repeated.commit(), held: tx.held.commit(),
 	}
 }
 
@@ -113,12 +118,23 @@ func (tx *tx) putService(s *cluster.Service) {
 	if old, ok := tx.services.get(string(s.ID)); ok && !s.Updated.After(old.Updated) {
 		s.Updated = old.Updated.Add(time.Nanosecond)
 	}
-	tx.services.put(string(s.ID), s)
+	tx.storeService(s)
 	tx.servicesChanged = true
 	tx.changed(TopicService, string(s.ID), "")
 }
 
+func (tx *tx) storeService(s *cluster.Service) {
+	old, _ := tx.services.get(string(s.ID))
+	tx.services.put(string(s.ID), s)
+	tx.holdService(old, s)
+}
+
+// putTask stores a task. One that has ended, so that no container of it runs or
+// will, leaves its addresses to others.
 func (tx *tx) putTask(t *cluster.Task) {
+	if t.Ended() {
+		t.Addresses = nil
+	}
 	t.Updated = tx.now
 	tx.storeTask(t)
 	tx.changed(TopicTask, string(t.ID), t.Node)
@@ -134,10 +150,12 @@ func (tx *tx) storeTask(t *cluster.Task) {
 	tx.byService.put(serviceKey(t), t)
 	tx.byNode.put(nodeKey(t), t)
 	tx.allocate(t, +1)
+	tx.holdTask(old, t)
 }
 
 func (tx *tx) deleteTask(t *cluster.Task) {
 	tx.unindex(t, true)
+	tx.holdTask(t, nil)
 	tx.byService.del(serviceKey(t))
 	tx.tasks.del(string(t.ID))
 	tx.changed(TopicTask, string(t.ID), t.Node)

@@ -200,7 +200,9 @@ func fieldVersions() map[string]int {
 	} {
 		collect(out, t, 1)
 	}
-	collect(out, reflect.TypeFor[cluster.Settings](), KindConfigure.Since())
+	for _, t := range []reflect.Type{reflect.TypeFor[cluster.Settings](), reflect.TypeFor[cluster.Network](), reflect.TypeFor[givenLast]()} {
+		collect(out, t, KindConfigure.Since())
+	}
 	return out
 }
 

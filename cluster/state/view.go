@@ -18,8 +18,10 @@ type View struct {
 	// settings are nil until somebody sets one.
 	settings *cluster.Settings
 	level    int // 0 and 1 are the same
+	given    *givenLast
 
 	nodes    table[cluster.Node]
+	networks table[cluster.Network]
 	services table[cluster.Service]
 	tasks    table[cluster.Task]
 	tokens   table[cluster.Token]
@@ -33,6 +35,7 @@ type View struct {
 	byNode    table[cluster.Task]
 	allocated table[Allocation]
 	repeated  table[Event] // that count, by object and action
+	held      table[run]   // addresses of tasks and services
 }
 
 // Allocation is what the tasks on a node hold.
@@ -76,12 +79,15 @@ func (v View) Cluster() (id cluster.Identity, ok bool) {
 
 // Hash is a running sum over all objects: equal views have equal hashes.
 func (v View) Hash() uint64 {
-	sum := v.nodes.sum + v.services.sum + v.tasks.sum + v.tokens.sum + v.sealed.sum + v.images.sum
+	sum := v.nodes.sum + v.networks.sum + v.services.sum + v.tasks.sum + v.tokens.sum + v.sealed.sum + v.images.sum
 	if v.ident != nil {
 		sum += objectHash('i', "", v.ident)
 	}
 	if v.settings != nil {
 		sum += objectHash('c', "", v.settings)
+	}
+	if v.given != nil {
+		sum += objectHash('a', "", v.given)
 	}
 	return sum
 }
