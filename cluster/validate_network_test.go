@@ -61,7 +61,7 @@ func TestNetworksOfAStack(t *testing.T) {
 		"not declared":     {[]NetworkSpec{{Name: "a"}}, in("shop/a", "shop/x"), "services.web.networks"},
 		"twice":            {[]NetworkSpec{{Name: "a"}, {Name: "a"}}, nil, "networks.a"},
 		"too many":         {make([]NetworkSpec, MaxNetworks+1), nil, "networks"},
-		"no name":          {[]NetworkSpec{{Name: ""}}, nil, "networks."},
+		"no name":          {[]NetworkSpec{{Name: ""}}, nil, "networks"},
 		"a slash":          {[]NetworkSpec{{Name: "a/b"}}, nil, "networks.a/b"},
 		"a subnet":         {[]NetworkSpec{subnet("172.28.0.0/16")}, nil, ""},
 		"a small one":      {[]NetworkSpec{subnet("172.28.0.0/28")}, nil, ""},

@@ -14,10 +14,14 @@ import (
 // the services' names, is returned as a *cluster.FieldError.
 func convert(project *types.Project) (*Stack, error) {
 	stack := &Stack{Name: project.Name}
+	nets, warnings, err := networks(project)
+	if err != nil {
+		return nil, err
+	}
 	volumes := make(map[string]Volume)
 	for _, name := range slices.Sorted(maps.Keys(project.Services)) {
 		config := project.Services[name]
-		c := &converter{field: "services." + name, project: project, config: &config, volumes: volumes}
+		c := &converter{field: "services." + name, project: project, config: &config, volumes: volumes, networks: nets}
 		service, err := c.service(name)
 		if err != nil {
 			return nil, err
@@ -28,7 +32,8 @@ func convert(project *types.Project) (*Stack, error) {
 	for _, name := range slices.Sorted(maps.Keys(volumes)) {
 		stack.Volumes = append(stack.Volumes, volumes[name])
 	}
-	stack.Warnings = append(stack.Warnings, volumeNames(project)...)
+	stack.Networks = declared(nets)
+	stack.Warnings = append(append(stack.Warnings, warnings...), volumeNames(project)...)
 	return stack, nil
 }
 
@@ -49,6 +54,7 @@ type converter struct {
 	project  *types.Project
 	config   *types.ServiceConfig
 	volumes  map[string]Volume // of the stack, by their key in the file
+	networks map[string]*network
 	warnings []Warning
 }
 
@@ -74,7 +80,7 @@ func (c *converter) service(name string) (Service, error) {
 	if service.Build != nil && container.Image.Ref == "" {
 		spec.Template.Container.Image.Ref = c.project.Name + "-" + name
 	}
-	for _, part := range []func(*cluster.ServiceSpec) error{c.scale, c.resources, c.more, c.restart, c.placement, c.own, c.ports, c.updates, c.depends} {
+	for _, part := range []func(*cluster.ServiceSpec) error{c.scale, c.resources, c.more, c.restart, c.placement, c.own, c.ports, c.joins, c.updates, c.depends} {
 		if err := part(spec); err != nil {
 			return Service{}, err
 		}

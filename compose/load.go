@@ -38,6 +38,9 @@ func Load(ctx context.Context, o Options) (stack *Stack, err error) {
 		return nil, err
 	}
 	stack.Warnings = sorted(append(stack.Warnings, warnings...))
+	if err := cluster.ValidateStackNetworks(stack.Name, stack.Networks, stack.Specs()); err != nil {
+		return nil, err
+	}
 	return stack, cluster.ValidateStack(stack.Name, stack.Specs())
 }
 

@@ -7,6 +7,9 @@ type Stack struct {
 	Name     string    `json:"name"`
 	Services []Service `json:"services"` // by name
 	Volumes  []Volume  `json:"volumes,omitempty"`
+	// Networks are those that a service is in, and shared ones, by name; those of
+	// other stacks are not among them.
+	Networks []cluster.NetworkSpec `json:"networks,omitempty"`
 	// Warnings name what the files say and Muster does not do, by field.
 	Warnings []Warning `json:"warnings,omitempty"`
 }
@@ -56,26 +59,9 @@ func (s *Stack) Specs() map[string]cluster.ServiceSpec {
 // for people to read once at a deploy.
 func (s *Stack) Limits() []string {
 	var out []string
-	if s.spreads() {
-		out = append(out, "Services of this stack share one network per host: service names do not resolve across hosts yet.")
-	}
 	if len(s.Volumes) > 0 {
 		out = append(out, "Volumes are local to a node and are not copied between nodes: "+
 			"hold a service that needs its data with deploy.placement.constraints.")
 	}
 	return out
-}
-
-// spreads reports whether tasks of the stack can end up on several nodes and
-// still want to talk to each other.
-func (s *Stack) spreads() bool {
-	if len(s.Services) > 1 {
-		return true
-	}
-	for _, service := range s.Services {
-		if service.Spec.Mode == cluster.Global || service.Spec.Replicas > 1 {
-			return true
-		}
-	}
-	return false
 }
