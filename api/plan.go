@@ -8,7 +8,11 @@ type Plan struct {
 	Stack    string           `json:"stack"`
 	Index    uint64           `json:"index"` // of the state that it was made from
 	Services []PlannedService `json:"services"`
-	Basis    cluster.Basis    `json:"basis"` // for Deploy
+	// Networks are those that the deploy declares, and NetworkChanges what it does to
+	// networks.
+	Networks       []cluster.NetworkSpec `json:"networks,omitempty"`
+	NetworkChanges []PlannedNetwork      `json:"network_changes,omitempty"`
+	Basis          cluster.Basis         `json:"basis"` // for Deploy
 	Forecast
 }
 

@@ -1,13 +1,20 @@
 package api
 
-import "github.com/musterhq/muster/cluster"
+import (
+	"net/netip"
+
+	"github.com/musterhq/muster/cluster"
+)
 
 // Settings are those of the whole cluster, with what holds where nobody set one.
 type Settings struct {
 	Policy  cluster.Policy     `json:"policy"`
 	Queue   cluster.QueueOrder `json:"queue"`
 	Weights map[string]float64 `json:"weights"` // by stack
-	Stale   bool               `json:"stale,omitempty"`
+	// NetworkPool is the range of addresses of networks, services and hosts.
+	NetworkPool netip.Prefix       `json:"network_pool"`
+	Encrypt     cluster.Encryption `json:"encrypt"`
+	Stale       bool               `json:"stale,omitempty"`
 }
 
 // Configure changes some of them.

@@ -1,5 +1,7 @@
 package api
 
+import "github.com/musterhq/muster/cluster"
+
 // Simulate asks what would follow if all of this happened now.
 type Simulate struct {
 	Kill   []string         `json:"kill,omitempty"`  // nodes, by name or ID
@@ -18,8 +20,9 @@ type SimulatedHosts struct {
 
 // SimulatedStack is a stack that is deployed.
 type SimulatedStack struct {
-	Stack    string      `json:"stack"`
-	Services []NamedSpec `json:"services"`
+	Stack    string                `json:"stack"`
+	Services []NamedSpec           `json:"services"`
+	Networks []cluster.NetworkSpec `json:"networks,omitempty"`
 }
 
 // Simulation is the cluster as it would be.

@@ -30,6 +30,7 @@ type Status struct {
 	Stale     bool     `json:"stale"` // answered from local state, without a leader
 	Problems  []string `json:"problems"`
 	Redirects []string `json:"redirects,omitempty"` // "shop/web to shop/spare"
+	Encrypt   string   `json:"encrypt,omitempty"`   // "off": traffic between hosts is plain, by the operator's choice
 }
 
 // Node is a line of `node ls`. Measured fields are null when nobody measured.
@@ -112,9 +113,11 @@ type NewToken struct {
 
 // Deploy is a stack as the user wants it.
 type Deploy struct {
-	Services []NamedSpec  `json:"services"`
-	Request  string       `json:"request,omitempty"` // ULID, so that a retry applies once
-	Note     cluster.Note `json:"note,omitzero"`
+	Services []NamedSpec `json:"services"`
+	// Networks are those that the stack declares.
+	Networks []cluster.NetworkSpec `json:"networks,omitempty"`
+	Request  string                `json:"request,omitempty"` // ULID, so that a retry applies once
+	Note     cluster.Note          `json:"note,omitzero"`
 	// Basis, of a Plan, has the deploy refused where the stack is another by now.
 	Basis *cluster.Basis `json:"basis,omitempty"`
 }
@@ -200,6 +203,7 @@ type Service struct {
 	Removing   bool     `json:"removing,omitempty"`
 	Rollout    Rollout  `json:"rollout,omitzero"`
 	Redirect   string   `json:"redirect,omitempty"` // whose tasks get its new connections
+	Address    string   `json:"address,omitempty"`  // its own, in all of its networks
 }
 
 // States of a Rollout besides the outcomes of a generation (good, paused). An
@@ -262,6 +266,8 @@ type Task struct {
 	// Leaving is why the task is to go on on another node, as long as it is.
 	Leaving string                `json:"leaving,omitempty"`
 	Devices []cluster.DeviceShare `json:"devices,omitempty"`
+	// Addresses are the task's own, one for each of its networks.
+	Addresses []cluster.TaskAddress `json:"addresses,omitempty"`
 }
 
 // TaskDetail is everything about a task.

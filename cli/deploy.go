@@ -109,7 +109,8 @@ func (c *CLI) deploy(ctx context.Context, cl *client.Client, stack *compose.Stac
 	if err := c.buildImages(ctx, cl, stack); err != nil {
 		return err
 	}
-	in := api.Deploy{Services: namedSpecs(stack), Note: why.said()}
+	in := deployOf(stack)
+	in.Note = why.said()
 	if err := c.agree(ctx, cl, stack.Name, &in); err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (c *CLI) agree(ctx context.Context, cl *client.Client, stack string, in *ap
 	if c.yes {
 		return nil
 	}
-	plan, err := cl.Compare(ctx, stack, in.Services)
+	plan, err := cl.Compare(ctx, stack, *in)
 	if err != nil {
 		return fmt.Errorf("deploy %s: %w", stack, err)
 	}
@@ -131,7 +132,7 @@ func (c *CLI) agree(ctx context.Context, cl *client.Client, stack string, in *ap
 		return nil
 	}
 	if c.interactive() {
-		if plan, err = cl.Plan(ctx, stack, in.Services); err != nil {
+		if plan, err = cl.Plan(ctx, stack, *in); err != nil {
 			return fmt.Errorf("deploy %s: %w", stack, err)
 		}
 		if err := c.showPlan(output{}, plan); err != nil {
@@ -191,6 +192,11 @@ func (c *CLI) send(ctx context.Context, cl *client.Client, stack string, in api.
 		return nil
 	}
 	return w.settle(ctx, wait.timeout)
+}
+
+// deployOf is a stack as it is sent.
+func deployOf(stack *compose.Stack) api.Deploy {
+	return api.Deploy{Services: namedSpecs(stack), Networks: stack.Networks}
 }
 
 func namedSpecs(stack *compose.Stack) []api.NamedSpec {

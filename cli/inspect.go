@@ -88,6 +88,7 @@ func (c *CLI) showService(o output, s api.ServiceDetail) error {
 			{"Created", s.Created.Local().Format(time.DateTime)},
 			{"Updated", s.Updated.Local().Format(time.DateTime)},
 			{"Ports", servicePorts(s.Service)},
+			{"Address", orNone(s.Address)},
 			{"Problem", orNone(serviceProblem(s.Service))},
 		} {
 			t.add(cell{text: row[0]}, cell{text: row[1]})
@@ -133,6 +134,7 @@ func (c *CLI) showTask(o output, t api.TaskDetail) error {
 			{"Image", t.Image},
 			{"Container", t.ContainerID},
 			{"Ports", taskPorts(t.Task)},
+			{"Addresses", addressesText(t.Task)},
 			{"Devices", devicesText(t.Devices)},
 			{"Health", t.Health},
 			{"Generation", strconv.FormatUint(t.Generation, 10)},

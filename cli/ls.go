@@ -45,6 +45,7 @@ var serviceColumns = []column[api.Service]{
 	{title: "HEALTHY", text: func(s api.Service) string { return strconv.Itoa(s.Healthy) }, style: serviceStyle},
 	{title: "IMAGE", text: func(s api.Service) string { return s.Image }},
 	{title: "PORTS", text: servicePorts},
+	{title: "ADDRESS", wide: true, text: func(s api.Service) string { return orNone(s.Address) }},
 	{title: "GENERATION", wide: true, text: func(s api.Service) string { return strconv.FormatUint(s.Generation, 10) }},
 	{title: "PROBLEM", text: serviceProblem, style: func(api.Service) paint.Style { return paint.Red }},
 }

@@ -38,7 +38,7 @@ func (c *CLI) newPlan() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			plan, err := cl.Plan(cmd.Context(), stack.Name, namedSpecs(stack))
+			plan, err := cl.Plan(cmd.Context(), stack.Name, deployOf(stack))
 			if err != nil {
 				return fmt.Errorf("plan %s: %w", stack.Name, err)
 			}
@@ -63,7 +63,7 @@ func (c *CLI) newPlan() *cobra.Command {
 }
 
 func changes(p api.Plan) bool {
-	return slices.ContainsFunc(p.Services, func(s api.PlannedService) bool { return s.Action != "unchanged" })
+	return len(p.NetworkChanges) > 0 || slices.ContainsFunc(p.Services, func(s api.PlannedService) bool { return s.Action != "unchanged" })
 }
 
 func (c *CLI) showPlan(o output, p api.Plan) error {
@@ -75,6 +75,9 @@ func (c *CLI) showPlan(o output, p api.Plan) error {
 	case !changes(p):
 		c.printf("%s: unchanged", p.Stack)
 		return nil
+	}
+	for _, n := range p.NetworkChanges {
+		c.printf("%s", paint.Printable(fmt.Sprintf("network %s: to be %s, %s", n.Network, n.Action, n.Message)))
 	}
 	for _, s := range p.Services {
 		if s.Action == "unchanged" {

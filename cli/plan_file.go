@@ -49,13 +49,13 @@ func (c *CLI) deployPlan(ctx context.Context, file string, wait waiting, why not
 	if err != nil {
 		return err
 	}
-	in := api.Deploy{Note: why.said()}
+	in := api.Deploy{Note: why.said(), Networks: plan.Networks}
 	for _, s := range plan.Services {
 		if s.New != nil {
 			in.Services = append(in.Services, api.NamedSpec{Name: cluster.ServiceID(s.Service).Name(), Spec: *s.New})
 		}
 	}
-	now, err := cl.Plan(ctx, plan.Stack, in.Services)
+	now, err := cl.Plan(ctx, plan.Stack, in)
 	if err != nil {
 		return fmt.Errorf("look at what the plan in %s would do now: %w", file, err)
 	}
@@ -74,6 +74,9 @@ func departs(then, now api.Plan) string {
 	}
 	if !reflect.DeepEqual(then.Services, now.Services) {
 		return "its services differ"
+	}
+	if !slices.EqualFunc(then.NetworkChanges, now.NetworkChanges, func(a, b api.PlannedNetwork) bool { return a.Network == b.Network && a.Action == b.Action }) {
+		return "its networks differ"
 	}
 	did, does := steps(then), steps(now)
 	for _, s := range does {

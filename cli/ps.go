@@ -73,9 +73,19 @@ func (c *CLI) taskColumns() []column[api.Task] {
 		{title: "GENERATION", wide: true, text: func(t api.Task) string { return strconv.FormatUint(t.Generation, 10) }},
 		{title: "HEALTH", wide: true, text: func(t api.Task) string { return orNone(t.Health) }},
 		{title: "CONTAINER", wide: true, text: func(t api.Task) string { return orNone(shortDigest(t.ContainerID)) }},
+		{title: "ADDRESSES", wide: true, text: func(t api.Task) string { return orNone(addressesText(t)) }},
 		{title: "DEVICES", wide: true, text: func(t api.Task) string { return orNone(devicesText(t.Devices)) }},
 		{title: "REASON", text: func(t api.Task) string { return listCause(t) }},
 	}
+}
+
+// addressesText shows a task's own addresses: "10.194.0.2 (shop/default)".
+func addressesText(t api.Task) string {
+	var out []string
+	for _, a := range t.Addresses {
+		out = append(out, fmt.Sprintf("%s (%s)", a.Address, a.Network))
+	}
+	return strings.Join(out, ", ")
 }
 
 // devicesText shows a task's devices: "gpu/GPU-1, tty/a", and of one that it

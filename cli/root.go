@@ -52,7 +52,7 @@ func (c *CLI) newRoot() *cobra.Command {
 		c.newStatus(), c.newTop(), c.newList(), c.newTasks(), c.newInspect(), c.newHistory(), c.newDiff(), c.newLogs(), c.newEvents(), c.newExec(), c.newWhy(),
 		c.newSimulate())
 	add("cluster", "Cluster:",
-		c.newAgent(), c.newDataPlane(), c.newInit(), c.newJoin(), c.newLeave(), c.newNode(), c.newToken(), c.newCA(), c.newKey(), c.newSettings(), c.newImage(), c.newDoctor())
+		c.newAgent(), c.newDataPlane(), c.newInit(), c.newJoin(), c.newLeave(), c.newNode(), c.newToken(), c.newCA(), c.newKey(), c.newSettings(), c.newImage(), c.newNetwork(), c.newDoctor())
 	root.AddCommand(c.newVersion(), c.newDialStdio())
 	root.InitDefaultCompletionCmd()
 	if shells, _, err := root.Find([]string{"completion"}); err == nil {

@@ -17,7 +17,7 @@ import (
 // the stack. The error has the task's exit code.
 func (c *CLI) runOnce(ctx context.Context, cl *client.Client, stack *compose.Stack, o runOptions) error {
 	name := stack.Name
-	if _, err := cl.Deploy(ctx, name, namedSpecs(stack)); err != nil {
+	if _, err := cl.DeployAs(ctx, name, deployOf(stack)); err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
 	}
 	r := &oneRun{c: c, cl: cl, stack: name}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,9 @@ const settingsHelp = `Shows the settings of the whole cluster, or changes some:
   policy=NAME        how a node is chosen for services that name no x-muster.policy
   queue=NAME         who goes first among tasks of the same priority: priority, sjf, fair
   weight.STACK=N     the stack's share in the queue fair, 1 unless set; 0 takes it away
+  network-pool=CIDR  where the addresses of networks, services and hosts come from; it
+                     stays as it is while there are networks
+  encrypt=on|off     whether the networks' traffic between hosts is encrypted
 
 A change moves no task: it holds for those that are placed from then on.`
 
@@ -29,7 +33,7 @@ func (c *CLI) newSettings() *cobra.Command {
 		Short:             "Show or change the settings of the cluster",
 		Long:              settingsHelp,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: cobra.FixedCompletions([]string{"policy=", "queue=", "weight."}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"policy=", "queue=", "weight.", "network-pool=", "encrypt="}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			change, err := settingsChange(args)
 			if err != nil {
@@ -73,6 +77,15 @@ func settingsChange(args []string) (cluster.SettingsChange, error) {
 		case key == "queue":
 			queue := cluster.QueueOrder(value)
 			out.Queue = &queue
+		case key == "network-pool":
+			pool, err := netip.ParsePrefix(value)
+			if err != nil {
+				return out, usagef("%q is not a range of addresses, such as network-pool=%s", value, cluster.DefaultNetworkPool)
+			}
+			out.NetworkPool = &pool
+		case key == "encrypt":
+			encrypt := cluster.Encryption(value)
+			out.Encrypt = &encrypt
 		case weight && stack != "":
 			n, err := strconv.ParseFloat(value, 64)
 			if err != nil || n < 0 {
@@ -83,7 +96,7 @@ func settingsChange(args []string) (cluster.SettingsChange, error) {
 			}
 			out.Weights[stack] = n
 		default:
-			return out, usagef("there is no setting %q: there are policy, queue and weight.STACK", key)
+			return out, usagef("there is no setting %q: there are policy, queue, network-pool, encrypt and weight.STACK", key)
 		}
 	}
 	return out, nil
@@ -92,6 +105,9 @@ func settingsChange(args []string) (cluster.SettingsChange, error) {
 // settingsLines is a line for each setting.
 func settingsLines(s api.Settings, between string) string {
 	lines := []string{"policy" + between + string(s.Policy), "queue" + between + string(s.Queue)}
+	if s.NetworkPool.IsValid() { // an agent that is older says nothing of it
+		lines = append(lines, "network-pool"+between+s.NetworkPool.String(), "encrypt"+between+string(s.Encrypt))
+	}
 	for _, stack := range slices.Sorted(maps.Keys(s.Weights)) {
 		lines = append(lines, fmt.Sprintf("weight.%s%s%g", stack, between, s.Weights[stack]))
 	}

@@ -48,7 +48,7 @@ func (c *CLI) newSimulate() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				in.Deploy = &api.SimulatedStack{Stack: stack.Name, Services: namedSpecs(stack)}
+				in.Deploy = &api.SimulatedStack{Stack: stack.Name, Services: namedSpecs(stack), Networks: stack.Networks}
 			}
 			s, err := c.simulate(cmd.Context(), from, in)
 			if err != nil {

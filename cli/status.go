@@ -61,6 +61,9 @@ func (c *CLI) writeStatus(w io.Writer, s api.Status) error {
 			title = ""
 		}
 	}
+	if s.Encrypt != "" {
+		t.add(cell{text: "Encryption"}, cell{s.Encrypt + ": traffic between hosts is plain", paint.Yellow})
+	}
 	rows("Redirected", s.Redirects)
 	rows("Problems", s.Problems)
 	return t.write(w)

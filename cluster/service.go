@@ -81,6 +81,24 @@ func (s *Service) Digests() []string {
 	return out
 }
 
+// Networks are those that a generation of the service is in which is kept, as it
+// may come back to it, each once.
+func (s *Service) Networks() []NetworkID {
+	var out []NetworkID
+	add := func(t *Template) {
+		for _, l := range t.Networks {
+			if !slices.Contains(out, l.Network) {
+				out = append(out, l.Network)
+			}
+		}
+	}
+	add(&s.Spec.Template)
+	for i := range s.History {
+		add(&s.History[i].Template)
+	}
+	return out
+}
+
 // ServiceSpec is what the user wants. A change of Template makes a new
 // generation and replaces tasks; a change of the rest does not.
 type ServiceSpec struct {

@@ -105,7 +105,7 @@ func bareRelease(r cluster.Release) cluster.Release {
 
 func bareTask(t *cluster.Task) cluster.Task {
 	out := *t
-	out.Why = ""
+	out.Why, out.Addresses = "", nil
 	out.Leave.Reason = orLeftOut(t.Leave.Reason)
 	if t.Node != "" || t.Desired != cluster.Running {
 		out.Reason = orLeftOut(t.Reason) // it may quote what a container said

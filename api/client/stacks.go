@@ -23,18 +23,18 @@ func (c *Client) DeployAs(ctx context.Context, stack string, in api.Deploy) (api
 }
 
 // Plan says what a deploy would do, and changes nothing.
-func (c *Client) Plan(ctx context.Context, stack string, services []api.NamedSpec) (api.Plan, error) {
-	return c.plan(ctx, stack, services, nil)
+func (c *Client) Plan(ctx context.Context, stack string, in api.Deploy) (api.Plan, error) {
+	return c.plan(ctx, stack, in, nil)
 }
 
 // Compare is Plan without what becomes of the tasks, which takes longer to
 // foretell than all the rest.
-func (c *Client) Compare(ctx context.Context, stack string, services []api.NamedSpec) (api.Plan, error) {
-	return c.plan(ctx, stack, services, url.Values{"forecast": {"false"}})
+func (c *Client) Compare(ctx context.Context, stack string, in api.Deploy) (api.Plan, error) {
+	return c.plan(ctx, stack, in, url.Values{"forecast": {"false"}})
 }
 
-func (c *Client) plan(ctx context.Context, stack string, services []api.NamedSpec, query url.Values) (api.Plan, error) {
-	return write[api.Plan](ctx, c, call{method: http.MethodPost, path: path("stacks", stack, "plan"), query: query, body: api.Deploy{Services: services}})
+func (c *Client) plan(ctx context.Context, stack string, in api.Deploy, query url.Values) (api.Plan, error) {
+	return write[api.Plan](ctx, c, call{method: http.MethodPost, path: path("stacks", stack, "plan"), query: query, body: api.Deploy{Services: in.Services, Networks: in.Networks}})
 }
 
 // Rollback takes a service back to a generation, or for 0 to the one that was

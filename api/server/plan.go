@@ -35,6 +35,7 @@ func planStack(c *call) (any, error) {
 		changed = changed || s.Action != "unchanged"
 		out.Services = append(out.Services, p)
 	}
+	out.Networks, out.NetworkChanges = in.Networks, networkChanges(after, before.Index())
 	out.Forecast = api.Forecast{Tasks: []api.PlannedTask{}, Images: []api.PlannedImage{}, Lowest: []api.LowestPoint{}, Ends: true}
 	if changed && c.r.URL.Query().Get("forecast") != "false" {
 		if out.Forecast, err = c.Leader.Forecast(c.ctx, before, after, stack); err != nil {
@@ -49,4 +50,15 @@ func specOf(v state.View, id cluster.ServiceID) *cluster.ServiceSpec {
 		return &s.Spec
 	}
 	return nil
+}
+
+// networkChanges are those behind an index.
+func networkChanges(v state.View, index uint64) []api.PlannedNetwork {
+	var out []api.PlannedNetwork
+	for e := range v.Events(index) {
+		if e.Type == "network" {
+			out = append(out, api.PlannedNetwork{Network: e.Object, Action: e.Action, Message: e.Message})
+		}
+	}
+	return out
 }

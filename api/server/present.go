@@ -110,7 +110,7 @@ func (p presenter) task(t *cluster.Task) api.Task {
 		Reason: t.Reason, Restarts: t.Observed.Restarts, Address: t.Observed.Address,
 		Ports: t.Observed.Ports, ContainerID: t.Observed.ContainerID, Created: t.Created, Updated: t.Updated,
 		Error: t.Observed.Error, Generation: t.Generation, Health: string(t.Observed.Health), ExitCode: t.Observed.ExitCode,
-		Devices: t.Devices,
+		Devices: t.Devices, Addresses: t.Addresses,
 	}
 	if out.Ports == nil {
 		out.Ports = []cluster.PortBinding{}
@@ -134,6 +134,9 @@ func (p presenter) service(s *cluster.Service) api.Service {
 		Service: string(s.ID), Stack: s.ID.Stack(), Mode: string(s.Spec.Mode), Desired: s.Spec.Replicas,
 		Image: s.Spec.Template.Container.Image.Ref, Generation: s.Generation, Ports: portsOf(s), Removing: s.Removing,
 		Problem: s.SetAside, Rollout: rolloutOf(s), Redirect: string(s.Redirect),
+	}
+	if s.Address.IsValid() {
+		out.Address = s.Address.String()
 	}
 	if out.Problem == "" && s.Outcome() == cluster.OutcomePaused {
 		out.Problem = "the update is paused: " + out.Rollout.Reason

@@ -62,6 +62,8 @@ func userRoutes() []route {
 		{pattern: "DELETE /v1/tokens/{id}", access: user, where: leader, handle: removeToken},
 		{pattern: "GET /v1/settings", access: user, where: fresh, handle: getSettings},
 		{pattern: "POST /v1/settings", access: user, where: leader, handle: configure},
+		{pattern: "GET /v1/networks", access: user, where: fresh, handle: listNetworks},
+		{pattern: "GET /v1/networks/{stack}/{network}", access: user, where: fresh, handle: getNetwork},
 		{pattern: "GET /v1/trust", access: user, where: fresh, handle: getTrust},
 		{pattern: "POST /v1/ca/rotate", access: user, where: leader, handle: rotateCA},
 		{pattern: "POST /v1/key/rotate", access: user, where: leader, handle: rotateGossipKey},

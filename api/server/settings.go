@@ -36,6 +36,7 @@ func configure(c *call) (any, error) {
 func settingsOf(s cluster.Settings) api.Settings {
 	out := api.Settings{
 		Policy: cmp.Or(s.Policy, cluster.PolicyHybrid), Queue: cmp.Or(s.Queue, cluster.QueuePriority), Weights: map[string]float64{},
+		NetworkPool: s.Pool().Prefix, Encrypt: cmp.Or(s.Encrypt, cluster.EncryptOn),
 	}
 	maps.Copy(out.Weights, s.Weights)
 	return out

@@ -116,10 +116,10 @@ func milliCPU(cores float64) int64 {
 // supposed is a stack as it would be deployed. Images are not resolved: one whose
 // reference is as before counts as unchanged.
 func supposed(v state.View, in api.SimulatedStack) (state.Body, error) {
-	if err := validateStack(in.Stack, api.Deploy{Services: in.Services}); err != nil {
+	if err := validateStack(in.Stack, api.Deploy{Services: in.Services, Networks: in.Networks}); err != nil {
 		return nil, err
 	}
-	put := state.PutStack{Stack: in.Stack}
+	put := state.PutStack{Stack: in.Stack, Networks: in.Networks}
 	for _, s := range in.Services {
 		image := &s.Spec.Template.Container.Image
 		if old, ok := v.Service(cluster.ServiceID(in.Stack + "/" + s.Name)); ok && image.Ref == old.Spec.Template.Container.Image.Ref {

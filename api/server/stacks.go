@@ -80,6 +80,9 @@ func validateStack(stack string, in api.Deploy) error {
 	if err := in.Note.Validate(); err != nil {
 		return err
 	}
+	if err := cluster.ValidateStackNetworks(stack, in.Networks, services); err != nil {
+		return err
+	}
 	return cluster.ValidateStack(stack, services)
 }
 
@@ -89,7 +92,7 @@ func (c *call) commitStack(stack string, in api.Deploy) (any, error) {
 			return nil, cluster.Invalid("services."+s.Name+".image", "was not resolved", "")
 		}
 	}
-	put := putStack(stack, in)
+	put := c.withoutNetworks(putStack(stack, in))
 	if put.Note.Message == "" {
 		put.Note = trimmed(c, put).Note // who deploys is told where every voter can keep it
 	}
@@ -102,11 +105,12 @@ func (c *call) commitStack(stack string, in api.Deploy) (any, error) {
 
 // putStack is the command of a deploy.
 func putStack(stack string, in api.Deploy) state.PutStack {
-	put := state.PutStack{Stack: stack, Note: in.Note, Basis: in.Basis}
+	put := state.PutStack{Stack: stack, Note: in.Note, Basis: in.Basis, Networks: slices.Clone(in.Networks)}
 	for _, s := range in.Services {
 		put.Services = append(put.Services, state.NamedSpec{Name: s.Name, Spec: s.Spec})
 	}
 	slices.SortFunc(put.Services, func(a, b state.NamedSpec) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(put.Networks, func(a, b cluster.NetworkSpec) int { return strings.Compare(a.Name, b.Name) })
 	return put
 }
 

@@ -38,6 +38,9 @@ func status(c *call) (any, error) {
 	}
 	st.Problems = append(st.Problems, c.rotationProblems(p.view)...)
 	st.Problems = append(st.Problems, c.Local.Problems()...)
+	if p.view.Settings().Encrypt == cluster.EncryptOff {
+		st.Encrypt = string(cluster.EncryptOff)
+	}
 	st.Healthy = len(st.Problems) == 0
 	return st, nil
 }

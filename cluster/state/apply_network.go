@@ -168,7 +168,7 @@ func (tx *tx) endNetworks() {
 func (tx *tx) networkUsers(id cluster.NetworkID) []string {
 	var out []string
 	for _, s := range tx.services.all("") {
-		if inNetwork(s, id) {
+		if slices.Contains(s.Networks(), id) {
 			out = append(out, string(s.ID))
 		}
 	}

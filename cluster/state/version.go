@@ -14,6 +14,9 @@ import (
 // needs (Needs, View.Commands).
 const Version = 3
 
+// NetworksSince is the version that brought networks.
+const NetworksSince = 3
+
 // Since is the version that brought the kind.
 func (k Kind) Since() int {
 	if k <= KindPutSealed {

@@ -32,26 +32,6 @@ func (v View) Network(id cluster.NetworkID) (*cluster.Network, bool) {
 	return v.networks.get(string(id))
 }
 
-// NetworkUsers are the services that have a kept generation in the network, by ID.
-func (v View) NetworkUsers(id cluster.NetworkID) []cluster.ServiceID {
-	var out []cluster.ServiceID
-	for s := range v.Services() {
-		if inNetwork(s, id) {
-			out = append(out, s.ID)
-		}
-	}
-	return out
-}
-
-// inNetwork reports whether a generation of the service that is kept, and that it
-// may come back to, is in the network.
-func inNetwork(s *cluster.Service, id cluster.NetworkID) bool {
-	if links(&s.Spec.Template, id) {
-		return true
-	}
-	return slices.ContainsFunc(s.History, func(g cluster.Generation) bool { return links(&g.Template, id) })
-}
-
 func links(t *cluster.Template, id cluster.NetworkID) bool {
 	return slices.ContainsFunc(t.Networks, func(l cluster.NetworkLink) bool { return l.Network == id })
 }

@@ -18,6 +18,8 @@ type Rule string
 const (
 	Overcommit     Rule = "overcommit"      // the tasks of a node hold more than it has
 	PortTwice      Rule = "port-twice"      // two holders of one host port
+	AddressTwice   Rule = "address-twice"   // two holders of one address, or of one node's number
+	WrongAddress   Rule = "wrong-address"   // a task has not the addresses of its networks
 	SeatTwice      Rule = "seat-twice"      // more than a holder and its successor in a slot
 	WrongSums      Rule = "wrong-sums"      // allocated sums or indexes differ from the tasks
 	MovedBack      Rule = "moved-back"      // a state that was final is not any more

@@ -16,7 +16,7 @@ func Safety(s State) []Violation {
 	for svc := range s.Services() {
 		out = append(out, ServiceSafety(s, svc.ID)...)
 	}
-	return out
+	return append(out, AddressSafety(s)...)
 }
 
 // NodeSafety checks one node: its tasks fit it, no host port is held twice, and

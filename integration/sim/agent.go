@@ -147,15 +147,17 @@ func (a *agent) call(body state.Body, request string, done func(state.Result, er
 	})
 }
 
-// trimmed is what a voter proposes of what an agent saw: without what some voter
-// does not know yet, as server.nodeObserve does.
+// trimmed is what a voter proposes of what an agent saw, and of its host: without
+// what some voter does not know yet, as server.nodeObserve and nodeUpdate do.
 func (w *World) trimmed(at *host, b state.Body) state.Body {
-	o, ok := b.(state.Observe)
-	if !ok {
-		return b
-	}
 	version, _ := w.raft.view(at).Commands()
-	return state.Trim(o, version)
+	switch b := b.(type) {
+	case state.Observe:
+		return state.Trim(b, version)
+	case state.UpdateNode:
+		return state.Trim(b, version)
+	}
+	return b
 }
 
 // versionOf is what a request needs: in a mixed world, some need the newest
@@ -266,6 +268,9 @@ func (a *agent) announce() {
 	update := state.UpdateNode{
 		ID: h.id, Address: h.address, APIPort: 7070, GossipPort: 7071, OS: "linux", Arch: "amd64",
 		Commands: h.commands, Capacity: h.capacity, EngineError: said, Devices: h.devices,
+	}
+	if h.commands >= state.NetworksSince {
+		update.NetworkKey, update.NetworkPort = "key-"+string(h.id), 7072
 	}
 	a.call(update, "", func(_ state.Result, err error) {
 		if err == nil && said == a.engineErr {

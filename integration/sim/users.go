@@ -49,9 +49,9 @@ func (u *users) act() {
 	switch p := w.rand.Float64(); {
 	case u.busy[stack]:
 	case !there || p < 0.15:
-		u.deploy(stack, u.newStack(old))
+		u.deploy(stack, u.newStack(stack, old))
 	case p < 0.45:
-		u.deploy(stack, u.changed(old))
+		u.deploy(stack, u.changed(stack, old))
 	case p < 0.65:
 		u.scale(stack, pick(w, old).Name)
 	case p < 0.69:
@@ -74,10 +74,11 @@ func (u *users) act() {
 }
 
 // newStack is a stack of one to three services, some of them those it had.
-func (u *users) newStack(old []state.NamedSpec) []state.NamedSpec {
+func (u *users) newStack(stack string, old []state.NamedSpec) []state.NamedSpec {
 	var out []state.NamedSpec
 	for _, name := range []string{"api", "cache", "web"}[:1+u.w.rand.IntN(3)] {
 		s := state.NamedSpec{Name: name, Spec: u.spec()}
+		s.Spec.Template.Networks = u.links(stack)
 		if i := slices.IndexFunc(old, func(o state.NamedSpec) bool { return o.Name == name }); i >= 0 && u.w.chance(0.5) {
 			s = old[i]
 		}
@@ -88,11 +89,12 @@ func (u *users) newStack(old []state.NamedSpec) []state.NamedSpec {
 
 // changed is the stack with one service updated: mostly to a new image, at times
 // to something else altogether.
-func (u *users) changed(old []state.NamedSpec) []state.NamedSpec {
+func (u *users) changed(stack string, old []state.NamedSpec) []state.NamedSpec {
 	out := slices.Clone(old)
 	s := &out[u.w.rand.IntN(len(out))]
 	if u.w.chance(0.3) {
 		s.Spec = u.spec()
+		s.Spec.Template.Networks = u.links(stack)
 		return out
 	}
 	n := natureOf(s.Spec.Template.Container.Image)
@@ -111,7 +113,7 @@ func (u *users) deploy(stack string, services []state.NamedSpec) {
 			u.w.watch.promises.Removing(cluster.NewServiceID(stack, s.Name))
 		}
 	}
-	put := state.PutStack{Stack: stack, Services: services}
+	put := state.PutStack{Stack: stack, Services: services, Networks: declared(stack, services)}
 	if u.w.mixed {
 		put = state.Trim(put, state.Version-1) // an older voter would refuse the rest
 	}

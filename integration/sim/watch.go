@@ -75,6 +75,9 @@ func (c *watch) committed(before, after, basis state.View, changes []state.Chang
 			if ch.Node != "" && !seenBefore(changes[:i], ch) {
 				c.w.failAll(invariants.NodeSafety(is, ch.Node))
 			}
+			if t, ok := after.Task(id); ok {
+				c.w.failAll(invariants.TaskAddresses(is, t))
+			}
 			if t, ok := after.Task(id); ok && !sparing && !slices.Contains(services, t.Service) {
 				services = append(services, t.Service)
 				c.w.failAll(invariants.ServiceSafety(is, t.Service))
