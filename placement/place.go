@@ -96,6 +96,7 @@ type plan struct {
 	candidates []candidate
 	domains    []Domain
 	batch      []placed
+	noAddress  map[generation]string
 	market     market
 	yards      map[int]*yard // by node
 	sought     int           // nodes that were looked at for evictions
@@ -112,7 +113,7 @@ func newPlan(snap Snapshot, seed uint64, filters []filter) *plan {
 		open: newBitset(len(snap.nodes)), columns: map[string]*column{},
 		matches: map[cluster.Constraint]bitset{}, spreads: map[string]*spread{},
 		market: market{mix: snap.mix.Clone()},
-		aside:  map[cluster.ServiceID]bool{}, yards: map[int]*yard{}, set: newBitset(len(snap.nodes)),
+		aside:  map[cluster.ServiceID]bool{}, noAddress: map[generation]string{}, yards: map[int]*yard{}, set: newBitset(len(snap.nodes)),
 	}
 	for i, why := range snap.blocked {
 		if why == "" {
@@ -139,6 +140,8 @@ func (p *plan) decide(r *Request) {
 		p.refuse(r, "its service is set aside")
 	case r.Invalid != "":
 		p.setAside(r, r.Invalid)
+	case p.unaddressed(r) != "":
+		p.refuse(r, p.unaddressed(r))
 	default:
 		p.see(r)
 		if p.group == nil || !p.group.job.alike(r) {
@@ -146,6 +149,27 @@ func (p *plan) decide(r *Request) {
 		}
 		p.group.decide(r)
 	}
+}
+
+// unaddressed says why no node can take the request, as its networks have no address
+// for it, or "". Those that this plan gives are not counted: whoever gets none is
+// refused where they are given, and asks again.
+func (p *plan) unaddressed(r *Request) string {
+	if !r.Networked {
+		return ""
+	}
+	key := generation{r.Service, r.Generation}
+	why, known := p.noAddress[key]
+	if !known {
+		why = p.snap.view.Unaddressed(r.Service, r.Generation)
+		p.noAddress[key] = why
+	}
+	return why
+}
+
+type generation struct {
+	service cluster.ServiceID
+	number  uint64
 }
 
 func (p *plan) setAside(r *Request, reason string) {

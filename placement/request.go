@@ -34,6 +34,8 @@ type Request struct {
 	Back   bool
 	// Goes is the node that is asked before all others; "": none is.
 	Goes cluster.NodeID
+	// Networked: the task needs an address in each of some networks.
+	Networked bool
 	// Invalid is why the service's spec cannot be read; it is then set aside.
 	Invalid string
 }
@@ -59,7 +61,7 @@ func RequestOf(task *cluster.Task, s *cluster.Service, t cluster.Template) Reque
 	r := Request{
 		Task: task.ID, Service: task.Service, Generation: task.Generation, Since: task.Created,
 		Pinned: task.Pinned, Replaces: task.Replaces, Resources: task.Resources, HostPorts: task.HostPorts,
-		Devices:    t.Devices,
+		Devices: t.Devices, Networked: len(t.Networks) > 0,
 		Image:      t.Container.Image.Hash(),
 		MaxPerNode: t.MaxPerNode, Preferences: s.Spec.Preferences, Placement: &s.Spec.Placement,
 	}
