@@ -29,6 +29,8 @@ var answers = map[string]func() any{
 	"DELETE /v1/tokens/{id}":                       func() any { return new(struct{}) },
 	"GET /v1/settings":                             func() any { return new(api.Settings) },
 	"POST /v1/settings":                            func() any { return new(api.Settings) },
+	"GET /v1/networks":                             func() any { return new([]api.Network) },
+	"GET /v1/networks/{stack}/{network}":           func() any { return new(api.NetworkDetail) },
 	"GET /v1/trust":                                func() any { return new(api.TrustStatus) },
 	"POST /v1/ca/rotate":                           func() any { return new(api.TrustStatus) },
 	"POST /v1/key/rotate":                          func() any { return new(api.TrustStatus) },
