@@ -195,7 +195,7 @@ func (m *member) startHost() (err error) {
 		Host: worker.Host{
 			ClusterID: m.identity.Load().ClusterID, NodeID: m.self, NodeName: m.a.name, Devices: m.a.host.Devices, MTU: m.networkMTU,
 		},
-		Report: m.report, Hurry: m.uplink.hurry, Logger: m.log.With("part", "worker"),
+		Report: m.report, Hurry: m.uplink.hurry, Prober: proberOf{prober}, Logger: m.log.With("part", "worker"),
 	})
 	if err != nil {
 		return err

@@ -66,7 +66,11 @@ func (m *member) newTraffic() traffic {
 	log := m.log.With("part", "traffic")
 	d := m.a.host.DataPlane
 	if d == nil {
-		return dataplane.NewPlane(dataplane.PlaneConfig{Listen: m.a.host.Publish, MaxTotal: clientsAllowed(openFiles()), Logger: log})
+		plane := dataplane.PlaneConfig{Listen: m.a.host.Publish, MaxTotal: clientsAllowed(openFiles()), Logger: log}
+		if m.a.host.Networks != nil {
+			plane.Networks = dataplane.OpenNetworks(m.a.data.path, nil, log)
+		}
+		return dataplane.NewPlane(plane)
 	}
 	return dataplane.Connect(dataplane.ClientConfig{Socket: d.Socket, Version: m.a.version, Program: d.Program, Start: d.Start, Logger: log, Served: m.uplink.hurry})
 }
@@ -105,7 +109,7 @@ func RunDataPlane(ctx context.Context, cfg configs.Config, how DataPlaneStart, v
 	return dataplane.Run(ctx, dataplane.Config{
 		Dir: cfg.DataDir, Socket: cfg.DataPlaneSocket(), Version: version,
 		Program: program, Args: how.Args, Alone: how.Alone, Inherit: how.Inherit,
-		MaxTotal: clientsAllowed(openFiles()), Logger: log.With("part", "traffic"),
+		MaxTotal: clientsAllowed(openFiles()), Networks: true, Logger: log.With("part", "traffic"),
 		Notify: func(state string) { _, _ = daemon.SdNotify(false, state) }, // nobody is told where nobody asked
 	})
 }

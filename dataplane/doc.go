@@ -7,6 +7,9 @@
 // they are served. It may not know where tables come from: it reaches no other
 // node, and serves the last table for as long as nobody has another.
 //
+// It also has the host take its part in the networks across hosts, from the same
+// tables: networks.go hands them on to packages below network.
+//
 // Start with Plane (what serves a table), then Run (the process around it),
 // Client (the agent's end) and succession.go (how one process follows another).
 package dataplane

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 
 	"github.com/musterhq/muster/lb"
@@ -17,6 +18,9 @@ type PlaneConfig struct {
 	ListenUDP func(address string) *net.UDPConn
 	// MaxTotal is how many connections are open at once on all ports; 0: no limit.
 	MaxTotal int
+	// Networks is the host's part in the networks across hosts; nil: it has none,
+	// and ports alone are served. The plane closes it.
+	Networks Networks
 	Logger   *slog.Logger // nil: slog.Default
 }
 
@@ -28,6 +32,8 @@ type Plane struct {
 	table  Table        // zero before the first
 	proxy  *proxy.Proxy // nil before the first table
 	closed bool         // no table is served any more
+
+	closing sync.Once // of the networks
 }
 
 // NewPlane serves nothing until it has a table. Close ends it.
@@ -63,18 +69,50 @@ func (p *Plane) set(t Table) bool {
 	}
 	p.table = t
 	p.proxy.Set(built)
+	if p.cfg.Networks != nil {
+		table := p.table
+		p.proxy.SetKernel(p.cfg.Networks.Set(&table, built))
+	}
 	return true
 }
 
-// Clear serves nothing until there is another table.
-func (p *Plane) Clear() { p.end(false, (*proxy.Proxy).Close) }
+// Clear serves nothing until there is another table: the host has left its cluster.
+func (p *Plane) Clear() {
+	p.end(false, (*proxy.Proxy).Close)
+	if p.cfg.Networks != nil {
+		p.cfg.Networks.Set(&Table{}, lb.Build(lb.Input{}))
+	}
+}
 
-// Close serves nothing any more, whatever is set.
-func (p *Plane) Close() { p.end(true, (*proxy.Proxy).Close) }
+// Close serves nothing any more, whatever is set. What the kernel does stays.
+func (p *Plane) Close() {
+	p.end(true, (*proxy.Proxy).Close)
+	p.closeNetworks()
+}
+
+func (p *Plane) closeNetworks() { p.endNetworks(false) }
+
+func (p *Plane) endNetworks(remove bool) {
+	if p.cfg.Networks != nil {
+		p.closing.Do(func() { p.cfg.Networks.Close(remove) })
+	}
+}
+
+// tend has the networks follow what changes besides tables.
+func (p *Plane) tend() {
+	if p.cfg.Networks == nil {
+		return
+	}
+	k, news := p.cfg.Networks.Tend()
+	if x := p.current(); news && x != nil {
+		x.SetKernel(k)
+	}
+}
 
 // retire takes no new connections, and returns when those that are open have
 // ended, or ctx has.
 func (p *Plane) retire(ctx context.Context) {
+	p.closeNetworks()
 	p.end(true, func(x *proxy.Proxy) { x.Retire(ctx) })
 }
 
@@ -95,6 +133,9 @@ func (p *Plane) Problems() []string {
 		for _, pr := range x.Problems() {
 			out = append(out, pr.Message)
 		}
+	}
+	if p.cfg.Networks != nil {
+		out = append(out, p.cfg.Networks.Problems()...)
 	}
 	return out
 }
@@ -117,6 +158,20 @@ func (p *Plane) current() *proxy.Proxy {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.proxy
+}
+
+// handover gives the TUN device away, if there is one; resume goes on with it.
+func (p *Plane) handover() (*os.File, error) {
+	if p.cfg.Networks == nil {
+		return nil, nil
+	}
+	return p.cfg.Networks.Handover()
+}
+
+func (p *Plane) resume() {
+	if p.cfg.Networks != nil {
+		p.cfg.Networks.Resume()
+	}
 }
 
 // snapshot is the table that is served, and the listeners that serve it.

@@ -44,7 +44,8 @@ type Config struct {
 	// Alone ends the process once this host is in no cluster; otherwise it waits
 	// for the next table.
 	Alone    bool
-	MaxTotal int // connections open at once on all ports; 0: no limit
+	MaxTotal int  // connections open at once on all ports; 0: no limit
+	Networks bool // take part in the networks across hosts
 	Logger   *slog.Logger
 	Notify   func(state string) // tells the service manager (sd_notify(3)); nil: there is none
 }
@@ -96,6 +97,7 @@ func Run(ctx context.Context, cfg Config) error {
 // open serves what the process before this one did, or the table on disk.
 func (s *server) open(legacy *heritage) error {
 	plane := PlaneConfig{MaxTotal: s.cfg.MaxTotal, Logger: s.log}
+	s.openNetworks(&plane, legacy)
 	if legacy == nil {
 		l, err := listenControl(s.cfg.Socket)
 		if err != nil {
@@ -127,6 +129,18 @@ func (s *server) open(legacy *heritage) error {
 		s.cfg.Notify(fmt.Sprintf("READY=1\nMAINPID=%d", os.Getpid()))
 	}
 	return nil
+}
+
+// openNetworks has the plane take its part in the networks across hosts.
+func (s *server) openNetworks(plane *PlaneConfig, legacy *heritage) {
+	if !s.cfg.Networks {
+		return
+	}
+	var tun *os.File
+	if legacy != nil {
+		tun = legacy.tun
+	}
+	plane.Networks = OpenNetworks(s.cfg.Dir, tun, s.log)
 }
 
 // listenControl opens the socket with a mode that lets only its owner in.
@@ -169,11 +183,13 @@ func (s *server) serve(ctx context.Context) error {
 		case o := <-s.orders:
 			if s.obey(o); o.Clear && s.cfg.Alone {
 				s.log.Info("this host is in no cluster: the data plane ends")
+				s.plane.endNetworks(true)
 				s.unlink()
 				return nil
 			}
 			replace = o.Replace
 		case <-look.C:
+			s.plane.tend()
 			if !s.reachable() {
 				s.log.Warn("the data plane's socket is gone: nobody can reach this process, so it ends", "socket", s.cfg.Socket)
 				s.plane.Close()

@@ -41,6 +41,8 @@ type bequest struct {
 	Ports   []lb.Port `cbor:"2,keyasint,omitempty"`
 	Table   int       `cbor:"3,keyasint,omitempty"` // bytes of the table, which follows the last part
 	Last    bool      `cbor:"4,keyasint,omitempty"`
+	// Tun: behind the descriptor of Control there is that of the TUN device.
+	Tun bool `cbor:"5,keyasint,omitempty"`
 }
 
 // succeed starts a program, gives it the listeners and the table, and returns when
@@ -70,6 +72,7 @@ func (s *server) succeed(ctx context.Context, program string) error {
 	go func() { gone <- next.Wait() }()
 	err = s.bequeath(ctx, ours)
 	if err == nil {
+		s.plane.closeNetworks()
 		s.log.Info("another process serves from now on", "pid", next.Process.Pid)
 		return nil
 	}
@@ -77,6 +80,7 @@ func (s *server) succeed(ctx context.Context, program string) error {
 	if ended := <-gone; ended != nil {
 		err = fmt.Errorf("%w (the new process: %w)", err, ended)
 	}
+	s.plane.resume()
 	return err
 }
 
@@ -84,12 +88,19 @@ func (s *server) succeed(ctx context.Context, program string) error {
 func (s *server) bequeath(ctx context.Context, to *net.UnixConn) error {
 	stop := context.AfterFunc(ctx, func() { _ = to.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	tun, err := s.plane.handover()
+	if err != nil {
+		return err
+	}
+	if tun != nil {
+		defer func() { _ = tun.Close() }()
+	}
 	table, listeners := s.plane.snapshot()
 	data, err := cbor.Marshal(table)
 	if err != nil {
 		return fmt.Errorf("encode the table: %w", err)
 	}
-	if err := leave(to, s.control, listeners, len(data)); err != nil {
+	if err := leave(to, s.control, tun, listeners, len(data)); err != nil {
 		return fmt.Errorf("hand over the listeners: %w", err)
 	}
 	if _, err := to.Write(data); err != nil {
@@ -103,9 +114,12 @@ func (s *server) bequeath(ctx context.Context, to *net.UnixConn) error {
 }
 
 // leave hands over all sockets, so many in a message.
-func leave(to *net.UnixConn, control syscall.Conn, listeners []proxy.Listener, table int) error {
+func leave(to *net.UnixConn, control syscall.Conn, tun *os.File, listeners []proxy.Listener, table int) error {
 	part := bequest{Control: true}
 	sockets := []syscall.Conn{control}
+	if tun != nil {
+		part.Tun, sockets = true, append(sockets, tun)
+	}
 	for _, l := range listeners {
 		if len(sockets) == perMessage {
 			if err := send(to, part, sockets); err != nil {
@@ -147,6 +161,7 @@ func send(to *net.UnixConn, part bequest, sockets []syscall.Conn) error {
 type heritage struct {
 	from    *net.UnixConn
 	control *net.UnixListener
+	tun     *os.File // nil: there is none
 	table   Table
 
 	mu    sync.Mutex
@@ -198,6 +213,9 @@ func (h *heritage) receive() error {
 				return errors.Join(fmt.Errorf("%T is no socket for agents", l), l.Close())
 			}
 			sockets = sockets[1:]
+		}
+		if part.Tun && len(sockets) > 0 {
+			h.tun, sockets = sockets[0], sockets[1:]
 		}
 		if len(part.Ports) != len(sockets) {
 			return fmt.Errorf("%d sockets came for %d ports", len(sockets), len(part.Ports))

@@ -41,6 +41,9 @@ type ServicePorts struct {
 	Service cluster.ServiceID `cbor:"1,keyasint" json:"service"`
 	Ports   []Port            `cbor:"2,keyasint" json:"ports"`
 	Balance cluster.Balance   `cbor:"3,keyasint,omitzero" json:"balance,omitzero"`
+	// Checked: a task is ready only once a check has found it so. Others may run
+	// and not listen yet, and need somebody who tries the next one.
+	Checked bool `cbor:"4,keyasint,omitempty" json:"checked,omitempty"`
 }
 
 // Port is a published port.
@@ -64,9 +67,7 @@ type Endpoint struct {
 type View interface {
 	Epoch() uint64
 	Index() uint64
-	Nodes() iter.Seq[*cluster.Node]
-	Services() iter.Seq[*cluster.Service]
-	TasksOf(cluster.ServiceID) iter.Seq[*cluster.Task]
+	network.View
 }
 
 // FromView reads the input of the table at the view's index. A task counts
@@ -75,9 +76,7 @@ type View interface {
 // is away keeps its tasks. Services that are being removed publish nothing.
 func FromView(v View) Input {
 	in := Input{Epoch: v.Epoch(), Index: v.Index()}
-	if n, ok := v.(network.View); ok {
-		in.Network = network.FromView(n)
-	}
+	in.Network = network.FromView(v)
 	alive := map[cluster.NodeID]bool{}
 	for n := range v.Nodes() {
 		if n.Condition == cluster.Down {
@@ -92,7 +91,7 @@ func FromView(v View) Input {
 		if len(ports) == 0 {
 			continue
 		}
-		in.Services = append(in.Services, ServicePorts{Service: s.ID, Ports: ports, Balance: s.Spec.Balance})
+		in.Services = append(in.Services, ServicePorts{Service: s.ID, Ports: ports, Balance: s.Spec.Balance, Checked: checked(redirected(s, services))})
 		behind := redirected(s, services)
 		for t := range v.TasksOf(behind.ID) {
 			if alive[t.Node] && t.Desired == cluster.Running && t.Ready() {
@@ -101,6 +100,17 @@ func FromView(v View) Input {
 		}
 	}
 	return in
+}
+
+// checked reports whether every generation of the service that may have tasks has a
+// health check.
+func checked(s *cluster.Service) bool {
+	for i := range s.History {
+		if !s.History[i].Template.Container.Checked() {
+			return false
+		}
+	}
+	return s.Spec.Template.Container.Checked()
 }
 
 // byAge lists the services that are not being removed, oldest first.

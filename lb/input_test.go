@@ -23,9 +23,13 @@ type fakeView struct {
 	tasks    []*cluster.Task
 }
 
-func (fakeView) Epoch() uint64                          { return 3 }
-func (fakeView) Index() uint64                          { return 42 }
-func (v fakeView) Nodes() iter.Seq[*cluster.Node]       { return slices.Values(v.nodes) }
+func (fakeView) Epoch() uint64                    { return 3 }
+func (fakeView) Index() uint64                    { return 42 }
+func (v fakeView) Nodes() iter.Seq[*cluster.Node] { return slices.Values(v.nodes) }
+func (v fakeView) Networks() iter.Seq[*cluster.Network] {
+	return slices.Values([]*cluster.Network(nil))
+}
+func (v fakeView) Settings() cluster.Settings           { return cluster.Settings{} }
 func (v fakeView) Services() iter.Seq[*cluster.Service] { return slices.Values(v.services) }
 
 func (v fakeView) TasksOf(id cluster.ServiceID) iter.Seq[*cluster.Task] {

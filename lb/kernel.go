@@ -9,15 +9,16 @@ import (
 )
 
 // KernelPorts are the published ports of which the kernel of a node serves what
-// comes from other hosts, by port: those that have tasks there, and whose balance
-// asks for nothing but chance. It takes the share of the node's own tasks; whoever
+// comes from other hosts, by port: those that have tasks there, whose balance asks
+// for nothing but chance, and whose tasks are known to listen when they are ready:
+// the kernel tries no other task where one refuses. It takes the share of the node's own tasks; whoever
 // listens on the port deals the rest out among the others. container tells a
 // task's address on its host, the zero one where it has none.
 func KernelPorts(t *Table, self cluster.NodeID, container func(cluster.TaskID) netip.Addr) []network.PublishedPort {
 	var out []network.PublishedPort
 	for i := range t.Frontends {
 		f := &t.Frontends[i]
-		if !plain(f.Balance) {
+		if !f.Checked || !plain(f.Balance) {
 			continue
 		}
 		p := network.PublishedPort{Protocol: f.Port.Protocol, Port: f.Port.Number, Of: len(f.Backends)}

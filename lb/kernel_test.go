@@ -23,7 +23,7 @@ func inContainer(id cluster.TaskID) netip.Addr {
 
 // published is a table of one port: tasks T1, T2, ... of the given nodes.
 func published(b cluster.Balance, nodes ...cluster.NodeID) *Table {
-	in := Input{Services: []ServicePorts{{Service: "shop/web", Ports: []Port{tcp(80)}, Balance: b}}}
+	in := Input{Services: []ServicePorts{{Service: "shop/web", Ports: []Port{tcp(80)}, Balance: b, Checked: true}}}
 	for i, n := range nodes {
 		e := endpoint("shop/web", 80, cluster.TaskID(fmt.Sprintf("T%d", i+1)), n, fmt.Sprintf("10.0.0.1:%d", 40000+i))
 		e.Target = 8080
@@ -42,6 +42,8 @@ func TestKernelPorts(t *testing.T) {
 	}
 	old := published(cluster.Balance{}, "N1", "N2")
 	old.Frontends[0].Backends[0].Target = 0
+	unchecked := published(cluster.Balance{}, "N1")
+	unchecked.Frontends[0].Checked = false
 	for name, test := range map[string]struct {
 		table *Table
 		want  []network.PublishedPort
@@ -61,6 +63,7 @@ func TestKernelPorts(t *testing.T) {
 		"and never gives way":                {published(cluster.Balance{Degrade: true}, "N1"), nil},
 		"a task without an address":          {published(cluster.Balance{}, append(make([]cluster.NodeID, 8), "N1")...), nil},
 		"a task whose port is not known":     {old, nil},
+		"tasks that may not listen yet":      {unchecked, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := KernelPorts(test.table, "N1", func(id cluster.TaskID) netip.Addr {

@@ -25,6 +25,7 @@ type Frontend struct {
 	Service  cluster.ServiceID
 	Port     Port
 	Balance  cluster.Balance
+	Checked  bool      // the input's
 	Backends []Backend // by task; may be empty
 	// Weights are of the backends, by place; nil: all weigh the same.
 	Weights []int
@@ -70,7 +71,7 @@ func Build(in Input) *Table {
 			switch {
 			case !taken:
 				at[p] = len(t.Frontends)
-				t.Frontends = append(t.Frontends, Frontend{Service: s.Service, Port: p, Balance: s.Balance})
+				t.Frontends = append(t.Frontends, Frontend{Service: s.Service, Port: p, Balance: s.Balance, Checked: s.Checked})
 			case t.Frontends[i].Service != s.Service:
 				t.Conflicts = append(t.Conflicts, Conflict{Port: p, Service: s.Service, Holder: t.Frontends[i].Service})
 			}

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -29,7 +30,25 @@ func RulesOf(in Input, self cluster.NodeID) Rules {
 	}
 	slices.SortFunc(r.Peers, netip.Addr.Compare)
 	r.Services = in.virtualServices(self)
+	r.Virtual = in.pool().Services()
+	r.Ranges = in.ranges()
+	local, _ := in.local(self)
+	for _, n := range local {
+		r.Bridges = append(r.Bridges, Bridge{Name: n.Bridge(), Gateway: n.Gateway()})
+	}
+	slices.SortFunc(r.Bridges, func(a, b Bridge) int { return cmp.Compare(a.Name, b.Name) })
 	return r
+}
+
+// ranges hold every address that is ours: the pool, and the subnets outside it.
+func (in *Input) ranges() []netip.Prefix {
+	out := []netip.Prefix{in.Pool}
+	for i := range in.Networks {
+		if s := in.Networks[i].Subnet; !in.Pool.Contains(s.Addr()) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // virtualServices are those that containers of this host can see, by network, then
