@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,10 +24,14 @@ const (
 	port    = 8080 // published by the example
 	tasks   = 6    // of the example
 	example = "configs/examples/hello.yaml"
+
+	shopFile = "configs/examples/shop.yaml"
+	shopPort = 8090
 )
 
 const intro = `Three Docker hosts on this machine, each with its own network, processes and
-engine; one Muster cluster over them; one service with six containers.`
+engine; one Muster cluster over them; one service with six containers, and a
+stack of four services that find each other by name.`
 
 // show is the whole demonstration.
 func show(ctx context.Context) error {
@@ -103,7 +109,7 @@ func (s *story) act(ctx context.Context) error {
 
 // deploy goes from nothing to a service that answers on every host.
 func (s *story) deploy(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{s.boot, s.form, s.spread, s.run, s.curl} {
+	for _, step := range []func(context.Context) error{s.boot, s.form, s.spread, s.run, s.curl, s.shop} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -177,6 +183,53 @@ func (s *story) curl(ctx context.Context) error {
 		s.say("$ curl http://%s:%d/    # %s: answered by a container on %s", h.Addr, port, h.Name, a.Node)
 	}
 	return nil
+}
+
+// shop deploys a stack whose services find each other by name across the hosts,
+// and orders something through each of them.
+func (s *story) shop(ctx context.Context) error {
+	s.title("Deploy four services that find each other by name, wherever they run.")
+	first := s.fleet.Hosts[0]
+	if err := s.fleet.Lab.LoadShop(ctx, s.fleet.Hosts...); err != nil {
+		return err
+	}
+	if err := s.muster(ctx, first, false, "deploy", "-f", filepath.Join(s.root, shopFile)); err != nil {
+		return err
+	}
+	if err := s.muster(ctx, first, true, "ps", "orders"); err != nil {
+		return err
+	}
+	for _, h := range s.fleet.Hosts {
+		url := fmt.Sprintf("http://%s:%d/", h.Addr, shopPort)
+		page, err := order(ctx, url)
+		if err != nil {
+			return err
+		}
+		s.say("$ curl -d '' %s    # %s", url, page)
+	}
+	return nil
+}
+
+// order has the example stack take an order, and returns its page.
+func order(ctx context.Context, url string) (page string, err error) {
+	err = fleet.Within(ctx, time.Minute, "an order through "+url, func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
+		if err != nil {
+			return err
+		}
+		answer, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<12))
+		if err == nil && answer.StatusCode != http.StatusOK {
+			err = fmt.Errorf("%s: %s", answer.Status, body)
+		}
+		page = strings.TrimSpace(string(body))
+		return err
+	})
+	return page, err
 }
 
 // muster runs a command line as a user of the host would, and shows it and, if

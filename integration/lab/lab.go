@@ -64,7 +64,8 @@ type Lab struct {
 
 	mu    sync.Mutex
 	hosts []*Host
-	hello string // the archive of the example images, once built
+	// examples are the archives of the example programs that were built, by name.
+	examples map[string]string
 }
 
 // New waits for the machine-wide lock, sweeps away what an interrupted lab left,

@@ -1,10 +1,3 @@
-// Command hello is the example service: a small HTTP server that says who
-// answers, and that can be told to be slow, sick, to crash, and to be stubborn.
-//
-//	hello [-port N] [-udp] [-proxy-protocol] [-crash-after D] [-ignore-term]
-//	hello healthcheck      exits 0 if the server in this container answers
-//
-// It is static and needs nothing beside it, so that it runs in an empty image.
 package main
 
 import (
@@ -46,8 +39,12 @@ func main() {
 		}
 	case "healthcheck":
 		err = healthcheck(*port)
+	case "ask":
+		err = ask(flag.Arg(1))
+	case "lookup":
+		err = lookup(flag.Arg(1))
 	default:
-		err = fmt.Errorf("unknown command %q: it is healthcheck or nothing", flag.Arg(0))
+		err = fmt.Errorf("unknown command %q: it is healthcheck, ask, lookup or nothing", flag.Arg(0))
 	}
 	if err != nil {
 		log.Fatal(err)

@@ -6,6 +6,7 @@
 //	shop worker   carries out one order after the other          (API)
 //	shop store    keeps the numbers in a file                    (DIR, PORT)
 //	shop healthcheck    exits 0 if the server in this container answers
+//	shop lookup NAME... prints the addresses of names
 //
 // It is static and needs nothing beside it, so that it runs in an empty image.
 package main

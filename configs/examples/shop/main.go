@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -21,7 +22,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	verb := ""
-	if len(os.Args) == 2 {
+	if len(os.Args) > 1 {
 		verb = os.Args[1]
 	}
 	if err := run(ctx, verb); err != nil {
@@ -43,11 +44,25 @@ func run(ctx context.Context, verb string) error {
 		return serve(ctx, s.routes())
 	case "worker":
 		return work(ctx, env("API", "http://api:8080"))
+	case "lookup":
+		return lookup(ctx, os.Args[2:])
 	case "healthcheck":
 		_, err := ask(ctx, http.MethodGet, "http://127.0.0.1:"+env("PORT", "8080")+"/healthz")
 		return err
 	}
-	return fmt.Errorf("unknown verb %q: it is web, api, worker, store or healthcheck", verb)
+	return fmt.Errorf("unknown verb %q: it is web, api, worker, store, healthcheck or lookup", verb)
+}
+
+// lookup prints the addresses of names.
+func lookup(ctx context.Context, names []string) error {
+	for _, name := range names {
+		addresses, err := net.DefaultResolver.LookupHost(ctx, name)
+		if err != nil {
+			return err
+		}
+		fmt.Println(name, addresses)
+	}
+	return nil
 }
 
 // serve answers until ctx ends, and then what is under way.

@@ -48,6 +48,7 @@ need docker.io dockerd containerd runc
 has docker-init || need tini tini
 need iproute2 ip
 need iptables iptables
+need nftables nft
 need util-linux nsenter unshare
 need mount mount
 need procps ps pgrep
