@@ -7,7 +7,7 @@ LINT          := bin/tools/golangci-lint-$(LINT_VERSION)
 
 # Packages whose tests run Docker hosts of the lab: one at a time, without -race
 # (the cluster in them is a binary of its own), and as root.
-LAB_PACKAGES  := integration/lab integration/failover integration/faults integration/lifecycle integration/rollouts
+LAB_PACKAGES  := integration/lab integration/failover integration/faults integration/lifecycle integration/networks integration/rollouts
 
 SEEDS         ?= 500
 FUZZTIME      ?= 10s

@@ -75,7 +75,7 @@ var house = []room{
 
 	// The daemon introduces the shells to each other; the command line talks to
 	// an agent and knows nothing of its insides.
-	{"agent", !pure, "agent/checkup agent/gossip agent/hostroutes agent/hoststats agent/images agent/metrics agent/peer agent/worker api api/server cluster cluster/health cluster/state " +
+	{"agent", !pure, "agent/checkup agent/gossip agent/hostroutes agent/hoststats agent/images agent/metrics agent/peer agent/probe agent/worker api api/server cluster cluster/health cluster/state " +
 		"configs consensus consensus/voters controller crowd dataplane lb lb/proxy network network/overlay placement runtime runtime/docker security"},
 	{"cli/buildctx", !pure, ""},
 	{"cli/paint", pure, ""},
@@ -100,7 +100,6 @@ var fences = map[string]string{
 	"github.com/hashicorp/memberlist":    "agent/gossip agent/gossip/gossiptest",
 	"github.com/docker/docker":           "runtime/docker",
 	"github.com/shirou/gopsutil":         "agent/hoststats",
-	"github.com/vishvananda/netlink":     "agent/hostroutes network/overlay",
 	"github.com/compose-spec/compose-go": "compose",
 	"github.com/spf13/cobra":             "cli",
 	"charm.land":                         "cli/top",
@@ -110,7 +109,7 @@ var fences = map[string]string{
 	"github.com/miekg/dns":               "network/dns",
 	"github.com/pires/go-proxyproto":     "configs/examples/hello lb/proxy",
 	"github.com/prometheus":              "agent/metrics",
-	"github.com/vishvananda":            "network/overlay",
+	"github.com/vishvananda":             "agent/hostroutes network/filter network/overlay",
 	"golang.zx2c4.com/wireguard":         "network/overlay",
 	"github.com/anishathalye/porcupine":  "",
 	"github.com/google/nftables":         "network/filter",

@@ -306,8 +306,8 @@ func TestNoAgent(t *testing.T) {
 	for cause, want := range map[error]string{
 		&os.SyscallError{Syscall: "connect", Err: syscall.EACCES}:       "use sudo",
 		&os.SyscallError{Syscall: "connect", Err: syscall.ECONNREFUSED}: "start it with",
-		context.DeadlineExceeded:                                        "does not answer",
-		errors.New("strange"):                                           "strange",
+		context.DeadlineExceeded: "does not answer",
+		errors.New("strange"):    "strange",
 	} {
 		if got := connectError("unix:///x", &net.OpError{Op: "dial", Err: cause}).Error(); !strings.Contains(got, want) {
 			t.Errorf("%v: got %q, want it to have %q", cause, got, want)

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -164,8 +166,9 @@ func (f *feed) frame(v state.View) {
 	f.a.table = v
 	if f.first || f.a.w.raft.touched[f.a.h.id] > f.seen {
 		tasks, services := tasksOf(v, f.a.h.id), servicesOn(v, f.a.h.id)
-		if f.first || !sameTasks(f.sent.Assignments, tasks) || !slices.Equal(f.sent.Services, services) {
-			f.sent = worker.Set{Epoch: here.epoch, Index: here.index, Assignments: assignmentsOf(v, tasks), Services: services}
+		networks := networksOf(v, tasks)
+		if f.first || !sameTasks(f.sent.Assignments, tasks) || !slices.Equal(f.sent.Services, services) || !slices.Equal(f.sent.Networks, networks) {
+			f.sent = worker.Set{Epoch: here.epoch, Index: here.index, Assignments: assignmentsOf(v, tasks), Services: services, Networks: networks}
 			f.a.work.assign(f.sent)
 		}
 	}
@@ -227,6 +230,26 @@ func assignmentsOf(v state.View, tasks []*cluster.Task) []worker.Assignment {
 		task.Updated, task.Why = time.Time{}, ""
 		task.Observed = cluster.Observed{Restarts: t.Observed.Restarts}
 		out = append(out, worker.Assignment{Task: task, Template: tpl, Stack: t.Service.Stack()})
+	}
+	return out
+}
+
+// networksOf are the networks that tasks are in, as server.Frames gives them.
+func networksOf(v state.View, tasks []*cluster.Task) (out []cluster.Network) {
+	ids := map[cluster.NetworkID]bool{}
+	for _, t := range tasks {
+		s, _ := v.Service(t.Service)
+		tpl, _ := s.Template(t.Generation)
+		for _, l := range tpl.Networks {
+			ids[l.Network] = true
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		if n, ok := v.Network(id); ok {
+			bare := *n
+			bare.Last = netip.Addr{}
+			out = append(out, bare)
+		}
 	}
 	return out
 }

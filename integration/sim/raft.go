@@ -254,7 +254,7 @@ func (r *raft) apply(index uint64) {
 func (r *raft) touch(index uint64, changes []state.Change) {
 	for _, c := range changes {
 		switch {
-		case c.Topic == state.TopicService:
+		case c.Topic == state.TopicService, c.Topic == state.TopicNetwork:
 			for _, h := range r.w.hosts {
 				r.touched[h.id] = index
 			}

@@ -98,7 +98,7 @@ func TestPolicy(t *testing.T) {
 		"other address": {change: span, alter: func(_ *runtime.Create, p *payload) {
 			p.net.EndpointsConfig["muster-shop-front-1"].IPAMConfig.IPv4Address = "10.194.0.9"
 		}},
-		"other hardware address":       {change: span, alter: func(_ *runtime.Create, p *payload) { p.config.MacAddress = "02:42:00:00:00:01" }},
+		"other hardware address":       {change: span, alter: func(_ *runtime.Create, p *payload) { p.config.MacAddress = "02:42:00:00:00:01" }}, //nolint:staticcheck // what engines before API 1.44 go by
 		"joins another network":        {change: span, alter: func(_ *runtime.Create, p *payload) { p.joins[0].network = "muster-other" }},
 		"joins the engine's network":   {change: span, alter: func(_ *runtime.Create, p *payload) { p.joins[0].network = "bridge" }},
 		"joins its first network":      {change: span, alter: func(_ *runtime.Create, p *payload) { p.joins[0].network = "muster-shop-front-1" }},

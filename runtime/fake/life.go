@@ -69,8 +69,10 @@ func (d *Driver) start(c *container) error {
 	for _, l := range c.script.Output {
 		c.output = append(c.output, logged{now, l})
 	}
-	if c.request.Network != "" && c.request.Spec.NetworkMode == "" {
-		c.state.Address = d.address()
+	if networks := c.request.Networks; len(networks) > 0 && c.request.Spec.NetworkMode == "" {
+		if c.state.Address = networks[0].Address; !c.state.Address.IsValid() {
+			c.state.Address = d.address()
+		}
 	}
 	d.tell(c, "start")
 	if c.script.ExitAfter > 0 {
