@@ -212,7 +212,7 @@ func TestBuildProperties(t *testing.T) {
 					t.Fatalf("port %v has task %s twice", f.Port, b.Task)
 				}
 				seen[b.Task] = true
-				if !slices.Contains(in.Endpoints, Endpoint{f.Service, f.Port, b.Task, b.Node, b.Addr, b.Target}) {
+				if !slices.Contains(in.Endpoints, Endpoint{f.Service, f.Port, b.Task, b.Node, b.Addr, b.Target, b.Checked}) {
 					t.Fatalf("port %v of %s has an invented backend %v", f.Port, f.Service, b)
 				}
 			}

@@ -41,9 +41,6 @@ type ServicePorts struct {
 	Service cluster.ServiceID `cbor:"1,keyasint" json:"service"`
 	Ports   []Port            `cbor:"2,keyasint" json:"ports"`
 	Balance cluster.Balance   `cbor:"3,keyasint,omitzero" json:"balance,omitzero"`
-	// Checked: a task is ready only once a check has found it so. Others may run
-	// and not listen yet, and need somebody who tries the next one.
-	Checked bool `cbor:"4,keyasint,omitempty" json:"checked,omitempty"`
 }
 
 // Port is a published port.
@@ -61,6 +58,9 @@ type Endpoint struct {
 	Address netip.AddrPort    `cbor:"5,keyasint" json:"address"` // where other nodes reach it
 	// Target is the port in the task's container; 0: an older node made the input.
 	Target uint16 `cbor:"6,keyasint,omitempty" json:"target,omitempty"`
+	// Checked: a check has found the task ready. Another may run and not listen yet,
+	// so that somebody has to try the next one where it refuses.
+	Checked bool `cbor:"7,keyasint,omitempty" json:"checked,omitempty"`
 }
 
 // View is what FromView reads of the replicated state; state.View has it.
@@ -91,7 +91,7 @@ func FromView(v View) Input {
 		if len(ports) == 0 {
 			continue
 		}
-		in.Services = append(in.Services, ServicePorts{Service: s.ID, Ports: ports, Balance: s.Spec.Balance, Checked: checked(redirected(s, services))})
+		in.Services = append(in.Services, ServicePorts{Service: s.ID, Ports: ports, Balance: s.Spec.Balance})
 		behind := redirected(s, services)
 		for t := range v.TasksOf(behind.ID) {
 			if alive[t.Node] && t.Desired == cluster.Running && t.Ready() {
@@ -100,17 +100,6 @@ func FromView(v View) Input {
 		}
 	}
 	return in
-}
-
-// checked reports whether every generation of the service that may have tasks has a
-// health check.
-func checked(s *cluster.Service) bool {
-	for i := range s.History {
-		if !s.History[i].Template.Container.Checked() {
-			return false
-		}
-	}
-	return s.Spec.Template.Container.Checked()
 }
 
 // byAge lists the services that are not being removed, oldest first.
@@ -174,6 +163,7 @@ func appendEndpoints(out []Endpoint, s, behind *cluster.Service, t *cluster.Task
 			Node:    t.Node,
 			Address: netip.AddrPortFrom(host.Unmap(), t.Observed.Ports[i].Host),
 			Target:  target,
+			Checked: t.Observed.Health == cluster.HealthHealthy,
 		})
 	}
 	return out

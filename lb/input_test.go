@@ -114,6 +114,7 @@ func TestFromViewTakesReadyTasksOnLivingHosts(t *testing.T) {
 			}
 			if tt.want {
 				want.Endpoints = []Endpoint{to(80, endpoint("shop/web", 8080, "T1", v.tasks[0].Node, "10.0.0.1:40001"))}
+				want.Endpoints[0].Checked = name == "healthy"
 			}
 			if diff := cmp.Diff(want, in, compare); diff != "" {
 				t.Errorf("input (-want +got):\n%s", diff)

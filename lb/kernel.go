@@ -9,16 +9,15 @@ import (
 )
 
 // KernelPorts are the published ports of which the kernel of a node serves what
-// comes from other hosts, by port: those that have tasks there, whose balance asks
-// for nothing but chance, and whose tasks are known to listen when they are ready:
-// the kernel tries no other task where one refuses. It takes the share of the node's own tasks; whoever
+// comes from other hosts, by port: those that have tasks there, and whose balance
+// asks for nothing but chance. It takes the share of the node's own tasks; whoever
 // listens on the port deals the rest out among the others. container tells a
 // task's address on its host, the zero one where it has none.
 func KernelPorts(t *Table, self cluster.NodeID, container func(cluster.TaskID) netip.Addr) []network.PublishedPort {
 	var out []network.PublishedPort
 	for i := range t.Frontends {
 		f := &t.Frontends[i]
-		if !f.Checked || !plain(f.Balance) {
+		if !plain(f.Balance) {
 			continue
 		}
 		p := network.PublishedPort{Protocol: f.Port.Protocol, Port: f.Port.Number, Of: len(f.Backends)}
@@ -44,7 +43,8 @@ func plain(b cluster.Balance) bool {
 }
 
 // containers are the frontend's tasks on the node; none where one of them cannot
-// be reached there, because the others would get its share as well.
+// be reached there, because the others would get its share as well, or may not
+// listen yet, because the kernel tries no other where one refuses.
 func (f *Frontend) containers(self cluster.NodeID, container func(cluster.TaskID) netip.Addr) []netip.AddrPort {
 	var out []netip.AddrPort
 	for _, b := range f.Backends {
@@ -52,7 +52,7 @@ func (f *Frontend) containers(self cluster.NodeID, container func(cluster.TaskID
 			continue
 		}
 		a := container(b.Task)
-		if !a.Is4() || b.Target == 0 {
+		if !a.Is4() || b.Target == 0 || !b.Checked {
 			return nil
 		}
 		out = append(out, netip.AddrPortFrom(a, b.Target))

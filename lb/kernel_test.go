@@ -23,10 +23,10 @@ func inContainer(id cluster.TaskID) netip.Addr {
 
 // published is a table of one port: tasks T1, T2, ... of the given nodes.
 func published(b cluster.Balance, nodes ...cluster.NodeID) *Table {
-	in := Input{Services: []ServicePorts{{Service: "shop/web", Ports: []Port{tcp(80)}, Balance: b, Checked: true}}}
+	in := Input{Services: []ServicePorts{{Service: "shop/web", Ports: []Port{tcp(80)}, Balance: b}}}
 	for i, n := range nodes {
 		e := endpoint("shop/web", 80, cluster.TaskID(fmt.Sprintf("T%d", i+1)), n, fmt.Sprintf("10.0.0.1:%d", 40000+i))
-		e.Target = 8080
+		e.Target, e.Checked = 8080, true
 		in.Endpoints = append(in.Endpoints, e)
 	}
 	return Build(in)
@@ -43,7 +43,7 @@ func TestKernelPorts(t *testing.T) {
 	old := published(cluster.Balance{}, "N1", "N2")
 	old.Frontends[0].Backends[0].Target = 0
 	unchecked := published(cluster.Balance{}, "N1")
-	unchecked.Frontends[0].Checked = false
+	unchecked.Frontends[0].Backends[0].Checked = false
 	for name, test := range map[string]struct {
 		table *Table
 		want  []network.PublishedPort

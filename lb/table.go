@@ -25,7 +25,6 @@ type Frontend struct {
 	Service  cluster.ServiceID
 	Port     Port
 	Balance  cluster.Balance
-	Checked  bool      // the input's
 	Backends []Backend // by task; may be empty
 	// Weights are of the backends, by place; nil: all weigh the same.
 	Weights []int
@@ -41,7 +40,8 @@ type Backend struct {
 	Addr netip.AddrPort
 	UDP  bool // the address is one of UDP, else of TCP
 	// Target is the port in the task's container; 0: not known.
-	Target uint16
+	Target  uint16
+	Checked bool // as the endpoint
 }
 
 // Local reports whether the backend runs on the given node.
@@ -71,7 +71,7 @@ func Build(in Input) *Table {
 			switch {
 			case !taken:
 				at[p] = len(t.Frontends)
-				t.Frontends = append(t.Frontends, Frontend{Service: s.Service, Port: p, Balance: s.Balance, Checked: s.Checked})
+				t.Frontends = append(t.Frontends, Frontend{Service: s.Service, Port: p, Balance: s.Balance})
 			case t.Frontends[i].Service != s.Service:
 				t.Conflicts = append(t.Conflicts, Conflict{Port: p, Service: s.Service, Holder: t.Frontends[i].Service})
 			}
@@ -82,7 +82,7 @@ func Build(in Input) *Table {
 		if !ok || t.Frontends[i].Service != e.Service || !e.Address.IsValid() || t.IsDown(e.Node) {
 			continue
 		}
-		t.Frontends[i].Backends = append(t.Frontends[i].Backends, Backend{Task: e.Task, Node: e.Node, Addr: e.Address, UDP: e.Port.Protocol == UDP, Target: e.Target})
+		t.Frontends[i].Backends = append(t.Frontends[i].Backends, Backend{Task: e.Task, Node: e.Node, Addr: e.Address, UDP: e.Port.Protocol == UDP, Target: e.Target, Checked: e.Checked})
 	}
 	weights := map[cluster.NodeID]int{}
 	for _, w := range in.Weights {
