@@ -1,12 +1,12 @@
 package agent
 
 import (
-	"cmp"
 	"net/netip"
 	"os"
 
 	"github.com/musterhq/muster/agent/checkup"
 	"github.com/musterhq/muster/agent/hostroutes"
+	"github.com/musterhq/muster/network"
 	"github.com/musterhq/muster/network/overlay"
 )
 
@@ -37,26 +37,10 @@ func networksOf(traffic *DataPlane) *Networks {
 	}
 }
 
-// What goes before a packet of a container between hosts, in bytes.
-const (
-	vxlanOverhead     = 50 // Ethernet, IPv4, UDP and VXLAN
-	wireguardOverhead = 80 // as for IPv6, its largest
-	leastMTU          = 576
-	usualMTU          = 1500
-)
-
-// networkMTU is how large packets of containers may be that travel over a link.
-func networkMTU(link int, encrypted bool) int {
-	out := cmp.Or(link, usualMTU) - vxlanOverhead
-	if encrypted {
-		out -= wireguardOverhead
-	}
-	return max(out, leastMTU)
-}
-
 // networkMTU is that of this host. While the cluster has not said whether traffic
 // is encrypted it is taken to be: the smaller packets get through either way.
 func (m *member) networkMTU() int {
 	n := m.Table().Network
-	return networkMTU(checkup.LinkMTU(m.address), n.Encrypt || !n.Pool.IsValid())
+	host, _ := netip.ParseAddr(m.address)
+	return network.MTU(checkup.LinkMTU(m.address), n.Encrypt || !n.Pool.IsValid(), host)
 }

@@ -9,22 +9,7 @@ import (
 	"github.com/musterhq/muster/network/overlay"
 )
 
-func TestNetworkMTU(t *testing.T) {
-	for _, tc := range []struct {
-		link      int
-		encrypted bool
-		want      int
-	}{
-		{1500, false, 1450},
-		{1500, true, 1370},
-		{9000, true, 8870},
-		{0, true, 1370}, // the address is on no interface: NAT
-		{600, true, 576},
-	} {
-		if got := networkMTU(tc.link, tc.encrypted); got != tc.want {
-			t.Errorf("link of %d bytes, encrypted %v: %d, want %d", tc.link, tc.encrypted, got, tc.want)
-		}
-	}
+func TestLinkMTU(t *testing.T) {
 	all, err := net.Interfaces()
 	if err != nil {
 		t.Fatal(err)

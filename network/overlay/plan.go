@@ -1,24 +1,11 @@
 package overlay
 
 import (
-	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
 
 	"github.com/musterhq/muster/network"
-)
-
-const (
-	// defaultUnderlay is an Ethernet's MTU, taken where the host's own is not found.
-	defaultUnderlay = 1500
-	// wireGuardOverhead is what a packet grows by over IPv6, the larger case: 40
-	// (IP) + 8 (UDP) + 32 (WireGuard).
-	wireGuardOverhead = 80
-	// vxlanOverhead is that of a frame over IPv4: 20 (IP) + 8 (UDP) + 8 (VXLAN) +
-	// 14 (Ethernet). Over IPv6 it is larger by as much as that header is.
-	vxlanOverhead = 50
-	ipv6Larger    = 20
 )
 
 // plan is what is to be done, in this order, to have what is wanted; nothing if
@@ -27,14 +14,10 @@ func plan(want network.Overlay, have state) (actions []action, problems []string
 	if !want.Self.IsValid() {
 		want = network.Overlay{} // no address, no interfaces
 	}
-	p := planner{want: want, have: have, mtu: cmp.Or(have.Underlay, defaultUnderlay)}
+	p := planner{want: want, have: have, mtu: network.MTU(have.Underlay, want.Encrypt, want.Address)}
 	p.unwanted()
-	switch {
-	case want.Encrypt:
-		p.mtu -= wireGuardOverhead
+	if want.Encrypt {
 		p.wireGuard()
-	case want.Address.Is6():
-		p.mtu -= ipv6Larger
 	}
 	p.redirects()
 	for i := range want.Tunnels {
@@ -46,7 +29,7 @@ func plan(want network.Overlay, have state) (actions []action, problems []string
 type planner struct {
 	want     network.Overlay
 	have     state
-	mtu      int // of what tunnels go through
+	mtu      int // of tunnels
 	actions  []action
 	problems []string
 }

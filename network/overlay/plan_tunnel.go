@@ -18,16 +18,15 @@ func (p *planner) tunnel(t *network.Tunnel) {
 		return
 	}
 	want := p.vxlan(t)
-	mtu := p.mtu - vxlanOverhead
 	if there && l.VXLAN != want {
 		p.remove(t.Interface, "it was made for other settings")
 		there = false
 	}
 	if !there {
-		l = link{MTU: mtu}
-		p.do(addTunnel{Name: t.Interface, VXLAN: want, Lower: p.want.Encrypt, MTU: mtu})
+		l = link{MTU: p.mtu}
+		p.do(addTunnel{Name: t.Interface, VXLAN: want, Lower: p.want.Encrypt, MTU: p.mtu})
 	}
-	p.set(t.Interface, l, mtu)
+	p.set(t.Interface, l, p.mtu)
 	attached := p.attach(t, l)
 	p.entries(t, l.Tables, attached)
 }

@@ -21,16 +21,17 @@ func (p *planner) wireGuard() {
 	l, there := p.have.Links[wireGuardLink]
 	running := p.have.WireGuard
 	port := cmp.Or(p.want.Port, network.WireGuardPort)
+	mtu := network.HostMTU(p.have.Underlay)
 	if !there || !running.Running || running.Index != l.Index {
-		p.do(startWireGuard{MTU: p.mtu, Port: port})
+		p.do(startWireGuard{MTU: mtu, Port: port})
 		running.Peers, running.Port = nil, port
-		l.MTU = p.mtu
+		l.MTU = mtu
 	}
 	if running.Port != port {
 		p.do(setPort{port})
 	}
 	p.address(l)
-	p.set(wireGuardLink, l, p.mtu)
+	p.set(wireGuardLink, l, mtu)
 	want := p.peers()
 	var change setPeers
 	for _, key := range slices.Sorted(maps.Keys(running.Peers)) {

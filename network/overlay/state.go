@@ -5,10 +5,11 @@ import (
 	"net/netip"
 
 	"github.com/musterhq/muster/cluster"
+	"github.com/musterhq/muster/network"
 )
 
 // wireGuardLink is the interface between hosts.
-const wireGuardLink = "muster0"
+const wireGuardLink = network.HostInterface
 
 // Kinds of interfaces, as the kernel names them.
 const (

@@ -21,9 +21,11 @@ const (
 	tunnelNumber = 7
 	testBridge   = "mu7"
 	testTunnel   = "mx7"
-	encryptedMTU = 1500 - wireGuardOverhead - vxlanOverhead
 	echoPort     = 8000
 )
+
+// encryptedMTU is that of containers on a usual wire.
+var encryptedMTU = network.MTU(0, true, netip.Addr{})
 
 // world is hosts on one wire, with a network across them. Host n is 192.0.2.n and,
 // among hosts, 10.192.0.n; its container is 10.194.1.n.
