@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,15 +127,7 @@ func shares(r network.Rules) proxy.Kernel {
 // containers finds the address of a task's container.
 func containers(in network.Input) func(cluster.TaskID) netip.Addr {
 	return func(id cluster.TaskID) netip.Addr {
-		i, ok := slices.BinarySearchFunc(in.Tasks, id, func(t network.Task, id cluster.TaskID) int {
-			switch {
-			case t.ID < id:
-				return -1
-			case t.ID > id:
-				return 1
-			}
-			return 0
-		})
+		i, ok := slices.BinarySearchFunc(in.Tasks, id, func(t network.Task, id cluster.TaskID) int { return cmp.Compare(t.ID, id) })
 		if !ok || len(in.Tasks[i].Addresses) == 0 {
 			return netip.Addr{}
 		}

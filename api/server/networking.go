@@ -7,12 +7,8 @@ import (
 	"github.com/musterhq/muster/cluster"
 )
 
-// keySize is that of a WireGuard key, in bytes; maxRoutes is how many prefixes a
-// host may tell.
-const (
-	keySize   = 32
-	maxRoutes = 64
-)
+// keySize is that of a WireGuard key, in bytes.
+const keySize = 32
 
 // checkNetworking judges what a host tells of its place in networks: other hosts
 // are to talk to it with that key, and no network gets those addresses.
@@ -20,7 +16,7 @@ func checkNetworking(key string, routes []netip.Prefix) error {
 	if raw, err := base64.StdEncoding.DecodeString(key); key != "" && (err != nil || len(raw) != keySize) {
 		return cluster.Invalid("network_key", "is not a WireGuard public key", "")
 	}
-	if len(routes) > maxRoutes {
+	if len(routes) > cluster.MaxRoutes {
 		return cluster.Invalid("routes", "are too many", "")
 	}
 	for _, r := range routes {

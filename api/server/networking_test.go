@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"github.com/musterhq/muster/cluster"
 )
 
 func TestWhatAHostTellsOfItsNetworks(t *testing.T) {
@@ -22,7 +24,7 @@ func TestWhatAHostTellsOfItsNetworks(t *testing.T) {
 		"IPv6":             {key, []netip.Prefix{netip.MustParsePrefix("fd00::/8")}, false},
 		"host bits":        {key, []netip.Prefix{netip.MustParsePrefix("192.168.1.7/24")}, false},
 		"no prefix at all": {key, []netip.Prefix{{}}, false},
-		"too many":         {key, slices.Repeat([]netip.Prefix{route}, maxRoutes+1), false},
+		"too many":         {key, slices.Repeat([]netip.Prefix{route}, cluster.MaxRoutes+1), false},
 	} {
 		if err := checkNetworking(tc.key, tc.routes); (err == nil) != tc.good {
 			t.Errorf("%s: %v, want it taken: %v", name, err, tc.good)

@@ -146,9 +146,8 @@ func killHost(ctx context.Context, b *bench, i int) error {
 
 // late notes how long after a death the last request was sent that failed.
 func (b *bench) late(what string, died time.Time) {
-	if last := b.load.lastFailure(); last.After(died) {
-		b.figures.Late[what] = max(b.figures.Late[what], float64(last.Sub(died).Milliseconds()))
-	}
+	after := max(b.load.lastFailure().Sub(died), 0) // before the first death, or never
+	b.figures.Late[what] = max(b.figures.Late[what], float64(after.Milliseconds()))
 }
 
 func wait(ctx context.Context, d time.Duration) error {

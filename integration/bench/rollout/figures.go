@@ -28,11 +28,6 @@ func (f *figures) add(cause string, l *load) {
 	f.asked[cause] += l.asked
 	f.Failed[cause] += l.failed
 	f.reasons[cause] = append(f.reasons[cause], l.reasons...)
-	for what, of := range map[string]string{"task": "task_kill", "host": "host_kill"} {
-		if of == cause {
-			f.Late[what] += 0 // staged, and perhaps nothing failed
-		}
-	}
 }
 
 func (f *figures) write(file string) error {
